@@ -1,0 +1,20 @@
+# What every file of the project is compiled with. Warnings are errors; the sanitizers come from the presets.
+
+option(XENRIG_TESTS "Build the tests" ON)
+set(XENRIG_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
+
+add_library(xenrig_options INTERFACE)
+target_compile_options(xenrig_options INTERFACE
+    -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+    -Wimplicit-fallthrough -fno-strict-aliasing
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-zero-variadic-macro-arguments -Wno-c99-extensions -Wno-nested-anon-types
+        -Wno-gnu-anonymous-struct -Wno-unused-private-field>)
+# Report places as users know them: xenrig/drivers/blk/blkfront.h, wherever the tree was built.
+target_compile_options(xenrig_options INTERFACE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=)
+# The public headers guard what is new by this.
+target_compile_definitions(xenrig_options INTERFACE __XEN_INTERFACE_VERSION__=__XEN_LATEST_INTERFACE_VERSION__)
+
+if(XENRIG_SANITIZE)
+    add_compile_options(-fsanitize=${XENRIG_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${XENRIG_SANITIZE})
+endif()

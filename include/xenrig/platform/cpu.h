@@ -1,0 +1,68 @@
+// What runs tasks and takes upcalls: a vCPU as the code inside a guest, the hypervisor and the store daemon know it.
+//
+// Two kinds exist: the deterministic world's (sim/engine: fibers, every switch a choice) and the threaded platform's
+// (src/threads: one OS thread each). Tasks never leave their vCPU. An upcall runs on top of whatever task it
+// interrupts, never nests, and never blocks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "xenrig/abi/types.h"
+
+namespace xenrig {
+
+/// `service`: waiting for something to do is its normal state. A `work` task that waits when all is quiet is a bug.
+enum class TaskRole : std::uint8_t { work, service };
+
+/// A thread of control inside a guest. Known by reference; owned by its vCPU.
+class Task {
+public:
+    virtual ~Task() = default;
+    virtual const std::string& name() const = 0;
+    virtual TaskRole role() const = 0;
+    virtual bool finished() const = 0;
+};
+
+/// Where events enter a vCPU: implemented by the guest's kernel.
+class Upcall {
+public:
+    virtual ~Upcall() = default;
+    /// Would Xen deliver now (pending and not masked)? Looks without being seen: no choice point.
+    virtual bool pending() = 0;
+    /// The guest's entry point. Runs with upcalls disabled.
+    virtual void deliver() = 0;
+};
+
+class Cpu {
+public:
+    virtual ~Cpu() = default;
+
+    virtual const std::string& name() const = 0;
+
+    /// Starts a task; it runs when the scheduler picks it. May be called from outside any task.
+    virtual Task& spawn(std::string name, TaskRole role, std::function<void()> body) = 0;
+
+    /// Null takes it away. The object must outlive the vCPU or be taken away first.
+    virtual void set_upcall(Upcall* upcall) = 0;
+
+    /// Something may have become pending, or a halt's condition true: look again. From any context.
+    virtual void kick() = 0;
+
+    /// Stops the calling vCPU, all its tasks with it, until `over()` holds; looked at after each kick, and once now.
+    /// What SCHEDOP_block, poll and shutdown do to their caller. Not from an upcall unless the guest is going down.
+    virtual void halt(const char* why, const std::function<bool()>& over) = 0;
+
+    /// A paused vCPU runs nothing, wherever it stands. Counted: as many unpauses as pauses let it run again. Its own
+    /// pause takes effect at its next choice point.
+    virtual void pause() = 0;
+    virtual void unpause() = 0;
+
+    /// Ends all tasks by unwinding their stacks, in the order of their birth. Choice points do nothing meanwhile.
+    /// From outside this vCPU only.
+    virtual void kill() = 0;
+};
+
+}  // namespace xenrig
