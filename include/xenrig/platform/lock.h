@@ -2,13 +2,16 @@
 // off, by tasks and upcalls alike.
 //
 // Rules, reported when broken: no Lock in an upcall or under an IrqLock; no waiting under an IrqLock; no order A, B
-// here and B, A there. Both are choice points, at lock and at unlock.
+// here and B, A there. Both are choice points, at lock and at unlock. Locks are not recursive.
+//
+// A task that is being unwound because its domain died never waits: what another task holds it passes by, and its
+// unlock of what it doesn't hold does nothing. So guards may be unwound out of a WaitQueue::wait().
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 
 namespace xenrig {
 
@@ -28,13 +31,14 @@ public:
 
 private:
     std::string name_;
+    std::uint64_t number_;
     std::atomic<Task*> holder_{nullptr};
     std::unique_ptr<WaitQueue> waiters_;
 };
 
 class IrqLock {
 public:
-    explicit IrqLock(std::string name) : name_(std::move(name)) {}
+    explicit IrqLock(std::string name);
     IrqLock(const IrqLock&) = delete;
     IrqLock& operator=(const IrqLock&) = delete;
 
@@ -43,9 +47,9 @@ public:
 
 private:
     std::string name_;
-    std::atomic<bool> held_{false};
+    std::uint64_t number_;
+    std::atomic<Task*> holder_{nullptr};
     /// The holder's, under the lock.
-    Task* holder_ = nullptr;
     bool irqs_were_on_ = false;
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
@@ -41,10 +42,14 @@ public:
     std::string describe() const;
 
 private:
+    friend class Lock;
     void enter();
     void sleep();
+    void leave();
+    void wake(std::size_t most);
 
     std::string name_;
+    std::uint64_t number_;
     std::function<std::string()> state_;
     /// For a few instructions at a time; never contended in the deterministic world.
     mutable std::atomic_flag busy_;
