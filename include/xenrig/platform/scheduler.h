@@ -48,6 +48,9 @@ public:
     virtual void lock_dropped(const void* lock) = 0;
     /// Is the calling task being unwound because its domain died? Then nothing may block.
     virtual bool unwinding() = 0;
+    /// Between defer_unwinding(true) and (false), pairs that nest, a block of a task whose domain died returns like a
+    /// spurious wake instead of unwinding: for destructors that wait, whose condition must then include that death.
+    virtual void defer_unwinding(bool on) = 0;
 
     virtual Nanoseconds now() = 0;
 };

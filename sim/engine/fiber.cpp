@@ -1,0 +1,137 @@
+#include "sim/engine/fiber.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cxxabi.h>
+#include <boost/context/detail/fcontext.hpp>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "xenrig/abi/check.h"
+
+#if defined(XENRIG_ASAN)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(XENRIG_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace xenrig::engine {
+
+namespace ctx = boost::context::detail;
+
+#if defined(XENRIG_ASAN) || defined(XENRIG_TSAN)
+constexpr std::size_t kStackSize = 512 << 10;
+#else
+constexpr std::size_t kStackSize = 128 << 10;
+#endif
+
+/// Mapped once, with its guard page below, and pooled for good.
+struct Stack {
+    std::byte* bottom = nullptr;
+    void* asan_fake_stack = nullptr;
+    void* tsan_fiber = nullptr;
+};
+
+namespace {
+
+/// Each thread's free stacks; unmapped with the thread.
+struct StackPool {
+    std::vector<Stack*> free;
+
+    ~StackPool() {
+        for (Stack* s : free) destroy(s);
+    }
+
+    Stack* take() {
+        if (!free.empty()) {
+            Stack* s = free.back();
+            free.pop_back();
+            return s;
+        }
+        const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+        void* at =
+            mmap(nullptr, kStackSize + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        check(at != MAP_FAILED, "there is memory for a fiber's stack");
+        check(mprotect(at, page, PROT_NONE) == 0, "a stack gets its guard page");
+        auto* s = new Stack;
+        s->bottom = static_cast<std::byte*>(at) + page;
+#if defined(XENRIG_TSAN)
+        s->tsan_fiber = __tsan_create_fiber(0);
+#endif
+        return s;
+    }
+
+    static void destroy(Stack* s) {
+        const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+#if defined(XENRIG_TSAN)
+        __tsan_destroy_fiber(s->tsan_fiber);
+#endif
+        munmap(s->bottom - page, kStackSize + page);
+        delete s;
+    }
+};
+
+thread_local StackPool pool;
+
+}  // namespace
+
+struct Fiber::Arrival {
+    ctx::transfer_t transfer;
+};
+
+Fiber::Fiber() {
+#if defined(XENRIG_TSAN)
+    tsan_fiber_ = __tsan_get_current_fiber();
+#endif
+}
+
+Fiber::Fiber(void (*entry)(void*), void* argument) : stack_(pool.take()), entry_(entry), argument_(argument) {
+    context_ = ctx::make_fcontext(stack_->bottom + kStackSize, kStackSize, [](ctx::transfer_t t) { begin({t}); });
+    asan_fake_stack_ = stack_->asan_fake_stack;
+    asan_bottom_ = stack_->bottom;
+    asan_size_ = kStackSize;
+    tsan_fiber_ = stack_->tsan_fiber;
+}
+
+Fiber::~Fiber() {
+    if (!stack_) return;
+    stack_->asan_fake_stack = asan_fake_stack_;
+    pool.free.push_back(stack_);
+}
+
+void Fiber::jump_to(Fiber& to) {
+    void* globals = abi::__cxa_get_globals();
+    std::memcpy(exceptions_, globals, sizeof exceptions_);
+    std::memcpy(globals, to.exceptions_, sizeof exceptions_);
+#if defined(XENRIG_ASAN)
+    __sanitizer_start_switch_fiber(&asan_fake_stack_, to.asan_bottom_, to.asan_size_);
+#endif
+#if defined(XENRIG_TSAN)
+    __tsan_switch_to_fiber(to.tsan_fiber_, 0);
+#endif
+    Fiber* pair[2] = {this, &to};
+    const ctx::transfer_t back = ctx::jump_fcontext(to.context_, pair);
+    arrive(static_cast<Fiber**>(back.data)[0], back.fctx);
+#if defined(XENRIG_ASAN)
+    auto* from = static_cast<Fiber**>(back.data)[0];
+    __sanitizer_finish_switch_fiber(asan_fake_stack_, &from->asan_bottom_, &from->asan_size_);
+#endif
+}
+
+void Fiber::arrive(Fiber* from, void* from_context) { from->context_ = from_context; }
+
+void Fiber::begin(Arrival a) {
+    auto* pair = static_cast<Fiber**>(a.transfer.data);
+    Fiber* self = pair[1];
+    arrive(pair[0], a.transfer.fctx);
+#if defined(XENRIG_ASAN)
+    __sanitizer_finish_switch_fiber(self->asan_fake_stack_, &pair[0]->asan_bottom_, &pair[0]->asan_size_);
+#endif
+    self->entry_(self->argument_);
+    check_failed("a fiber's entry never returns", std::source_location::current());
+}
+
+}  // namespace xenrig::engine
