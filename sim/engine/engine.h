@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "sim/engine/choices.h"
-#include "sim/engine/fiber.h"
+#include "sim/fiber/fiber.h"
 #include "sim/engine/lock_order.h"
 #include "sim/engine/memory_model.h"
 #include "sim/engine/problem.h"
@@ -39,9 +39,6 @@ struct Config {
 };
 
 enum class Stopped : std::uint8_t { quiet, condition, problem };
-
-/// Thrown through a task whose domain died; no code but the engine's may catch it.
-struct Unwound {};
 
 class Engine final : public Machine, public Scheduler, public shared::Watcher {
 public:

@@ -11,7 +11,7 @@
 
 #include "sim/engine/choices.h"
 #include "sim/engine/fetch_list.h"
-#include "sim/engine/fiber.h"
+#include "sim/fiber/fiber.h"
 #include "xenrig/platform/cpu.h"
 
 namespace xenrig {

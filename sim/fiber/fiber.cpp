@@ -1,4 +1,4 @@
-#include "sim/engine/fiber.h"
+#include "sim/fiber/fiber.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-namespace xenrig::engine {
+namespace xenrig {
 
 namespace ctx = boost::context::detail;
 
@@ -134,4 +134,4 @@ void Fiber::begin(Arrival a) {
     check_failed("a fiber's entry never returns", std::source_location::current());
 }
 
-}  // namespace xenrig::engine
+}  // namespace xenrig

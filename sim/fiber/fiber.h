@@ -8,9 +8,12 @@
 #include <cstddef>
 #include <memory>
 
-namespace xenrig::engine {
+namespace xenrig {
 
 struct Stack;
+
+/// Thrown through a task whose domain died; no code but its scheduler's may catch it.
+struct Unwound {};
 
 class Fiber {
 public:
@@ -42,4 +45,4 @@ private:
     void* tsan_fiber_ = nullptr;
 };
 
-}  // namespace xenrig::engine
+}  // namespace xenrig
