@@ -73,29 +73,6 @@ void Engine::at_step(std::uint64_t n, std::function<Cpu*()> hook) {
     update_attention();
 }
 
-Stopped Engine::drive() {
-    check(!current_, "the world is driven from outside");
-    for (;;) {
-        if (!problems_.empty()) return Stopped::problem;
-        VirtualCpu* next = std::exchange(resume_, nullptr);
-        if (!next && !runnable_.empty()) {
-            const std::uint32_t n = static_cast<std::uint32_t>(runnable_.size());
-            next = runnable_[choices_.pick(outside_stream_, n)];
-        }
-        if (!next) {
-            drain_everything();
-            if (pass_time()) continue;
-            stopped_ = Stopped::quiet;
-        } else {
-            enter(outside_, *next);
-            current_ = nullptr;
-            arrived();
-        }
-        if (stopped_ == Stopped::quiet) check_quiet();
-        return problems_.empty() ? stopped_ : Stopped::problem;
-    }
-}
-
 void Engine::update_attention() {
     const bool now = condition_ || !problems_.empty() || (current_ && current_->paused != 0);
     attention_ = now ? 0 : std::min(hook_step_, config_.steps_max);

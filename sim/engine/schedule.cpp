@@ -6,6 +6,63 @@
 
 namespace xenrig::engine {
 
+inline void Engine::enter(Fiber& from, VirtualCpu& to) {
+    current_ = &to;
+    if (!to.current) {
+        if (to.ready.empty()) {
+            to.current = &to.idle_task();
+        } else {
+            to.current = to.ready.front();
+            to.ready.pop_front();
+            to.current->state = FiberTask::State::running;
+        }
+    }
+    if (to.paused != 0) update_attention();
+    from.jump_to(*to.current->fiber);
+}
+
+inline void Engine::switch_cpu(VirtualCpu& to) {
+    VirtualCpu& here = *current_;
+    FiberTask& self = *here.current;
+    ++switches_;
+    record(Event::cpu, to.number, 0, 0);
+    enter(*self.fiber, to);
+    arrived();
+}
+
+inline void Engine::switch_task(VirtualCpu& cpu, FiberTask& from, FiberTask& to) {
+    ++switches_;
+    to.state = FiberTask::State::running;
+    cpu.current = &to;
+    record(Event::task, 0, 0, 0);
+    if (from.finished()) reap_ = &from;
+    from.fiber->jump_to(*to.fiber);
+    arrived();
+}
+
+Stopped Engine::drive() {
+    check(!current_, "the world is driven from outside");
+    for (;;) {
+        if (!problems_.empty()) return Stopped::problem;
+        VirtualCpu* next = std::exchange(resume_, nullptr);
+        if (!next && !runnable_.empty()) {
+            const std::uint32_t n = static_cast<std::uint32_t>(runnable_.size());
+            next = runnable_[choices_.pick(outside_stream_, n)];
+        }
+        if (!next) {
+            drain_everything();
+            if (pass_time()) continue;
+            stopped_ = Stopped::quiet;
+        } else {
+            enter(outside_, *next);
+            current_ = nullptr;
+            arrived();
+        }
+        if (stopped_ == Stopped::quiet) check_quiet();
+        return problems_.empty() ? stopped_ : Stopped::problem;
+    }
+}
+
 void Engine::decide() {
     if (step_ >= attention_) attend();
     VirtualCpu& cpu = *current_;
@@ -178,44 +235,6 @@ void Engine::update(VirtualCpu& cpu) {
         runnable_.pop_back();
         cpu.runnable_at = VirtualCpu::kNotRunnable;
     }
-}
-
-void Engine::switch_cpu(VirtualCpu& to) {
-    VirtualCpu& here = *current_;
-    FiberTask& self = *here.current;
-    ++switches_;
-    record(Event::cpu, to.number, 0, 0);
-    enter(*self.fiber, to);
-    arrived();
-}
-
-void Engine::enter(Fiber& from, VirtualCpu& to) {
-    current_ = &to;
-    if (!to.current) {
-        if (to.ready.empty()) {
-            to.current = &to.idle_task();
-        } else {
-            to.current = to.ready.front();
-            to.ready.pop_front();
-            to.current->state = FiberTask::State::running;
-        }
-    }
-    if (to.paused != 0) update_attention();
-    from.jump_to(*to.current->fiber);
-}
-
-void Engine::arrived() {
-    if (reap_) std::exchange(reap_, nullptr)->fiber.reset();
-}
-
-void Engine::switch_task(VirtualCpu& cpu, FiberTask& from, FiberTask& to) {
-    ++switches_;
-    to.state = FiberTask::State::running;
-    cpu.current = &to;
-    record(Event::task, 0, 0, 0);
-    if (from.finished()) reap_ = &from;
-    from.fiber->jump_to(*to.fiber);
-    arrived();
 }
 
 void Engine::deliver_upcall(VirtualCpu& cpu) {

@@ -22,11 +22,24 @@ std::uint64_t address(const shared::Window& w, std::size_t offset) {
     return std::uint64_t{w.lease().id} << 16 | static_cast<std::uint64_t>(offset);
 }
 
+/// The number itself where there is one, else a hash.
 std::uint64_t digest(const void* bytes, std::size_t length) {
-    if (length > 8) return hash_bytes(bytes, length);
-    std::uint64_t v = 0;
-    std::memcpy(&v, bytes, length);
-    return v;
+    const auto as = [bytes](auto v) {
+        std::memcpy(&v, bytes, sizeof v);
+        return std::uint64_t{v};
+    };
+    switch (length) {
+        case 1:
+            return as(std::uint8_t{});
+        case 2:
+            return as(std::uint16_t{});
+        case 4:
+            return as(std::uint32_t{});
+        case 8:
+            return as(std::uint64_t{});
+        default:
+            return hash_bytes(bytes, length);
+    }
 }
 
 }  // namespace

@@ -4,19 +4,11 @@
 #include <unistd.h>
 
 #include <cxxabi.h>
-#include <boost/context/detail/fcontext.hpp>
 #include <cstdint>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "xenrig/abi/check.h"
-
-#if defined(XENRIG_ASAN)
-#include <sanitizer/common_interface_defs.h>
-#endif
-#if defined(XENRIG_TSAN)
-#include <sanitizer/tsan_interface.h>
-#endif
 
 namespace xenrig {
 
@@ -78,18 +70,15 @@ thread_local StackPool pool;
 
 }  // namespace
 
-struct Fiber::Arrival {
-    ctx::transfer_t transfer;
-};
-
 Fiber::Fiber() {
+    this_threads_exceptions = reinterpret_cast<void**>(abi::__cxa_get_globals());
 #if defined(XENRIG_TSAN)
     tsan_fiber_ = __tsan_get_current_fiber();
 #endif
 }
 
 Fiber::Fiber(void (*entry)(void*), void* argument) : stack_(pool.take()), entry_(entry), argument_(argument) {
-    context_ = ctx::make_fcontext(stack_->bottom + kStackSize, kStackSize, [](ctx::transfer_t t) { begin({t}); });
+    context_ = ctx::make_fcontext(stack_->bottom + kStackSize, kStackSize, &Fiber::begin);
     asan_fake_stack_ = stack_->asan_fake_stack;
     asan_bottom_ = stack_->bottom;
     asan_size_ = kStackSize;
@@ -102,33 +91,11 @@ Fiber::~Fiber() {
     pool.free.push_back(stack_);
 }
 
-void Fiber::jump_to(Fiber& to) {
-    void* globals = abi::__cxa_get_globals();
-    std::memcpy(exceptions_, globals, sizeof exceptions_);
-    std::memcpy(globals, to.exceptions_, sizeof exceptions_);
+void Fiber::begin(Transfer t) {
+    Fiber* self = static_cast<Fiber**>(t.data)[1];
+    [[maybe_unused]] Fiber* from = arrive(t);
 #if defined(XENRIG_ASAN)
-    __sanitizer_start_switch_fiber(&asan_fake_stack_, to.asan_bottom_, to.asan_size_);
-#endif
-#if defined(XENRIG_TSAN)
-    __tsan_switch_to_fiber(to.tsan_fiber_, 0);
-#endif
-    Fiber* pair[2] = {this, &to};
-    const ctx::transfer_t back = ctx::jump_fcontext(to.context_, pair);
-    arrive(static_cast<Fiber**>(back.data)[0], back.fctx);
-#if defined(XENRIG_ASAN)
-    auto* from = static_cast<Fiber**>(back.data)[0];
-    __sanitizer_finish_switch_fiber(asan_fake_stack_, &from->asan_bottom_, &from->asan_size_);
-#endif
-}
-
-void Fiber::arrive(Fiber* from, void* from_context) { from->context_ = from_context; }
-
-void Fiber::begin(Arrival a) {
-    auto* pair = static_cast<Fiber**>(a.transfer.data);
-    Fiber* self = pair[1];
-    arrive(pair[0], a.transfer.fctx);
-#if defined(XENRIG_ASAN)
-    __sanitizer_finish_switch_fiber(self->asan_fake_stack_, &pair[0]->asan_bottom_, &pair[0]->asan_size_);
+    __sanitizer_finish_switch_fiber(self->asan_fake_stack_, &from->asan_bottom_, &from->asan_size_);
 #endif
     self->entry_(self->argument_);
     check_failed("a fiber's entry never returns", std::source_location::current());

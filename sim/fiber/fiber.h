@@ -5,8 +5,16 @@
 // pool, have a guard page, and keep their sanitizer state when they are used again.
 #pragma once
 
+#include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
-#include <memory>
+#include <utility>
+
+#if defined(XENRIG_ASAN)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(XENRIG_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
 
 namespace xenrig {
 
@@ -25,13 +33,17 @@ public:
     Fiber(const Fiber&) = delete;
     Fiber& operator=(const Fiber&) = delete;
 
-    /// From this fiber, which is running, to another.
-    void jump_to(Fiber& to);
+    /// From this fiber, which is running, to another. Inline, because each return on another stack than the one of its
+    /// call is mispredicted: the fewer frames between a choice point and the jump, the faster.
+    [[gnu::always_inline]] void jump_to(Fiber& to);
 
 private:
-    struct Arrival;
-    static void arrive(Fiber* from, void* from_context);
-    static void begin(Arrival);
+    using Transfer = boost::context::detail::transfer_t;
+
+    /// On the new stack: the fiber that jumped here is where it left off.
+    static Fiber* arrive(Transfer t);
+    static void begin(Transfer t);
+    static void** exception_globals();
 
     void* context_ = nullptr;
     Stack* stack_ = nullptr;
@@ -44,5 +56,33 @@ private:
     std::size_t asan_size_ = 0;
     void* tsan_fiber_ = nullptr;
 };
+
+/// Its address is two calls through tables; a fiber never leaves its thread, so asking once is enough.
+inline constinit thread_local void** this_threads_exceptions = nullptr;
+
+inline void** Fiber::exception_globals() { return this_threads_exceptions; }
+
+inline Fiber* Fiber::arrive(Transfer t) {
+    auto* from = static_cast<Fiber**>(t.data)[0];
+    from->context_ = t.fctx;
+    return from;
+}
+
+inline void Fiber::jump_to(Fiber& to) {
+    void** globals = exception_globals();
+    exceptions_[0] = std::exchange(globals[0], to.exceptions_[0]);
+    exceptions_[1] = std::exchange(globals[1], to.exceptions_[1]);
+#if defined(XENRIG_ASAN)
+    __sanitizer_start_switch_fiber(&asan_fake_stack_, to.asan_bottom_, to.asan_size_);
+#endif
+#if defined(XENRIG_TSAN)
+    __tsan_switch_to_fiber(to.tsan_fiber_, 0);
+#endif
+    Fiber* pair[2] = {this, &to};
+    [[maybe_unused]] Fiber* from = arrive(boost::context::detail::jump_fcontext(to.context_, pair));
+#if defined(XENRIG_ASAN)
+    __sanitizer_finish_switch_fiber(asan_fake_stack_, &from->asan_bottom_, &from->asan_size_);
+#endif
+}
 
 }  // namespace xenrig

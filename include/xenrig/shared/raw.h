@@ -24,32 +24,46 @@ void store(std::byte* at, T value) {
     __atomic_store_n(reinterpret_cast<T*>(at), value, __ATOMIC_RELAXED);
 }
 
+inline bool aligned(const std::byte* at, std::size_t to) { return reinterpret_cast<std::uintptr_t>(at) % to == 0; }
+
 /// Word by word where the page's side is aligned, else byte by byte; the private side may be anywhere.
 inline void copy_from_page(const std::byte* from, std::byte* to, std::size_t length) {
     while (length != 0) {
-        const bool word = length >= 8 && reinterpret_cast<std::uintptr_t>(from) % 8 == 0;
-        if (word) {
+        std::size_t step = 1;
+        if (length >= 8 && aligned(from, 8)) {
             const auto v = load<std::uint64_t>(from);
-            std::memcpy(to, &v, 8);
+            std::memcpy(to, &v, step = 8);
+        } else if (length >= 4 && aligned(from, 4)) {
+            const auto v = load<std::uint32_t>(from);
+            std::memcpy(to, &v, step = 4);
+        } else if (length >= 2 && aligned(from, 2)) {
+            const auto v = load<std::uint16_t>(from);
+            std::memcpy(to, &v, step = 2);
         } else {
             *to = static_cast<std::byte>(load<std::uint8_t>(from));
         }
-        const std::size_t step = word ? 8 : 1;
         from += step, to += step, length -= step;
     }
 }
 
 inline void copy_to_page(std::byte* to, const std::byte* from, std::size_t length) {
     while (length != 0) {
-        const bool word = length >= 8 && reinterpret_cast<std::uintptr_t>(to) % 8 == 0;
-        if (word) {
+        std::size_t step = 1;
+        if (length >= 8 && aligned(to, 8)) {
             std::uint64_t v;
-            std::memcpy(&v, from, 8);
+            std::memcpy(&v, from, step = 8);
+            store(to, v);
+        } else if (length >= 4 && aligned(to, 4)) {
+            std::uint32_t v;
+            std::memcpy(&v, from, step = 4);
+            store(to, v);
+        } else if (length >= 2 && aligned(to, 2)) {
+            std::uint16_t v;
+            std::memcpy(&v, from, step = 2);
             store(to, v);
         } else {
             store(to, static_cast<std::uint8_t>(*from));
         }
-        const std::size_t step = word ? 8 : 1;
         from += step, to += step, length -= step;
     }
 }
