@@ -1,0 +1,61 @@
+// xenstored in process: the store, its connections, and the loop that serves them in xenstored's own order.
+//
+// One pass looks at every connection in the order in which they came: it takes at most one message from each and writes
+// at most one to each, so which of two identical events is still unsent, and is merged, is as in the real daemon. The
+// reference is C xenstored's development head; Personality::o answers as oxenstored (personality.h).
+//
+// Threads: one task at a time is in service() or any call that changes connections; StreamDoor::feed() may be called
+// at any time. Nothing here reads a clock or a hash table's order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "sim/xenstore/environment.h"
+#include "sim/xenstore/personality.h"
+#include "xenrig/abi/error.h"
+#include "xenrig/abi/types.h"
+
+namespace xenrig::xenstore {
+
+class Connection;
+class Store;
+
+struct DaemonConfig {
+    Personality personality = Personality::c;
+};
+
+class Daemon {
+public:
+    /// The environment must outlive the daemon. The store begins with what xenstored begins with: /tool/xenstored.
+    explicit Daemon(Environment& environment, DaemonConfig config = {});
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    /// A privileged connection (a socket in dom0); `transport` must outlive it.
+    Connection& connect(Transport& transport);
+    /// The client is gone: its watches, transactions and unread messages go with it.
+    void disconnect(Connection& connection);
+
+    /// The toolstack's requests without a connection, with the same effects and errors as on the wire.
+    Result<> introduce(DomId domain, Port remote);
+    Result<> release(DomId domain);
+    Result<> resume(DomId domain);
+    Result<> set_target(DomId domain, DomId target);
+    /// VIRQ_DOM_EXC: a domain has shut down or died. Asks the environment about each that the store knows.
+    void check_domains();
+
+    /// Looks at every ring and stream and passes until nothing moves any more. Call it after every event of a ring's
+    /// port and after every feed(). Returns whether anything moved.
+    bool service();
+
+    Store& store();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+    friend class StreamDoor;
+};
+
+}  // namespace xenrig::xenstore
