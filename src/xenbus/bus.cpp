@@ -1,0 +1,145 @@
+#include "xenrig/xenbus/bus.h"
+
+#include <optional>
+
+namespace xenrig::xenbus {
+
+namespace {
+
+/// The names below `path`: none when it isn't there, an error when the store can't say.
+Result<std::vector<std::string>> children(Store& store, const std::string& path) {
+    auto names = store.directory(StoreTx::none, path);
+    if (!names && names.error().code == Errno::noent) return std::vector<std::string>{};
+    return names;
+}
+
+/// Appends "<root>/<child>" for each child of `root`.
+Result<> append_children(Store& store, const std::string& root, std::vector<std::string>& paths) {
+    auto names = children(store, root);
+    if (!names) return std::unexpected(names.error());
+    for (const auto& name : *names) paths.push_back(root + '/' + name);
+    return {};
+}
+
+}  // namespace
+
+struct Bus::Slot {
+    Slot(Platform& platform, Side side, const std::string& path, Peer its_peer)
+        : peer(std::move(its_peer)), device(platform, side, path) {}
+
+    /// What the device's directory named when the device was made; none after a migration, when whoever stands there
+    /// now is right.
+    std::optional<Peer> peer;
+    std::shared_ptr<void> driver;
+    Device device;
+};
+
+Bus::Bus(Platform& platform, std::map<std::string, FrontendFactory> frontends)
+    : platform_(platform),
+      side_(Side::frontend),
+      frontends_(std::move(frontends)),
+      service_(platform, "xenbus frontends", [this] { scan(); }) {}
+
+Bus::Bus(Platform& platform, std::map<std::string, BackendFactory> backends)
+    : platform_(platform),
+      side_(Side::backend),
+      backends_(std::move(backends)),
+      service_(platform, "xenbus backends", [this] { scan(); }) {}
+
+Bus::~Bus() { stop(); }
+
+Result<> Bus::start() {
+    std::vector<std::string> roots;
+    if (side_ == Side::frontend) roots.emplace_back("device");
+    for (const auto& [type, factory] : backends_) roots.push_back("backend/" + type);
+
+    for (const auto& root : roots) {
+        auto watch = platform_.store().watch(root, [poke = service_.poker()](const std::string&) { poke(); });
+        if (!watch) return fail(watch.error().code, "watching " + root);
+        watches_.push_back(std::move(*watch));
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> Bus::list() const {
+    Store& store = platform_.store();
+    std::vector<std::string> found;
+    for (const auto& [type, factory] : frontends_)
+        if (auto listed = append_children(store, "device/" + type, found); !listed)
+            return std::unexpected(listed.error());
+    for (const auto& [type, factory] : backends_) {
+        std::vector<std::string> domains;
+        if (auto listed = append_children(store, "backend/" + type, domains); !listed)
+            return std::unexpected(listed.error());
+        for (const auto& domain : domains)
+            if (auto listed = append_children(store, domain, found); !listed) return std::unexpected(listed.error());
+    }
+    return found;
+}
+
+void Bus::scan() {
+    const auto paths = list();
+    // A store that can't answer now says nothing about devices.
+    if (!paths) return;
+
+    std::map<std::string, Peer> present;
+    for (const auto& path : *paths)
+        if (auto peer = read_peer(platform_.store(), side_, path)) present.emplace(path, std::move(*peer));
+
+    std::erase_if(devices_, [&](const auto& entry) {
+        const auto still = present.find(entry.first);
+        if (still == present.end()) return true;
+        std::optional<Peer>& known = entry.second->peer;
+        if (!known) known = still->second;
+        return *known != still->second;
+    });
+    for (auto& [path, peer] : present)
+        if (!devices_.contains(path)) add(path, std::move(peer));
+}
+
+void Bus::add(const std::string& path, Peer peer) {
+    const std::size_t from = path.find('/') + 1;
+    const std::string type = path.substr(from, path.find('/', from) - from);
+
+    auto slot = std::make_unique<Slot>(platform_, side_, path, std::move(peer));
+    Device& device = slot->device;
+    if (side_ == Side::frontend) {
+        auto driver = frontends_.at(type)(path, device.link());
+        device.start(std::make_unique<Frontend>(device.endpoint(), *driver));
+        slot->driver = std::move(driver);
+    } else {
+        auto driver = backends_.at(type)(path, device.link());
+        device.start(std::make_unique<Backend>(device.endpoint(), *driver));
+        slot->driver = std::move(driver);
+    }
+    devices_.emplace(path, std::move(slot));
+}
+
+void Bus::suspend() {
+    service_.pause();
+    for (auto& [path, slot] : devices_) slot->device.suspend();
+}
+
+void Bus::cancel_suspend() {
+    for (auto& [path, slot] : devices_) slot->device.cancel_suspend();
+    service_.unpause();
+    service_.poke();
+}
+
+void Bus::resume() {
+    for (auto& [path, slot] : devices_) {
+        slot->peer.reset();
+        slot->device.resume();
+    }
+    service_.unpause();
+    service_.poke();
+}
+
+void Bus::stop() {
+    if (std::exchange(stopped_, true)) return;
+    watches_.clear();
+    service_.stop();
+    devices_.clear();
+}
+
+}  // namespace xenrig::xenbus
