@@ -1,0 +1,60 @@
+// How a kind of guest finds the pages that it shares with the hypervisor, the store and the console.
+//
+// This is what differs between HVM (PVH among it) and PV guests: the former put shared_info and grant frames at gfns of
+// their choosing (XENMEM_add_to_physmap, memory.h) and ask for the rings (HVMOP_get_param, hvm/params.h); the latter
+// find machine frames in start_info. All else in xenrig/guest is the same for both.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "xenrig/abi/error.h"
+#include "xenrig/abi/types.h"
+#include "xenrig/guest/domain_link.h"
+#include "xenrig/guest/gfn_pool.h"
+
+namespace xenrig::guest {
+
+/// A ring page that the toolstack made before the guest booted, and the port that goes with it.
+struct RingPage {
+    Gfn gfn;
+    Port port;
+};
+
+class Discovery {
+public:
+    virtual ~Discovery() = default;
+
+    /// Asked again after each migration; the answers keep their gfns.
+    virtual Result<Gfn> shared_info() = 0;
+    /// The table grows when `index` lies beyond its end, up to its maximum; then EINVAL.
+    virtual Result<Gfn> grant_frame(unsigned index) = 0;
+    /// ENOENT when the toolstack gave the domain none.
+    virtual Result<RingPage> store() = 0;
+    virtual Result<RingPage> console() = 0;
+    /// Lets the hypervisor make upcalls on all vCPUs.
+    virtual Result<> enable_upcalls() = 0;
+};
+
+class HvmDiscovery final : public Discovery {
+public:
+    HvmDiscovery(DomainLink& link, GfnPool& unpopulated) : link_(link), unpopulated_(unpopulated) {}
+
+    Result<Gfn> shared_info() override;
+    Result<Gfn> grant_frame(unsigned index) override;
+    Result<RingPage> store() override;
+    Result<RingPage> console() override;
+    Result<> enable_upcalls() override;
+
+private:
+    Result<> add_to_physmap(unsigned space, std::uint64_t index, Gfn gfn);
+    Result<std::uint64_t> param(std::uint32_t index);
+    Result<RingPage> ring_page(std::uint32_t pfn_index, std::uint32_t port_index);
+
+    DomainLink& link_;
+    GfnPool& unpopulated_;
+    std::optional<Gfn> shared_info_;
+    std::map<unsigned, Gfn> grant_frames_;
+};
+
+}  // namespace xenrig::guest

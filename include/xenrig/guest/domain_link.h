@@ -1,0 +1,86 @@
+// A guest's tie to the domain it lives in: hypercalls, the view of its memory, and the epoch.
+//
+// The guest outlives domains: a migration ties it to another one, and all that came from the old one (ports, grant
+// references, handles, leases) belongs to an epoch that is over. When the domain dies its epoch ends first, and from
+// then on no hypercall leaves the guest: what the hypervisor then finds is what a crash leaves behind.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "xenrig/abi/address_space.h"
+#include "xenrig/abi/error.h"
+#include "xenrig/abi/hypercall.h"
+#include "xenrig/abi/types.h"
+#include "xenrig/shared/lease.h"
+
+namespace xenrig {
+class Cpu;
+}
+
+namespace xenrig::guest {
+
+/// What a toolstack gives the guest with each domain.
+struct Binding {
+    /// One for each vCPU, in order. They and the memory must exist until the next bind() or the domain's death.
+    std::vector<Hypercalls*> vcpus;
+    AddressSpace* memory = nullptr;
+    DomId domid;
+};
+
+class DomainLink {
+public:
+    explicit DomainLink(std::vector<Cpu*> cpus);
+
+    /// A new epoch begins. Only while no vCPU of the guest runs.
+    void bind(const Binding& binding);
+    /// The domain is gone or about to be torn down.
+    void end_epoch();
+
+    bool alive() const { return alive_.load(std::memory_order_acquire); }
+    std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+    /// Is a handle made in `epoch` still good for a hypercall? A no is counted.
+    bool current(std::uint64_t epoch);
+    DomId domid() const { return binding_.domid; }
+
+    /// A hypercall on the calling vCPU, outside any on vCPU 0; -ESRCH without a call when the domain is dead.
+    template <class... A>
+    std::int64_t call(unsigned number, A... args) {
+        static_assert(sizeof...(A) <= 5, "Xen's hypercalls take at most five arguments");
+        return call(number, HypercallArgs{hypercall_arg(args)...});
+    }
+    std::int64_t call(unsigned number, const HypercallArgs& args);
+
+    std::byte* page(Gfn gfn) { return alive() ? binding_.memory->page(gfn) : nullptr; }
+    void mark_dirty(Gfn gfn) {
+        if (alive()) binding_.memory->mark_dirty(gfn);
+    }
+
+    const std::vector<Cpu*>& cpus() const { return cpus_; }
+    /// The calling vCPU; 0 outside any.
+    VcpuId vcpu() const;
+
+    /// A lease whose number no other of this domain has.
+    shared::LeasePtr make_lease(std::string name, bool writable = true, bool peer_writable = true);
+
+    /// Hypercalls that were tried after the domain's death.
+    std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+    /// Handles of an epoch that is over, used or released.
+    std::uint64_t stale() const { return stale_.load(std::memory_order_relaxed); }
+
+private:
+    std::vector<Cpu*> cpus_;
+    Binding binding_;
+    std::atomic<bool> alive_{false};
+    std::atomic<std::uint64_t> epoch_{0};
+    std::atomic<std::uint64_t> refused_{0};
+    std::atomic<std::uint64_t> stale_{0};
+    std::atomic<std::uint32_t> leases_{0};
+};
+
+/// The error of a hypercall's answer, which is negative.
+Error hypercall_error(std::int64_t answer, const std::string& what);
+
+}  // namespace xenrig::guest
