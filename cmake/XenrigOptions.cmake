@@ -6,7 +6,7 @@ set(XENRIG_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: addr
 add_library(xenrig_options INTERFACE)
 target_compile_options(xenrig_options INTERFACE
     -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
-    -Wimplicit-fallthrough -fno-strict-aliasing
+    -Wimplicit-fallthrough -Wno-missing-field-initializers -fno-strict-aliasing
     $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-zero-variadic-macro-arguments -Wno-c99-extensions -Wno-nested-anon-types
         -Wno-gnu-anonymous-struct -Wno-unused-private-field>)
 # Report places as users know them: xenrig/drivers/blk/blkfront.h, wherever the tree was built.

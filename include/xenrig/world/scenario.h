@@ -1,0 +1,100 @@
+// A scenario: hosts, disks, guests, what the guests do, and what happens to them meanwhile. TOML in a file, or this
+// struct from C++; the same runs as a test, a fuzz input and from the command line.
+//
+// docs/scenarios.md has the file's keys. The hash covers everything that can change a run, so that a token (a list of
+// choices) is never replayed against another scenario than its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xenrig/abi/error.h"
+#include "xenrig/abi/types.h"
+
+namespace xenrig::world {
+
+struct HostSpec {
+    std::string name;
+};
+
+enum class DiskKind : std::uint8_t { ram, simulated, file };
+
+struct DiskSpec {
+    std::string name;
+    DiskKind kind = DiskKind::ram;
+    /// Bytes; for a file 0 means its length.
+    std::uint64_t size = 1 << 20;
+    /// file: the image's path.
+    std::string path;
+    bool read_only = false;
+    /// simulated: a request takes between these.
+    Nanoseconds latency_min = 20_us, latency_max = 200_us;
+    /// simulated: what was not flushed is lost in a power cut.
+    bool write_cache = true;
+};
+
+struct GuestDisk {
+    std::string disk;
+    /// As the guest names it: "xvda".
+    std::string device;
+};
+
+struct GuestSpec {
+    std::string name;
+    std::string host;
+    unsigned vcpus = 1;
+    /// 4 KiB frames of RAM.
+    std::uint64_t frames = 512;
+    std::vector<GuestDisk> disks;
+};
+
+/// Reads, writes and flushes on one disk, never two at once to the same block, each read checked against what was
+/// written last.
+struct WorkloadSpec {
+    std::string guest;
+    std::string device;
+    unsigned operations = 60;
+    /// Requests under way at the same time, at most.
+    unsigned in_flight = 8;
+    /// Blocks of the disk that it touches; each is one to eight sectors.
+    unsigned blocks = 16;
+    /// How often each kind is drawn, relative to the others.
+    unsigned reads = 4, writes = 5, flushes = 1;
+};
+
+struct MigrateSpec {
+    std::string guest;
+    std::string to;
+    /// The guest is asked to suspend when the workload has completed between 0 and this many operations.
+    unsigned after_operations = 0;
+    /// Instead of moving, the suspend is cancelled and the guest goes on where it is.
+    bool cancel = false;
+};
+
+struct Scenario {
+    std::string name;
+    unsigned version = 1;
+    std::string description;
+    std::vector<HostSpec> hosts;
+    std::vector<DiskSpec> disks;
+    std::vector<GuestSpec> guests;
+    std::vector<WorkloadSpec> workloads;
+    std::vector<MigrateSpec> migrations;
+
+    /// Of everything above but the description, the same on every machine.
+    std::uint32_t hash() const;
+    /// EINVAL names the first part that refers to something that is not there.
+    Result<> validate() const;
+
+    const DiskSpec* disk(std::string_view name) const;
+    const GuestSpec* guest(std::string_view name) const;
+};
+
+/// Errors read "FILE:LINE: what is wrong; what to do".
+Result<Scenario> parse_scenario(std::string_view text, const std::string& file);
+Result<Scenario> load_scenario(const std::string& file);
+
+}  // namespace xenrig::world

@@ -1,0 +1,125 @@
+#include "xenrig/world/scenario.h"
+
+#include <algorithm>
+
+namespace xenrig::world {
+
+namespace {
+
+/// FNV-1a over fields, each with its length, so that no two scenarios run together.
+struct Hash {
+    std::uint32_t value = 2166136261u;
+
+    void bytes(std::string_view s) {
+        for (const char c : s) value = (value ^ static_cast<unsigned char>(c)) * 16777619u;
+    }
+    void add(std::string_view s) {
+        add(s.size());
+        bytes(s);
+    }
+    void add(std::uint64_t n) {
+        for (int i = 0; i < 8; ++i, n >>= 8) {
+            const char byte = static_cast<char>(n & 0xff);
+            bytes({&byte, 1});
+        }
+    }
+};
+
+template <class List>
+auto find_named(const List& list, std::string_view name) -> decltype(list.data()) {
+    const auto found = std::find_if(list.begin(), list.end(), [&](const auto& x) { return x.name == name; });
+    return found == list.end() ? nullptr : &*found;
+}
+
+template <class List>
+std::string names(const List& list) {
+    std::string text;
+    for (const auto& x : list) text += (text.empty() ? "" : ", ") + x.name;
+    return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
+const DiskSpec* Scenario::disk(std::string_view wanted) const { return find_named(disks, wanted); }
+const GuestSpec* Scenario::guest(std::string_view wanted) const { return find_named(guests, wanted); }
+
+std::uint32_t Scenario::hash() const {
+    Hash h;
+    h.add(name);
+    h.add(version);
+    for (const HostSpec& x : hosts) h.add(x.name);
+    for (const DiskSpec& d : disks) {
+        h.add(d.name);
+        h.add(static_cast<std::uint64_t>(d.kind));
+        h.add(d.size);
+        h.add(d.path);
+        h.add(d.read_only);
+        h.add(d.latency_min.value);
+        h.add(d.latency_max.value);
+        h.add(d.write_cache);
+    }
+    for (const GuestSpec& g : guests) {
+        h.add(g.name);
+        h.add(g.host);
+        h.add(g.vcpus);
+        h.add(g.frames);
+        for (const GuestDisk& d : g.disks) h.add(d.disk), h.add(d.device);
+    }
+    for (const WorkloadSpec& w : workloads) {
+        h.add(w.guest);
+        h.add(w.device);
+        for (const unsigned n : {w.operations, w.in_flight, w.blocks, w.reads, w.writes, w.flushes}) h.add(n);
+    }
+    for (const MigrateSpec& m : migrations) {
+        h.add(m.guest);
+        h.add(m.to);
+        h.add(m.after_operations);
+        h.add(m.cancel);
+    }
+    return h.value;
+}
+
+Result<> Scenario::validate() const {
+    const auto missing = [](const std::string& where, const std::string& what, const std::string& known) {
+        return fail(Errno::inval, where + " names " + what + ", which is not there (there are: " + known + ")");
+    };
+    if (name.empty() || name.find_first_of(". /") != std::string::npos)
+        return fail(Errno::inval, "a scenario's name is one word without dots or slashes, not '" + name + "'");
+    if (hosts.empty()) return fail(Errno::inval, "a scenario needs a host: add [host.a]");
+    if (guests.empty()) return fail(Errno::inval, "a scenario needs a guest: add [guest.NAME] with host = \"...\"");
+    for (const DiskSpec& d : disks) {
+        if (d.kind == DiskKind::file && d.path.empty())
+            return fail(Errno::inval, "[disk." + d.name + "] is a file and needs path = \"...\"");
+        if (d.kind != DiskKind::file && (d.size == 0 || d.size % 512 != 0))
+            return fail(Errno::inval, "[disk." + d.name + "]: size must be a multiple of 512 bytes, and not 0");
+        if (d.latency_max < d.latency_min)
+            return fail(Errno::inval, "[disk." + d.name + "]: latency-us runs from the smaller to the larger number");
+    }
+    for (const GuestSpec& g : guests) {
+        const std::string where = "[guest." + g.name + "]";
+        if (!find_named(hosts, g.host)) return missing(where, "host '" + g.host + "'", names(hosts));
+        if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
+        if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+        for (const GuestDisk& d : g.disks)
+            if (!disk(d.disk)) return missing(where, "disk '" + d.disk + "'", names(disks));
+    }
+    for (const WorkloadSpec& w : workloads) {
+        const std::string where = "[workload." + w.guest + "]";
+        const GuestSpec* g = guest(w.guest);
+        if (!g) return missing(where, "guest '" + w.guest + "'", names(guests));
+        const auto has = [&](const GuestDisk& d) { return d.device == w.device; };
+        if (std::none_of(g->disks.begin(), g->disks.end(), has))
+            return fail(Errno::inval, where + ": guest '" + g->name + "' has no device '" + w.device + "'");
+        if (w.reads + w.writes + w.flushes == 0)
+            return fail(Errno::inval, where + ": one of reads, writes and flushes must be more than 0");
+        if (w.in_flight == 0 || w.blocks == 0)
+            return fail(Errno::inval, where + ": in-flight and blocks must be at least 1");
+    }
+    for (const MigrateSpec& m : migrations) {
+        if (!guest(m.guest)) return missing("[migrate]", "guest '" + m.guest + "'", names(guests));
+        if (!m.cancel && !find_named(hosts, m.to)) return missing("[migrate]", "host '" + m.to + "'", names(hosts));
+    }
+    return {};
+}
+
+}  // namespace xenrig::world
