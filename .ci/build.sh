@@ -89,3 +89,6 @@ summary() {
     ((skipped == 0)) || echo "$skipped skipped"
     echo "$((tests - failed - skipped)) passed, $failed failed"
 }
+
+# The first 7 hex digits of the commit, by which CI rotates; 0 without git.
+commit_hash() { git -C "$root" rev-parse --short=7 HEAD 2>/dev/null | head -c7 || echo 0; }

@@ -29,7 +29,16 @@ function(xenrig_module name)
     target_link_libraries(${target} ${scope} ${M_DEPENDS} ${M_LIBRARIES})
 endfunction()
 
+# The target tests_LABEL builds these programs too.
+function(xenrig_labelled label)
+    if(NOT TARGET tests_${label})
+        add_custom_target(tests_${label})
+    endif()
+    add_dependencies(tests_${label} ${ARGN})
+endfunction()
+
 # A GoogleTest program: xenrig_test(NAME shared_test SOURCES window_test.cpp DEPENDS shared)
+# LABEL threads also makes it part of the target tests_threads, which builds just what `ctest -L threads` runs.
 function(xenrig_test)
     cmake_parse_arguments(PARSE_ARGV 0 T "" "NAME;LABEL" "SOURCES;DEPENDS;LIBRARIES")
     add_executable(${T_NAME} ${T_SOURCES})
@@ -37,5 +46,8 @@ function(xenrig_test)
     target_link_libraries(${T_NAME} PRIVATE xenrig_options ${T_DEPENDS} ${T_LIBRARIES} GTest::gtest GTest::gtest_main)
     target_compile_definitions(${T_NAME} PRIVATE XENRIG_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                  XENRIG_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    if(T_LABEL)
+        xenrig_labelled(${T_LABEL} ${T_NAME})
+    endif()
     gtest_discover_tests(${T_NAME} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${T_LABEL}")
 endfunction()

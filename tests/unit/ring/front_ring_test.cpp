@@ -123,7 +123,10 @@ TEST_F(FrontRingTest, AReboundRingGoesOnWhereItStood) {
     auto back = Back::attach(page).value();
     for (Index i = 0; i < 20; ++i) front.put({.id = i});
     (void)front.push();
-    for (Index i = 0; i < 20; ++i) back.put({.id = back.take().value()->id});
+    for (Index i = 0; i < 20; ++i) {
+        const auto taken = back.take();
+        back.put({.id = taken.value()->id});
+    }
     (void)back.push();
     for (Index i = 0; i < 5; ++i) ASSERT_EQ(front.take().value()->id, i);
 
