@@ -4,11 +4,12 @@ option(XENRIG_TESTS "Build the tests" ON)
 set(XENRIG_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
 
 add_library(xenrig_options INTERFACE)
+# clang sees libstdc++ 12 itself call what that marks deprecated (std::stable_sort); g++ keeps watch over our own calls.
 target_compile_options(xenrig_options INTERFACE
     -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
     -Wimplicit-fallthrough -Wno-missing-field-initializers -fno-strict-aliasing
     $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-zero-variadic-macro-arguments -Wno-c99-extensions -Wno-nested-anon-types
-        -Wno-gnu-anonymous-struct -Wno-unused-private-field>)
+        -Wno-gnu-anonymous-struct -Wno-unused-private-field -Wno-deprecated-declarations>)
 # Report places as users know them: xenrig/drivers/blk/blkfront.h, wherever the tree was built.
 target_compile_options(xenrig_options INTERFACE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=)
 # The public headers guard what is new by this.
