@@ -12,6 +12,7 @@ TimerId GuestClock::at(Nanoseconds deadline, std::function<void()> fire) {
     const VcpuId vcpu = link_.vcpu();
     const std::lock_guard held(mutex_);
     const std::uint64_t id = ++made_;
+    if (stopped_) return TimerId{id};
     Timer& timer = timers_[id];
     timer.vcpu = vcpu;
     timer.fire = std::move(fire);
@@ -69,6 +70,7 @@ void GuestClock::stop() {
         if (!timer.due) machine_.cancel(timer.machine_timer);
     for (auto& count : due_) count.store(0, std::memory_order_release);
     dropped.swap(timers_);
+    stopped_ = true;
 }
 
 }  // namespace xenrig::guest

@@ -96,9 +96,10 @@ Result<Channel> EventChannels::alloc_unbound(DomId remote, EventHandler handler)
     alloc.remote_dom = remote.value;
     // Under the lock, so that the port and its handler are of one epoch.
     const std::lock_guard held(lock_);
+    const std::uint64_t epoch = link_.epoch();
     const std::int64_t answer = link_.call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &alloc);
     if (answer < 0) return std::unexpected(hypercall_error(answer, "EVTCHNOP_alloc_unbound"));
-    return install(Port{alloc.port}, std::move(handler));
+    return install(Port{alloc.port}, epoch, std::move(handler));
 }
 
 Result<Channel> EventChannels::bind_interdomain(DomId remote, Port remote_port, EventHandler handler) {
@@ -106,11 +107,12 @@ Result<Channel> EventChannels::bind_interdomain(DomId remote, Port remote_port, 
     bind.remote_dom = remote.value;
     bind.remote_port = remote_port.value;
     const std::lock_guard held(lock_);
+    const std::uint64_t epoch = link_.epoch();
     const std::int64_t answer = link_.call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind);
     if (answer < 0)
         return std::unexpected(hypercall_error(
             answer, "EVTCHNOP_bind_interdomain to d" + dec(remote.value) + " port " + dec(remote_port.value)));
-    return install(Port{bind.local_port}, std::move(handler));
+    return install(Port{bind.local_port}, epoch, std::move(handler));
 }
 
 Result<Channel> EventChannels::adopt(Port port, EventHandler handler) {
@@ -118,18 +120,20 @@ Result<Channel> EventChannels::adopt(Port port, EventHandler handler) {
     if (!link_.alive()) return fail(Errno::srch, "the domain is dead");
     if (port.value == 0 || port.value >= kWords * kBits || ports_.contains(port))
         return fail(Errno::inval, "port " + dec(port.value) + " is no port of ours to adopt");
-    return install(port, std::move(handler));
+    return install(port, link_.epoch(), std::move(handler));
 }
 
-Channel EventChannels::install(Port port, EventHandler handler) {
+Channel EventChannels::install(Port port, std::uint64_t epoch, EventHandler handler) {
+    // The domain died during the hypercall: there is no port any more.
+    if (!link_.alive()) return Channel(*this, port, epoch);
     auto bound = std::make_shared<Bound>();
     bound->handler = std::move(handler);
     bound->port = port;
-    bound->epoch = link_.epoch();
+    bound->epoch = epoch;
     ports_[port] = std::move(bound);
     scans_[0].mine[word_of(port)] |= bit_of(port);
     unmask(port);
-    return Channel(*this, port, link_.epoch());
+    return Channel(*this, port, epoch);
 }
 
 Result<> EventChannels::bind_vcpu(const Channel& channel, VcpuId vcpu) {
@@ -281,9 +285,9 @@ EventChannels::BoundPtr EventChannels::next(VcpuId vcpu) {
         scan.left -= skip + 1;
         scan.bit = (scan.bit + skip + 1) % kBits;
         shared::fetch_and<Word>(shared_info_, pending_at(scan.word), ~bit_of(port));
+        // Gone only when the domain died in the middle of this scan.
         const auto found = ports_.find(port);
-        check(found != ports_.end(), "a port that is bound to a vCPU has a handler");
-        return found->second;
+        return found == ports_.end() ? nullptr : found->second;
     }
 }
 

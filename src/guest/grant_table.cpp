@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 
 #include "text.h"
 #include "xenrig/abi/check.h"
@@ -119,13 +120,14 @@ Result<Grant> GrantTable::grant(DomId peer, Gfn frame, Access access) {
     std::vector<FramePtr> let_go;
     const std::lock_guard held(lock_);
     if (!link_.alive()) return fail(Errno::srch, "the domain is dead");
+    const std::uint64_t epoch = link_.epoch();
     let_go = retry_deferred();
     const auto ref = take_ref();
     if (!ref) return std::unexpected(ref.error());
     const unsigned flags = GTF_permit_access | (access == Access::read_only ? GTF_readonly : 0u);
     write_entry(*ref, peer, frame, static_cast<std::uint16_t>(flags));
     ++granted_;
-    return Grant(*this, *ref, link_.epoch());
+    return Grant(*this, *ref, epoch);
 }
 
 Result<GrantRef> GrantTable::take_ref() {
@@ -230,6 +232,7 @@ Result<Mapping> GrantTable::map(DomId owner, std::span<const GrantRef> refs, Acc
     std::array<gnttab_map_grant_ref_t, shared::kWindowPagesMax> ops{};
     const std::lock_guard held(lock_);
     if (!link_.alive()) return fail(Errno::srch, "the domain is dead");
+    const std::uint64_t epoch = link_.epoch();
     std::vector<Gfn> gfns;
     const auto give_back = [&] {
         for (const Gfn gfn : gfns) unpopulated_.give(gfn);
@@ -278,7 +281,7 @@ Result<Mapping> GrantTable::map(DomId owner, std::span<const GrantRef> refs, Acc
     shared::Window window(link_.page(gfns[0]), lease);
     for (std::size_t i = 1; i < gfns.size(); ++i) window.append(link_.page(gfns[i]));
     for (std::size_t i = 0; i < gfns.size(); ++i) mapped_[handles[i]] = Mapped{gfns[i], lease};
-    return Mapping(*this, std::move(handles), std::move(window), link_.epoch());
+    return Mapping(*this, std::move(handles), std::move(window), epoch);
 }
 
 void GrantTable::undo(std::span<const GrantHandle> handles, std::span<const Gfn> gfns) {

@@ -3,6 +3,7 @@
 // Timers belong to the guest, not to the domain: one that comes due during a migration fires after it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -46,6 +47,7 @@ private:
     std::mutex mutex_;
     std::map<std::uint64_t, Timer> timers_;
     std::uint64_t made_ = 0;
+    bool stopped_ = false;
     std::vector<std::atomic<std::uint32_t>> due_;
 };
 

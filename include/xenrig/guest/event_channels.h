@@ -85,7 +85,7 @@ private:
     void set_masked(Port port, std::uint64_t epoch, bool masked) override;
     void close(Port port, std::uint64_t epoch) override;
 
-    Channel install(Port port, EventHandler handler);
+    Channel install(Port port, std::uint64_t epoch, EventHandler handler);
     void mask(Port port);
     void unmask(Port port);
     void select(VcpuId vcpu);

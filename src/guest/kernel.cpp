@@ -1,0 +1,115 @@
+#include "xenrig/guest/kernel.h"
+
+#include <mutex>
+
+#include "xenrig/abi/check.h"
+#include "xenrig/platform/cpu.h"
+
+extern "C" {
+#include <xen/sched.h>
+#include <xen/xen.h>
+}
+
+namespace xenrig::guest {
+
+namespace {
+
+/// Where xenstored runs unless it has a domain of its own.
+constexpr DomId kStoreDomain{0};
+
+}  // namespace
+
+Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout)
+    : name_(std::move(name)),
+      link_(std::move(cpus)),
+      unpopulated_(layout.unpopulated),
+      memory_(link_, layout.ram),
+      clock_(link_, machine),
+      discovery_(std::make_unique<HvmDiscovery>(link_, unpopulated_)),
+      events_(link_, memory_, *discovery_, clock_),
+      grants_(link_, memory_, *discovery_, unpopulated_, clock_),
+      store_(link_, memory_, events_),
+      control_(*this) {}
+
+Kernel::~Kernel() {
+    // What the services still hold of the domain goes without a hypercall, as in a domain that crashed.
+    if (link_.alive()) domain_died();
+}
+
+void Kernel::bind(const Binding& binding) {
+    grants_.end_epoch(shared::LeaseEnd::epoch_over);
+    events_.end_epoch();
+    memory_.end_epoch(shared::LeaseEnd::epoch_over);
+    link_.bind(binding);
+    memory_.moved();
+}
+
+void Kernel::domain_died() {
+    link_.end_epoch();
+    grants_.end_epoch(shared::LeaseEnd::domain_dead);
+    events_.end_epoch();
+    memory_.end_epoch(shared::LeaseEnd::domain_dead);
+    clock_.stop();
+}
+
+Result<> Kernel::boot() {
+    check(link_.vcpu().value == 0, "a guest boots on vCPU 0");
+    {
+        const std::lock_guard no_events(events_.lock());
+        const std::lock_guard no_grants(grants_.lock());
+        if (auto started = start_services(); !started) return started;
+    }
+    const auto ring = discovery_->store();
+    if (!ring && ring.error().code == Errno::noent) return {};
+    if (!ring) return std::unexpected(ring.error());
+    has_store_ = true;
+    grants_.grant_store(kStoreDomain, ring->gfn);
+    if (auto connected = store_.connect(*ring); !connected) return connected;
+    spawn_on(VcpuId{0}, name_ + ".xenstore", TaskRole::service, [this] { store_.serve_ring(); });
+    spawn_on(VcpuId{0}, name_ + ".xenwatch", TaskRole::service, [this] { store_.serve_watches(); });
+    return control_.start();
+}
+
+Result<> Kernel::start_services() {
+    if (auto started = events_.start(); !started) return started;
+    return grants_.start();
+}
+
+Result<std::int64_t> Kernel::shut_down(unsigned reason) {
+    sched_shutdown_t shutdown{reason};
+    const std::int64_t answer = link_.call(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &shutdown);
+    if (answer < 0) return std::unexpected(hypercall_error(answer, "SCHEDOP_shutdown"));
+    return answer;
+}
+
+Result<> Kernel::enter_suspend() {
+    check(link_.vcpu().value == 0, "a guest suspends on vCPU 0");
+    Result<> started;
+    {
+        const std::lock_guard no_events(events_.lock());
+        const std::lock_guard no_grants(grants_.lock());
+        Result<std::int64_t> answer;
+        {
+            const std::lock_guard no_memory(memory_.lock());
+            memory_.mark_shared_dirty();
+            answer = shut_down(SHUTDOWN_suspend);
+        }
+        if (!answer) return std::unexpected(answer.error());
+        if (*answer != 0) return {};
+        started = start_services();
+    }
+    events_.bury();
+    grants_.bury();
+    return started;
+}
+
+Task& Kernel::spawn(std::string name, TaskRole role, std::function<void()> body) {
+    const VcpuId vcpu{next_vcpu_++ % static_cast<std::uint32_t>(link_.cpus().size())};
+    return spawn_on(vcpu, std::move(name), role, std::move(body));
+}
+
+Task& Kernel::spawn_on(VcpuId vcpu, std::string name, TaskRole role, std::function<void()> body) {
+    return link_.cpus().at(vcpu.value)->spawn(std::move(name), role, std::move(body));
+}
+
+}  // namespace xenrig::guest
