@@ -115,6 +115,16 @@ Result<Channel> EventChannels::bind_interdomain(DomId remote, Port remote_port, 
     return install(Port{bind.local_port}, epoch, std::move(handler));
 }
 
+Result<Channel> EventChannels::bind_virq(unsigned virq, EventHandler handler) {
+    evtchn_bind_virq_t bind{};
+    bind.virq = virq;
+    const std::lock_guard held(lock_);
+    const std::uint64_t epoch = link_.epoch();
+    const std::int64_t answer = link_.call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &bind);
+    if (answer < 0) return std::unexpected(hypercall_error(answer, "EVTCHNOP_bind_virq " + dec(virq)));
+    return install(Port{bind.port}, epoch, std::move(handler));
+}
+
 Result<Channel> EventChannels::adopt(Port port, EventHandler handler) {
     const std::lock_guard held(lock_);
     if (!link_.alive()) return fail(Errno::srch, "the domain is dead");

@@ -52,12 +52,18 @@ void Kernel::domain_died() {
     clock_.stop();
 }
 
-Result<> Kernel::boot() {
+Result<> Kernel::start_core() {
     check(link_.vcpu().value == 0, "a guest boots on vCPU 0");
-    {
-        const std::lock_guard no_events(events_.lock());
-        const std::lock_guard no_grants(grants_.lock());
-        if (auto started = start_services(); !started) return started;
+    const std::lock_guard no_events(events_.lock());
+    const std::lock_guard no_grants(grants_.lock());
+    Result<> started = start_services();
+    has_core_ = started.has_value();
+    return started;
+}
+
+Result<> Kernel::boot() {
+    if (!has_core_) {
+        if (auto started = start_core(); !started) return started;
     }
     const auto ring = discovery_->store();
     if (!ring && ring.error().code == Errno::noent) return {};

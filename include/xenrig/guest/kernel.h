@@ -47,6 +47,8 @@ public:
 
     /// Ties the guest to a domain; a new epoch begins. Before boot(), or while it is suspended in the old domain.
     void bind(const Binding& binding);
+    /// Events and grants alone: what a control domain needs before it can run the store that boot() then talks to.
+    Result<> start_core();
     /// Brings the services up. From a task on vCPU 0. A domain without a xenstore ring boots without store and control.
     Result<> boot();
     /// The domain is being killed: the epoch ends first, and no hypercall is made from now on. Before its tasks are
@@ -91,6 +93,7 @@ private:
     GrantTable grants_;
     XenstoreClient store_;
     Control control_;
+    bool has_core_ = false;
     bool has_store_ = false;
     std::uint32_t next_vcpu_ = 0;
 };

@@ -1,0 +1,146 @@
+// How a domain comes to be: memory and ring pages, its home in the store, its devices.
+
+#include <charconv>
+
+#include "sim/toolstack/toolstack.h"
+
+extern "C" {
+// xen.h first: the others lean on its types.
+#include <xen/xen.h>
+
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
+#include <xen/hvm/params.h>
+}
+
+namespace xenrig::toolstack {
+
+namespace {
+
+constexpr DomId kControl{0};
+
+std::string text(std::uint64_t n) { return std::to_string(n); }
+
+std::string home(DomId domain) { return "/local/domain/" + text(domain.value); }
+
+/// The owner may do all; everybody else nothing.
+std::vector<StorePerm> owned_by(DomId owner) { return {{owner}}; }
+
+/// As above, and `reader` may read.
+std::vector<StorePerm> owned_by(DomId owner, DomId reader) { return {{owner}, {.domain = reader, .read = true}}; }
+
+}  // namespace
+
+Result<unsigned> device_number(const std::string& name) {
+    const auto bad = [&] {
+        return fail(Errno::inval, "'" + name + "' is no disk: xvda to xvdp, with a partition from 1 to 15 or none");
+    };
+    if (name.size() < 4 || name.compare(0, 3, "xvd") != 0 || name[3] < 'a' || name[3] > 'p') return bad();
+    unsigned partition = 0;
+    if (name.size() > 4) {
+        const auto [end, error] = std::from_chars(name.data() + 4, name.data() + name.size(), partition);
+        if (error != std::errc{} || end != name.data() + name.size() || partition == 0 || partition > 15) return bad();
+    }
+    return 202u << 8 | static_cast<unsigned>(name[3] - 'a') << 4 | partition;
+}
+
+Toolstack::Toolstack(Host& host) : host_(host), store_(host.control().store()) {}
+
+Result<> Toolstack::make(StoreTx tx, const std::string& path, const std::string& value,
+                         const std::vector<StorePerm>& perms) {
+    if (auto written = store_.write(tx, path, value); !written) return written;
+    return store_.set_perms(tx, path, perms);
+}
+
+Result<DomId> Toolstack::build(const DomainSpec& spec) {
+    hypervisor::Hypervisor& xen = host_.xen();
+    const auto created = xen.create_domain(
+        {.name = spec.name, .vcpus = spec.vcpus, .max_frames = spec.frames, .first_port = host_.first_port()});
+    if (!created) return created;
+    const DomId domain = *created;
+    const MemoryPlan plan{spec.frames};
+
+    const auto furnish = [&]() -> Result<> {
+        if (auto done = xen.populate(domain, Gfn{0}, spec.frames); !done) return done;
+        const auto store_port = xen.alloc_unbound(domain, kControl);
+        if (!store_port) return std::unexpected(store_port.error());
+        const auto console_port = xen.alloc_unbound(domain, kControl);
+        if (!console_port) return std::unexpected(console_port.error());
+        const std::pair<unsigned, std::uint64_t> params[] = {{HVM_PARAM_STORE_PFN, plan.store().value},
+                                                             {HVM_PARAM_STORE_EVTCHN, store_port->value},
+                                                             {HVM_PARAM_CONSOLE_PFN, plan.console().value},
+                                                             {HVM_PARAM_CONSOLE_EVTCHN, console_port->value}};
+        for (const auto& [index, value] : params)
+            if (auto done = xen.set_param(domain, index, value); !done) return done;
+        const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, plan.store()},
+                                                   {GNTTAB_RESERVED_CONSOLE, plan.console()}};
+        for (const auto& [ref, gfn] : grants)
+            if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done) return done;
+
+        if (auto done = write_home(domain, spec); !done) return done;
+        for (const DiskNodes& disk : spec.disks)
+            if (auto done = add_disk(domain, disk); !done) return done;
+        return host_.store().introduce(domain, *store_port);
+    };
+    if (auto done = furnish(); !done) {
+        (void)xen.destroy_domain(domain);
+        (void)store_.rm(StoreTx::none, home(domain));
+        return fail(done.error().code, "domain '" + spec.name + "' can't be built: " + done.error().message);
+    }
+    return domain;
+}
+
+Result<> Toolstack::write_home(DomId domain, const DomainSpec& spec) {
+    return store_.transaction([&](StoreTx tx) -> Result<> {
+        const std::string root = home(domain);
+        // What an earlier domain of this number left is not this one's.
+        (void)store_.rm(tx, root);
+        const struct {
+            std::string path, value;
+            std::vector<StorePerm> perms;
+        } nodes[] = {
+            {root, "", owned_by(kControl, domain)},
+            {root + "/name", spec.name, owned_by(kControl, domain)},
+            {root + "/domid", text(domain.value), owned_by(kControl, domain)},
+            {root + "/device", "", owned_by(kControl, domain)},
+            {root + "/device/vbd", "", owned_by(kControl, domain)},
+            {root + "/control", "", owned_by(kControl, domain)},
+            {root + "/control/shutdown", "", owned_by(domain)},
+            {root + "/control/feature-poweroff", "", owned_by(domain)},
+            {root + "/control/feature-reboot", "", owned_by(domain)},
+            {root + "/control/feature-suspend", "", owned_by(domain)},
+            {root + "/data", "", owned_by(domain)},
+            {root + "/error", "", owned_by(domain)},
+        };
+        for (const auto& node : nodes)
+            if (auto done = make(tx, node.path, node.value, node.perms); !done) return done;
+        return {};
+    });
+}
+
+Result<> Toolstack::add_disk(DomId domain, const DiskNodes& disk) {
+    const std::string number = text(disk.number);
+    const std::string front = home(domain) + "/device/vbd/" + number;
+    const std::string back = home(kControl) + "/backend/vbd/" + text(domain.value) + "/" + number;
+    const std::pair<std::string, std::string> front_nodes[] = {
+        {"backend", back}, {"backend-id", "0"}, {"state", "1"}, {"virtual-device", number}, {"device-type", "disk"},
+    };
+    const std::pair<std::string, std::string> back_nodes[] = {
+        {"frontend", front},     {"frontend-id", text(domain.value)},
+        {"params", disk.params}, {"type", "phy"},
+        {"online", "1"},         {"removable", "0"},
+        {"bootable", "1"},       {"state", "1"},
+        {"device-type", "disk"}, {"mode", disk.read_only ? "r" : "w"},
+    };
+    return store_.transaction([&](StoreTx tx) -> Result<> {
+        if (auto done = make(tx, front, "", owned_by(domain, kControl)); !done) return done;
+        if (auto done = make(tx, back, "", owned_by(kControl, domain)); !done) return done;
+        for (const auto& [name, value] : front_nodes)
+            if (auto done = make(tx, front + "/" + name, value, owned_by(domain, kControl)); !done) return done;
+        for (const auto& [name, value] : back_nodes)
+            if (auto done = make(tx, back + "/" + name, value, owned_by(kControl, domain)); !done) return done;
+        return {};
+    });
+}
+
+}  // namespace xenrig::toolstack

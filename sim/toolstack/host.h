@@ -1,0 +1,67 @@
+// One physical machine of a world: its hypervisor, its control domain, and xenstored in it.
+//
+// The control domain is a guest like any other, with the same kernel services; what makes it one is its privilege. Its
+// vCPU 0 runs the kernel and what is spawned on it: backends, the store's service, the toolstack's jobs.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sim/hypervisor/hypervisor.h"
+#include "sim/toolstack/store_service.h"
+#include "xenrig/guest/kernel.h"
+
+namespace xenrig::toolstack {
+
+struct HostOptions {
+    std::string name = "a";
+    /// Position among the world's hosts: shifts every number that a domain could carry from one to another by mistake.
+    unsigned index = 0;
+    std::uint64_t frames = 1 << 14;
+    unsigned control_vcpus = 1;
+    std::uint64_t control_frames = 512;
+};
+
+/// Where the parts of a guest's memory of `frames` frames lie; the toolstack's ring pages are the last two.
+struct MemoryPlan {
+    explicit MemoryPlan(std::uint64_t guest_frames) : frames(guest_frames) {}
+    std::uint64_t frames;
+    Gfn console() const { return Gfn{frames - 2}; }
+    Gfn store() const { return Gfn{frames - 1}; }
+    guest::Layout layout() const;
+};
+
+class Host {
+public:
+    Host(Machine& machine, const HostOptions& options);
+    ~Host();
+    Host(const Host&) = delete;
+    Host& operator=(const Host&) = delete;
+
+    const std::string& name() const { return options_.name; }
+    unsigned index() const { return options_.index; }
+    Machine& machine() { return machine_; }
+    hypervisor::Hypervisor& xen() { return xen_; }
+    guest::Kernel& control() { return *control_; }
+    StoreService& store() { return *store_; }
+    /// True once the control domain's kernel and store are up.
+    bool booted() const { return booted_; }
+
+    /// The first port of domains made here: those of other hosts are reserved.
+    Port first_port() const { return Port{8 + 16 * options_.index}; }
+
+private:
+    void boot();
+
+    Machine& machine_;
+    HostOptions options_;
+    hypervisor::Hypervisor xen_;
+    std::vector<Cpu*> cpus_;
+    std::unique_ptr<guest::Kernel> control_;
+    std::unique_ptr<StoreService> store_;
+    Channel domain_exception_;
+    Port own_store_port_{};
+    bool booted_ = false;
+};
+
+}  // namespace xenrig::toolstack

@@ -1,0 +1,106 @@
+// How a domain is asked to suspend, and how it and its devices come to an end.
+
+#include <memory>
+#include <mutex>
+
+#include "sim/toolstack/toolstack.h"
+
+extern "C" {
+// xen.h first: the others lean on its types.
+#include <xen/xen.h>
+
+#include <xen/sched.h>
+}
+
+namespace xenrig::toolstack {
+
+namespace {
+
+std::string home(DomId domain) { return "/local/domain/" + std::to_string(domain.value); }
+
+std::string backends(DomId domain) { return home(DomId{0}) + "/backend/vbd/" + std::to_string(domain.value); }
+
+}  // namespace
+
+Result<> Toolstack::wait_for(const std::string& path, const std::function<Result<bool>()>& done) {
+    struct Change {
+        IrqLock lock{"toolstack's watch"};
+        WaitQueue seen;
+        bool fired = true;
+        explicit Change(const std::string& what) : seen("a change of " + what) {}
+    };
+    const auto change = std::make_shared<Change>(path);
+    auto watch = store_.watch(path, [change](const std::string&) {
+        const std::lock_guard held(change->lock);
+        change->fired = true;
+        change->seen.wake_all();
+    });
+    if (!watch) return std::unexpected(watch.error());
+    for (;;) {
+        {
+            const std::lock_guard held(change->lock);
+            change->seen.wait(change->lock, [&] { return change->fired; });
+            change->fired = false;
+        }
+        const auto over = done();
+        if (!over) return std::unexpected(over.error());
+        if (*over) return {};
+    }
+}
+
+Result<> Toolstack::suspend(DomId domain) {
+    if (auto asked = store_.write(StoreTx::none, home(domain) + "/control/shutdown", "suspend"); !asked) return asked;
+    return wait_for("@releaseDomain", [&]() -> Result<bool> {
+        const auto info = host_.xen().info(domain);
+        if (!info || info->dying) return fail(Errno::srch, "the domain died instead of suspending");
+        if (!info->shut_down) return false;
+        if (info->shutdown_reason == SHUTDOWN_suspend) return true;
+        return fail(Errno::inval, "the domain shut down for another reason than suspend");
+    });
+}
+
+Result<> Toolstack::cancel_suspend(DomId domain) { return host_.xen().resume(domain); }
+
+Result<> Toolstack::wait_for_backend_closed(const std::string& backend) {
+    return wait_for(backend + "/state", [&]() -> Result<bool> {
+        const auto state = store_.read(StoreTx::none, backend + "/state");
+        if (!state) return state.error().code == Errno::noent ? Result<bool>(true) : std::unexpected(state.error());
+        return *state == "6";
+    });
+}
+
+Result<> Toolstack::remove_disk(DomId domain, unsigned number) {
+    const std::string backend = backends(domain) + "/" + std::to_string(number);
+    const Result<> asked = store_.transaction([&](StoreTx tx) -> Result<> {
+        if (auto done = store_.write(tx, backend + "/online", "0"); !done) return done;
+        return store_.write(tx, backend + "/state", "5");
+    });
+    if (!asked) return asked;
+    if (auto closed = wait_for_backend_closed(backend); !closed) return closed;
+    return store_.transaction([&](StoreTx tx) -> Result<> {
+        if (auto done = store_.rm(tx, home(domain) + "/device/vbd/" + std::to_string(number)); !done) return done;
+        return store_.rm(tx, backend);
+    });
+}
+
+Result<> Toolstack::remove_devices(DomId domain) {
+    // The frontend is gone or stands still, so there is nobody to close with: its directories go first, and each
+    // backend finishes what it has in progress and closes alone.
+    (void)store_.rm(StoreTx::none, home(domain) + "/device");
+    const auto numbers = store_.directory(StoreTx::none, backends(domain));
+    if (!numbers) return numbers.error().code == Errno::noent ? Result<>{} : std::unexpected(numbers.error());
+    for (const std::string& number : *numbers)
+        if (auto closed = wait_for_backend_closed(backends(domain) + "/" + number); !closed) return closed;
+    return store_.rm(StoreTx::none, backends(domain));
+}
+
+Result<> Toolstack::destroy(DomId domain) {
+    if (auto killed = host_.xen().kill_domain(domain); !killed) return killed;
+    if (auto removed = remove_devices(domain); !removed) return removed;
+    // The store may have noticed the death by itself.
+    (void)host_.store().release(domain);
+    if (auto destroyed = host_.xen().destroy_domain(domain); !destroyed) return destroyed;
+    return store_.rm(StoreTx::none, home(domain));
+}
+
+}  // namespace xenrig::toolstack

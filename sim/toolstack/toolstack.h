@@ -1,0 +1,90 @@
+// What xl does: builds domains, gives them disks, moves them to another host, and takes all of it away again.
+//
+// Every function runs in a task of the control domain and waits there. The nodes it writes, their order and their
+// permissions are libxl's (misc/xenstore-paths, libxl_create.c, libxl_device.c).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sim/toolstack/host.h"
+
+namespace xenrig::toolstack {
+
+/// "xvda" -> 51712 (misc/vbd-interface); EINVAL for a name that is none.
+Result<unsigned> device_number(const std::string& name);
+
+struct DiskNodes {
+    /// As device_number() gives it: the name of both directories.
+    unsigned number = 51712;
+    /// What the backend opens.
+    std::string params;
+    bool read_only = false;
+};
+
+struct DomainSpec {
+    std::string name;
+    unsigned vcpus = 1;
+    std::uint64_t frames = 512;
+    std::vector<DiskNodes> disks;
+};
+
+/// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.
+using BindGuest = std::function<void(Host& host, DomId domain)>;
+
+class Toolstack {
+public:
+    explicit Toolstack(Host& host);
+
+    /// A paused domain with its memory, ring pages, store nodes and devices, known to xenstored.
+    Result<DomId> build(const DomainSpec& spec);
+    Result<> add_disk(DomId domain, const DiskNodes& disk);
+    /// Asks the backend to close and waits until both ends have; then the nodes go.
+    Result<> remove_disk(DomId domain, unsigned number);
+
+    /// Writes the request and waits until the domain is down with SHUTDOWN_suspend. ETIMEDOUT never: a guest that does
+    /// not answer is found when the world is quiet. ESRCH when the domain dies meanwhile.
+    Result<> suspend(DomId domain);
+    /// The guest goes on where it is, with 1 from its hypercall.
+    Result<> cancel_suspend(DomId domain);
+
+    /// Takes away what a domain has: devices first (their backends finish what is in progress), then its nodes.
+    Result<> remove_devices(DomId domain);
+    /// remove_devices() with the frontend gone, release from the store, and the end of the domain.
+    Result<> destroy(DomId domain);
+
+    Host& host() { return host_; }
+
+private:
+    Result<> write_home(DomId domain, const DomainSpec& spec);
+    Result<> make(StoreTx tx, const std::string& path, const std::string& value, const std::vector<StorePerm>& perms);
+    /// Waits until `done()` after a change of `path`; looks once before.
+    Result<> wait_for(const std::string& path, const std::function<Result<bool>()>& done);
+    Result<> wait_for_backend_closed(const std::string& backend);
+
+    Host& host_;
+    Store& store_;
+};
+
+/// What differs between a page of a suspended guest and its copy that the dirty log called clean.
+struct DirtyLogMiss {
+    Gfn gfn;
+};
+
+/// Moves a guest: pre-copy while it runs, suspend, last copy, end of its devices here, a new domain there.
+struct Migration {
+    Toolstack& from;
+    Toolstack& to;
+    DomId domain;
+    DomainSpec spec;
+    BindGuest bind;
+    /// Called with each frame that was changed behind the log's back.
+    std::function<void(DirtyLogMiss)> missed;
+
+    /// The new domain. On error the guest lives on at the source if it can.
+    Result<DomId> run();
+};
+
+}  // namespace xenrig::toolstack
