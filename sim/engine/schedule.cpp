@@ -125,7 +125,7 @@ void Engine::reschedule() {
         if (self.cancelled) return block_cancelled(self);
         update(cpu);
         const bool free = cpu.can_run();
-        if (free && self.state == State::running) return;
+        if (free && (cpu.in_upcall || self.state == State::running)) return;
 
         // A yielding task stands last in `ready`, and comes last here.
         const bool yields = self.state == State::ready;

@@ -57,7 +57,8 @@ FiberTask& VirtualCpu::idle_task() {
 bool VirtualCpu::can_run() const {
     if (paused != 0 || !spins_on.empty()) return false;
     if (halted) return (*halted)();
-    if (current && current->state == FiberTask::State::running) return true;
+    // An upcall goes on whatever the task under it waits for.
+    if (in_upcall || (current && current->state == FiberTask::State::running)) return true;
     return !ready.empty() || upcall_deliverable();
 }
 
