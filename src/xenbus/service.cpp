@@ -71,17 +71,21 @@ void Service::Poke::operator()() const {
     shared_->work.wake_one();
 }
 
-void Service::wait_until_idle() {
+void wait_finally(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over) {
     // Outside any task there is nobody to wait for: what ran there was unwound, or is not switched to any more.
     if (!scheduler || !scheduler->current_task()) return;
-    // Called by destructors too, out of which no unwinding may pass.
+    // No unwinding may pass out of a destructor.
     Scheduler& here = *scheduler;
     here.defer_unwinding(true);
     {
-        const std::lock_guard held(shared_->lock);
-        shared_->idle.wait(shared_->lock, [&] { return !shared_->running || here.unwinding(); });
+        const std::lock_guard held(lock);
+        queue.wait(lock, [&] { return over() || here.unwinding(); });
     }
     here.defer_unwinding(false);
+}
+
+void Service::wait_until_idle() {
+    wait_finally(shared_->lock, shared_->idle, [this] { return !shared_->running; });
 }
 
 void Service::pause() {

@@ -11,8 +11,10 @@
 #include <string>
 
 namespace xenrig {
+class IrqLock;
 class Platform;
-}
+class WaitQueue;
+}  // namespace xenrig
 
 namespace xenrig::xenbus {
 
@@ -56,6 +58,10 @@ private:
 
     std::shared_ptr<Shared> shared_;
 };
+
+/// Waits until `over()`, which is evaluated under the lock, in code that destructors run too: outside any task, and
+/// when the task's own domain has died, it does not wait. The lock must not be held.
+void wait_finally(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over);
 
 /// pause() for a scope.
 class Paused {

@@ -1,0 +1,32 @@
+// Storage in a file or a block device: pread, pwrite and fdatasync, each completing inside submit().
+#pragma once
+
+#include <memory>
+
+#include "xenrig/drivers/blk/storage.h"
+
+namespace xenrig::blk {
+
+class FileDisk final : public Storage {
+public:
+    /// Every error names the file: missing, no permission, a directory, or a size that is no multiple of 512 bytes.
+    static Result<std::shared_ptr<FileDisk>> open(const std::string& path, bool read_only);
+    ~FileDisk() override;
+    FileDisk(const FileDisk&) = delete;
+    FileDisk& operator=(const FileDisk&) = delete;
+
+    StorageInfo info() const override { return info_; }
+    void submit(StorageOpPtr op) override;
+
+private:
+    FileDisk(std::string path, int fd, StorageInfo info) : path_(std::move(path)), fd_(fd), info_(info) {}
+    Result<> read(std::uint64_t offset, std::span<std::byte> out) const;
+    Result<> write(std::uint64_t offset, std::span<const std::byte> in) const;
+    Result<> flush() const;
+
+    const std::string path_;
+    const int fd_;
+    const StorageInfo info_;
+};
+
+}  // namespace xenrig::blk

@@ -1,0 +1,46 @@
+// What goes over a block device's ring, in the terms of io/blkif.h: its structs, and its numbers as types.
+//
+// All sectors are units of 512 bytes, whatever the disk's own sector size is (Xen's development head; the header of
+// 4.17 can also be read as units of `sector-size`).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <xen/io/blkif.h>
+
+#include "xenrig/abi/types.h"
+
+namespace xenrig::blk {
+
+using Request = blkif_request_t;
+using Response = blkif_response_t;
+
+/// Bytes of a unit; a page has eight.
+inline constexpr std::size_t kUnit = 512;
+inline constexpr unsigned kUnitsPerPage = kPageSize / kUnit;
+inline constexpr unsigned kSegmentsMax = BLKIF_MAX_SEGMENTS_PER_REQUEST;
+
+/// Operations that both of our ends know.
+enum class Op : std::uint8_t {
+    read = BLKIF_OP_READ,
+    write = BLKIF_OP_WRITE,
+    flush = BLKIF_OP_FLUSH_DISKCACHE,
+};
+
+enum class Status : std::int16_t {
+    okay = BLKIF_RSP_OKAY,
+    error = BLKIF_RSP_ERROR,
+    not_supported = BLKIF_RSP_EOPNOTSUPP,
+};
+
+/// All bytes zero, those between the fields too: nothing of our own memory goes to the peer.
+template <class Message>
+Message zeroed() {
+    Message m;
+    std::memset(&m, 0, sizeof m);
+    return m;
+}
+
+}  // namespace xenrig::blk

@@ -1,0 +1,34 @@
+#include "xenrig/drivers/blk/sparse_bytes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace xenrig::blk {
+
+void SparseBytes::read(std::uint64_t offset, std::span<std::byte> out) const {
+    while (!out.empty()) {
+        const std::size_t inside = offset % kPageSize;
+        const std::size_t n = std::min(out.size(), kPageSize - inside);
+        const auto page = pages_.find(offset / kPageSize);
+        if (page == pages_.end())
+            std::memset(out.data(), 0, n);
+        else
+            std::memcpy(out.data(), page->second->data() + inside, n);
+        offset += n;
+        out = out.subspan(n);
+    }
+}
+
+void SparseBytes::write(std::uint64_t offset, std::span<const std::byte> in) {
+    while (!in.empty()) {
+        const std::size_t inside = offset % kPageSize;
+        const std::size_t n = std::min(in.size(), kPageSize - inside);
+        auto& page = pages_[offset / kPageSize];
+        if (!page) page = std::make_unique<Page>();
+        std::memcpy(page->data() + inside, in.data(), n);
+        offset += n;
+        in = in.subspan(n);
+    }
+}
+
+}  // namespace xenrig::blk
