@@ -27,8 +27,8 @@ class Machine;
 
 namespace xenrig::hypervisor {
 
-class Domain;
 class GuestAccess;
+class Host;
 class Observer;
 
 struct HostConfig {
@@ -38,6 +38,8 @@ struct HostConfig {
     Mfn first_mfn{0x1000};
     DomId first_domid{1};
     GrantHandle first_handle{0};
+    /// A debug hypervisor: any domain may write to the console (CONFIG_VERBOSE_DEBUG), not the control domain alone.
+    bool verbose_debug = false;
 };
 
 enum class GuestType : std::uint8_t { pvh, hvm, pv };
@@ -124,7 +126,7 @@ public:
     /// Every populated gfn of its own RAM, ascending: what a save walks.
     std::vector<Gfn> ram(DomId dom) const;
 
-    /// From now on, writes are logged by gfn. The first clean reads as all RAM dirty, as Xen's does.
+    /// From now on, writes are logged by gfn. Nothing is dirty yet: a save sends all RAM once, then what is dirty.
     Result<> enable_log_dirty(DomId dom);
     void disable_log_dirty(DomId dom);
     /// The gfns written since the last clean, ascending. A frame that a peer maps writable is always among them.
@@ -163,8 +165,7 @@ public:
     std::string audit() const;
 
 private:
-    struct State;
-    std::unique_ptr<State> state_;
+    std::unique_ptr<Host> host_;
 };
 
 }  // namespace xenrig::hypervisor

@@ -20,7 +20,7 @@ MachineMemory::MachineMemory(std::uint64_t frames, Mfn first)
 
 MachineMemory::~MachineMemory() { Arena::give_back(std::move(arena_)); }
 
-std::optional<Mfn> MachineMemory::allocate(DomId owner) {
+std::optional<Mfn> MachineMemory::allocate(DomId owner, FrameKind kind) {
     Mfn mfn;
     if (used_ < frames_) {
         mfn = Mfn{first_.value + used_++};
@@ -31,7 +31,7 @@ std::optional<Mfn> MachineMemory::allocate(DomId owner) {
     } else {
         return std::nullopt;
     }
-    info(mfn) = Info{.gfn = kNoGfn, .uses = 1, .owner = owner, .touched = false};
+    info(mfn) = Info{.gfn = kNoGfn, .uses = 1, .owner = owner, .kind = kind, .touched = false};
     ++allocated_;
     return mfn;
 }

@@ -26,6 +26,10 @@ inline constexpr std::uint64_t kPoison = 0xdead'f4a3'dead'f4a3;
 /// Nowhere in the owner's physical map.
 inline constexpr Gfn kNoGfn{~0ull};
 
+/// `ram` is a domain's own and counts against its reservation; `special` is what the hypervisor shares with it
+/// (shared_info, grant frames, status frames).
+enum class FrameKind : std::uint8_t { ram, special };
+
 class Arena;
 
 class MachineMemory {
@@ -37,7 +41,7 @@ public:
 
     /// A frame that reads as zeroes, with a count of one; nothing when all are taken. Freed frames come last and oldest
     /// first, so that poison stays as long as it can.
-    std::optional<Mfn> allocate(DomId owner);
+    std::optional<Mfn> allocate(DomId owner, FrameKind kind);
     /// One use more of an allocated frame.
     void get(Mfn mfn);
     /// One use less; true when that freed the frame.
@@ -46,6 +50,7 @@ public:
 
     bool allocated(Mfn mfn) const;
     DomId owner(Mfn mfn) const { return info(mfn).owner; }
+    FrameKind kind(Mfn mfn) const { return info(mfn).kind; }
     std::uint32_t uses(Mfn mfn) const { return info(mfn).uses; }
     /// Where the owner sees the frame (the machine-to-physical table).
     Gfn gfn(Mfn mfn) const { return info(mfn).gfn; }
@@ -75,6 +80,7 @@ private:
         Gfn gfn{};
         std::uint32_t uses = 0;
         DomId owner{};
+        FrameKind kind = FrameKind::ram;
         /// page() has given its address away since it was allocated.
         bool touched = false;
     };

@@ -1,0 +1,54 @@
+// One hypercall on its way: who called, with what, and how its memory is reached. Every handler takes one.
+#pragma once
+
+#include <cstdint>
+
+#include "sim/hypervisor/answer.h"
+#include "sim/hypervisor/guest_access.h"
+#include "xenrig/abi/hypercall.h"
+#include "xenrig/abi/types.h"
+
+namespace xenrig::hypervisor {
+
+class Domain;
+class Host;
+class Vcpu;
+
+struct Call {
+    Host& host;
+    Domain& domain;
+    Vcpu& vcpu;
+    GuestAccess& guest;
+    const HypercallArgs& args;
+
+    std::uint64_t arg(std::size_t i) const { return args[i]; }
+    /// The second argument as the pointer to the operation's struct.
+    template <class T>
+    [[nodiscard]] bool fetch(T& op, std::size_t i = 1) {
+        return guest.fetch(op, args[i]);
+    }
+    template <class T>
+    [[nodiscard]] bool put(const T& op, std::size_t i = 1) {
+        return guest.put(args[i], op);
+    }
+};
+
+/// May `from` do to `to` what is its own or a control domain's to do (XSM_TARGET of the default policy)?
+bool may_target(const Domain& from, const Domain& to);
+
+using Handler = std::int64_t (*)(Call&);
+/// Null where Xen answers ENOSYS.
+Handler handler_of(unsigned number);
+
+std::int64_t event_channel_op(Call& call);
+std::int64_t grant_table_op(Call& call);
+std::int64_t memory_op(Call& call);
+std::int64_t hvm_op(Call& call);
+std::int64_t xen_version(Call& call);
+std::int64_t vcpu_op(Call& call);
+std::int64_t sched_op(Call& call);
+std::int64_t set_timer_op(Call& call);
+std::int64_t console_io(Call& call);
+std::int64_t multicall(Call& call);
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,91 @@
+#include "sim/hypervisor/dispatch.h"
+
+#include "sim/hypervisor/call.h"
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/platform/scheduler.h"
+
+namespace xenrig::hypervisor {
+
+namespace {
+
+/// What a trace knows of the caller.
+std::uint64_t caller_word(const Vcpu& v, unsigned number) {
+    return std::uint64_t{v.domain.id.value} << 32 | std::uint64_t{v.id.value} << 16 | number;
+}
+
+std::int64_t refuse(Vcpu& caller, unsigned number) {
+    ++caller.domain.counts.refused;
+    ++caller.host.counts.refused;
+    if (caller.host.observer) [[unlikely]]
+        caller.host.observer->hypercall_refused(caller.domain.id, caller.id, number);
+    return -error(Errno::perm);
+}
+
+std::int64_t perform(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
+    Host& host = caller.host;
+    const InHypervisor inside(host.machine);
+    Domain& domain = caller.domain;
+    if (domain.dying()) return refuse(caller, number);
+
+    const auto slot = number < host.counts.by_number.size() ? number : host.counts.by_number.size() - 1;
+    ++domain.counts.by_number[slot];
+    ++host.counts.by_number[slot];
+    if (host.observer) [[unlikely]]
+        host.observer->hypercall_begins(domain.id, caller.id, number, args);
+
+    Call call{host, domain, caller, guest, args};
+    const Handler handler = handler_of(number);
+    const std::int64_t result = handler ? handler(call) : -error(Errno::nosys);
+
+    if (host.observer) [[unlikely]]
+        host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
+    host.machine.trace("hypercall", caller_word(caller, number), args[0], static_cast<std::uint64_t>(result));
+    return result;
+}
+
+}  // namespace
+
+bool may_target(const Domain& from, const Domain& to) { return &from == &to || from.privileged(); }
+
+Handler handler_of(unsigned number) {
+    switch (number) {
+        case __HYPERVISOR_memory_op:
+            return memory_op;
+        case __HYPERVISOR_multicall:
+            return multicall;
+        case __HYPERVISOR_set_timer_op:
+            return set_timer_op;
+        case __HYPERVISOR_xen_version:
+            return xen_version;
+        case __HYPERVISOR_console_io:
+            return console_io;
+        case __HYPERVISOR_grant_table_op:
+            return grant_table_op;
+        case __HYPERVISOR_vcpu_op:
+            return vcpu_op;
+        case __HYPERVISOR_sched_op:
+            return sched_op;
+        case __HYPERVISOR_event_channel_op:
+            return event_channel_op;
+        case __HYPERVISOR_hvm_op:
+            return hvm_op;
+        default:
+            return nullptr;
+    }
+}
+
+std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
+    if (scheduler) scheduler->point(Step::hypercall, number);
+    const std::int64_t result = perform(caller, guest, number, args);
+    // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
+    if (!caller.shutdown_over && caller.cpu) {
+        caller.cpu->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
+        return caller.shutdown_answer;
+    }
+    if (caller.blocked && caller.cpu) caller.cpu->halt("block", [&caller] { return !caller.blocked.load(); });
+    return result;
+}
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,39 @@
+#include "sim/hypervisor/domain.h"
+
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/shared_layout.h"
+
+namespace xenrig::hypervisor {
+
+Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shared)
+    : host(owner),
+      id(number),
+      config(settings),
+      shared_info_mfn(shared),
+      shared_info(owner.memory.page(shared)),
+      events(owner, *this, settings.first_port),
+      grants(owner, *this) {
+    vcpus.reserve(config.vcpus);
+    for (std::uint32_t v = 0; v < config.vcpus; ++v) vcpus.push_back(std::make_unique<Vcpu>(owner, *this, VcpuId{v}));
+}
+
+Domain::~Domain() = default;
+
+std::byte* Domain::page(Gfn gfn) {
+    const PhysmapEntry entry = physmap.at(gfn);
+    return entry ? host.memory.page(entry.frame()) : nullptr;
+}
+
+void Domain::mark_dirty(Gfn gfn) {
+    if (dirty.enabled() && physmap.at(gfn).own()) dirty.mark(gfn);
+}
+
+const SharedLayout& Domain::layout() const { return config.bits == 32 ? kLayout32 : kLayout64; }
+
+void Domain::wake_pollers(Port port) {
+    if (vcpus_polling == 0) return;
+    for (const auto& v : vcpus)
+        if (v->polls == Vcpu::Poll::any || (v->polls == Vcpu::Poll::one && v->polled_port == port)) v->unblock();
+}
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,80 @@
+// A domain: what Xen's struct domain holds. Its parts are in files of their own; this one puts them together.
+//
+// Domids name it while it lives or while others still use its frames; the object itself stays as long as the host,
+// because guests that are being unwound still hold its Hypercalls.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/hypervisor/dirty_log.h"
+#include "sim/hypervisor/event_channels.h"
+#include "sim/hypervisor/grant_table.h"
+#include "sim/hypervisor/hypervisor.h"
+#include "sim/hypervisor/physmap.h"
+#include "sim/hypervisor/vcpu.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/abi/address_space.h"
+
+namespace xenrig::hypervisor {
+
+struct SharedLayout;
+
+/// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
+/// not listed any more.
+enum class Life : std::uint8_t { alive, dying, released, dead };
+
+class Domain final : public AddressSpace {
+public:
+    Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shared);
+    ~Domain() override;
+
+    // AddressSpace: what the guest itself sees.
+    std::byte* page(Gfn gfn) override;
+    void mark_dirty(Gfn gfn) override;
+
+    /// PVH and HVM: gfns are translated by the physmap; PV sees machine frames.
+    bool translated() const { return config.type != GuestType::pv; }
+    bool dying() const { return life != Life::alive; }
+    const SharedLayout& layout() const;
+    /// Null beyond the domain's last.
+    Vcpu* vcpu(VcpuId v) const { return v.value < vcpus.size() ? vcpus[v.value].get() : nullptr; }
+    void wake_pollers(Port port);
+
+    Host& host;
+    const DomId id;
+    const DomainConfig config;
+    Life life = Life::alive;
+    bool privileged() const { return config.privileged; }
+
+    Mfn shared_info_mfn;
+    std::byte* shared_info;
+    std::vector<std::unique_ptr<Vcpu>> vcpus;
+    unsigned vcpus_polling = 0;
+
+    Physmap physmap;
+    DirtyLog dirty;
+    /// Frames it owns (d->tot_pages): RAM only, in the physmap or not.
+    std::uint64_t frames = 0;
+    /// Owned RAM that is at no gfn: a mapping took its place, or increase_reservation gave it.
+    std::vector<Mfn> unplaced;
+
+    EventChannels events;
+    GrantTable grants;
+
+    std::array<std::uint64_t, HVM_NR_PARAMS> params{};
+    /// domctl pauses; shutdown pauses its vCPUs by itself.
+    unsigned pauses = 0;
+    bool shut_down = false;
+    unsigned shutdown_reason = 0;
+    /// SCHEDOP_shutdown_code: the reason that a later shutdown reports.
+    std::optional<unsigned> latched_reason;
+    std::string console;
+    HypercallCounts counts;
+};
+
+}  // namespace xenrig::hypervisor

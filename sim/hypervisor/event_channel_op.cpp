@@ -1,0 +1,135 @@
+// __HYPERVISOR_event_channel_op (event_channel.c: do_event_channel_op): arguments, rights and the table of operations.
+#include "sim/hypervisor/call.h"
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/xen_abi.h"
+
+namespace xenrig::hypervisor {
+
+namespace {
+
+/// Fetches the operation, lets `act` answer, and gives the struct back if all went well.
+template <class Op, class Act>
+std::int64_t with_answer(Call& call, Act act) {
+    Op op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    const std::int64_t result = act(op);
+    if (result != 0) return result;
+    return call.put(op) ? 0 : -error(Errno::fault);
+}
+
+template <class Op, class Act>
+std::int64_t without_answer(Call& call, Act act) {
+    Op op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    return act(op);
+}
+
+DomId named(Call& call, domid_t dom) { return dom == DOMID_SELF ? call.domain.id : DomId{dom}; }
+
+std::int64_t alloc_unbound(Call& call, evtchn_alloc_unbound_t& op) {
+    Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
+    if (!d) return -error(Errno::srch);
+    if (d->dying()) return -error(Errno::inval);
+    if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    Port port{};
+    const std::int64_t result = d->events.alloc_unbound(named(call, op.remote_dom), port);
+    op.port = port.value;
+    return result;
+}
+
+std::int64_t bind_interdomain(Call& call, evtchn_bind_interdomain_t& op) {
+    Domain* remote = call.host.find(named(call, op.remote_dom));
+    if (!remote) return -error(Errno::srch);
+    Port local{};
+    const std::int64_t result = call.domain.events.bind_interdomain(*remote, Port{op.remote_port}, local);
+    op.local_port = local.value;
+    return result;
+}
+
+std::int64_t status(Call& call, evtchn_status_t& op) {
+    const Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
+    if (!d) return -error(Errno::srch);
+    if (!d->events.valid(Port{op.port})) return -error(Errno::inval);
+    if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    const Channel& channel = d->events.at(Port{op.port});
+    switch (channel.use) {
+        case PortUse::free:
+        case PortUse::reserved:
+            op.status = EVTCHNSTAT_closed;
+            break;
+        case PortUse::unbound:
+            op.status = EVTCHNSTAT_unbound;
+            op.u.unbound.dom = channel.remote_id.value;
+            break;
+        case PortUse::interdomain:
+            op.status = EVTCHNSTAT_interdomain;
+            op.u.interdomain.dom = channel.remote_id.value;
+            op.u.interdomain.port = channel.remote_port.value;
+            break;
+        case PortUse::pirq:
+            op.status = EVTCHNSTAT_pirq;
+            op.u.pirq = channel.number;
+            break;
+        case PortUse::virq:
+            op.status = EVTCHNSTAT_virq;
+            op.u.virq = channel.number;
+            break;
+        case PortUse::ipi:
+            op.status = EVTCHNSTAT_ipi;
+            break;
+    }
+    op.vcpu = channel.vcpu.value;
+    return 0;
+}
+
+std::int64_t reset(Call& call, const evtchn_reset_t& op) {
+    Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
+    if (!d) return -error(Errno::srch);
+    if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    d->events.reset();
+    return 0;
+}
+
+}  // namespace
+
+std::int64_t event_channel_op(Call& call) {
+    EventChannels& events = call.domain.events;
+    switch (static_cast<std::uint32_t>(call.arg(0))) {
+        case EVTCHNOP_alloc_unbound:
+            return with_answer<evtchn_alloc_unbound_t>(call, [&](auto& op) { return alloc_unbound(call, op); });
+        case EVTCHNOP_bind_interdomain:
+            return with_answer<evtchn_bind_interdomain_t>(call, [&](auto& op) { return bind_interdomain(call, op); });
+        case EVTCHNOP_bind_virq:
+            return with_answer<evtchn_bind_virq_t>(call, [&](auto& op) {
+                Port port{};
+                const std::int64_t result = events.bind_virq(op.virq, VcpuId{op.vcpu}, port);
+                op.port = port.value;
+                return result;
+            });
+        case EVTCHNOP_bind_ipi:
+            return with_answer<evtchn_bind_ipi_t>(call, [&](auto& op) {
+                Port port{};
+                const std::int64_t result = events.bind_ipi(VcpuId{op.vcpu}, port);
+                op.port = port.value;
+                return result;
+            });
+        case EVTCHNOP_status:
+            return with_answer<evtchn_status_t>(call, [&](auto& op) { return status(call, op); });
+        case EVTCHNOP_close:
+            return without_answer<evtchn_close_t>(call, [&](auto& op) { return events.close(Port{op.port}); });
+        case EVTCHNOP_send:
+            return without_answer<evtchn_send_t>(call, [&](auto& op) { return events.send(Port{op.port}); });
+        case EVTCHNOP_bind_vcpu:
+            return without_answer<evtchn_bind_vcpu_t>(
+                call, [&](auto& op) { return events.bind_vcpu(Port{op.port}, VcpuId{op.vcpu}); });
+        case EVTCHNOP_unmask:
+            return without_answer<evtchn_unmask_t>(call, [&](auto& op) { return events.unmask(Port{op.port}); });
+        case EVTCHNOP_reset:
+            return without_answer<evtchn_reset_t>(call, [&](auto& op) { return reset(call, op); });
+        default:
+            return -error(Errno::nosys);
+    }
+}
+
+}  // namespace xenrig::hypervisor

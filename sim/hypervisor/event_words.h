@@ -1,0 +1,45 @@
+// Where a domain's ports are pending and masked, as the guest sees it in shared memory: the 2-level bitmaps of
+// shared_info, or the FIFO's event words.
+//
+// Each bit is changed by an atomic, in the order in which the guest's own code takes them back (event_channel.h).
+#pragma once
+
+#include <cstdint>
+
+#include "xenrig/abi/types.h"
+
+namespace xenrig::hypervisor {
+
+class Domain;
+class Vcpu;
+
+class EventWords {
+public:
+    virtual ~EventWords() = default;
+    /// How many ports the layout has; port 0 counts and is never used.
+    virtual std::uint32_t ports_max() const = 0;
+    /// False when it was pending already.
+    virtual bool set_pending(Vcpu& notified, Port port) = 0;
+    virtual void clear_pending(Port port) = 0;
+    virtual void unmask(Vcpu& notified, Port port) = 0;
+    virtual bool pending(Port port) const = 0;
+    virtual bool masked(Port port) const = 0;
+};
+
+/// 32 or 64 words of pending bits and of mask bits in shared_info, and a word a vCPU that says which of them to look
+/// at.
+class TwoLevelWords final : public EventWords {
+public:
+    explicit TwoLevelWords(Domain& domain) : domain_(domain) {}
+    std::uint32_t ports_max() const override;
+    bool set_pending(Vcpu& notified, Port port) override;
+    void clear_pending(Port port) override;
+    void unmask(Vcpu& notified, Port port) override;
+    bool pending(Port port) const override;
+    bool masked(Port port) const override;
+
+private:
+    Domain& domain_;
+};
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,140 @@
+// Mapping and unmapping of grants (grant_table.c: map_grant_ref, unmap_common; x86: create_ and
+// replace_grant_host_mapping).
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/grant_table.h"
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/abi/check.h"
+
+namespace xenrig::hypervisor {
+
+namespace {
+
+Gfn gfn_of(std::uint64_t address) { return Gfn{address / kPageSize}; }
+
+void observe(Domain& by, GrantHandle handle, const GrantTrack& track, Mfn mfn, bool mapped) {
+    if (!by.host.observer) [[likely]]
+        return;
+    const GrantMapping m{
+        by.id, handle, track.at, track.owner->id, track.ref, mfn, (track.flags & GNTMAP_readonly) == 0};
+    mapped ? by.host.observer->mapped(m) : by.host.observer->unmapped(m);
+}
+
+/// Puts the frame into the caller's address space. A PV guest's linear addresses are modelled as its gfns, with page
+/// tables for all that the physmap can hold.
+GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
+    Domain& d = caller.domain;
+    if (d.translated() && (flags & ~std::uint32_t{GNTMAP_readonly}) != GNTMAP_host_map) return GNTST_general_error;
+    const Gfn gfn = gfn_of(address);
+    const PhysmapEntry before = d.physmap.at(gfn);
+    if (before && !before.own()) {
+        // Xen does not let a mapping be replaced like that, and crashes who tries (p2m_add_page: p2m_is_special).
+        caller.host.shut_down(d, SHUTDOWN_crash, &caller);
+        return GNTST_general_error;
+    }
+    if (gfn >= Physmap::kEnd) return GNTST_general_error;
+    caller.host.displace(d, before);
+    caller.host.set_physmap(d, gfn, mfn, (flags & GNTMAP_readonly) != 0 ? PageType::grant_ro : PageType::grant_rw);
+    return GNTST_okay;
+}
+
+GrantStatus take_away(Domain& d, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
+    const PhysmapEntry entry = d.physmap.at(gfn_of(address));
+    if (!entry.granted() || entry.frame() != mfn) return GNTST_general_error;
+    // A PV guest's page-table entry must be the one that was made: read-only or not.
+    const bool read_only = (flags & GNTMAP_readonly) != 0;
+    if (!d.translated() && read_only != (entry.type == PageType::grant_ro)) return GNTST_general_error;
+    d.host.clear_physmap(d, gfn_of(address));
+    return GNTST_okay;
+}
+
+/// A mapping's end, whatever ended it.
+void let_go(Domain& by, GrantHandle handle, GrantTrack& track) {
+    Domain& owner = *track.owner;
+    const bool writable = (track.flags & GNTMAP_readonly) == 0;
+    const GrantRef ref = track.ref;
+    const Mfn mfn = owner.grants.active(ref).mfn;
+    observe(by, handle, track, mfn, false);
+    by.grants.give_handle_back(handle);
+    owner.grants.unpin(ref, by, writable, PinUse::map);
+    by.host.put_frame(mfn);
+}
+
+}  // namespace
+
+void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
+    Domain& by = caller.domain;
+    Host& host = caller.host;
+    constexpr std::uint32_t kPvOnly = GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte;
+    if ((op.flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {
+        op.status = GNTST_bad_gntref;
+        return;
+    }
+    // Device mappings need an IOMMU and PTE addresses need page tables: this host has neither for anyone.
+    if ((op.flags & (GNTMAP_device_map | GNTMAP_contains_pte)) != 0 || (by.translated() && (op.flags & kPvOnly) != 0)) {
+        op.status = GNTST_general_error;
+        return;
+    }
+    Domain* owner = host.find(DomId{op.dom});
+    if (!owner) {
+        op.status = GNTST_bad_domain;
+        return;
+    }
+    const auto handle = by.grants.take_handle(caller);
+    if (!handle) {
+        op.status = GNTST_no_space;
+        return;
+    }
+
+    const GrantRef ref{op.ref};
+    const bool writable = (op.flags & GNTMAP_readonly) == 0;
+    GrantStatus status = owner->grants.pin(ref, by, writable, PinUse::map);
+    if (status == GNTST_okay) {
+        const Mfn mfn = owner->grants.active(ref).mfn;
+        status = place(caller, op.host_addr, mfn, op.flags);
+        if (status != GNTST_okay) {
+            owner->grants.unpin(ref, by, writable, PinUse::map);
+            host.put_frame(mfn);
+        }
+    }
+    op.status = status;
+    if (status != GNTST_okay) return by.grants.give_handle_back(*handle);
+
+    GrantTrack& track = *by.grants.track(*handle);
+    track.ref = ref;
+    track.owner = owner;
+    track.flags = static_cast<std::uint16_t>(op.flags);
+    track.at = gfn_of(op.host_addr);
+    const Mfn mfn = owner->grants.active(ref).mfn;
+    if (writable) host.mark_dirty(*owner, mfn);
+    observe(by, *handle, track, mfn, true);
+    op.handle = handle->value;
+    op.dev_bus_addr = mfn.value * kPageSize;
+}
+
+void unmap_grant(Vcpu& caller, gnttab_unmap_grant_ref_t& op) {
+    Domain& by = caller.domain;
+    const GrantHandle handle{op.handle};
+    GrantTrack* track = by.grants.track(handle);
+    if (!track || track->flags == 0) {
+        op.status = GNTST_bad_handle;
+        return;
+    }
+    const Mfn mfn = track->owner->grants.active(track->ref).mfn;
+    if (op.dev_bus_addr != 0 && op.dev_bus_addr != mfn.value * kPageSize) {
+        op.status = GNTST_general_error;
+        return;
+    }
+    op.status = GNTST_okay;
+    // With neither address there is nothing to do, and Xen says that it went well.
+    if (op.host_addr == 0) return;
+    op.status = take_away(by, op.host_addr, mfn, track->flags);
+    if (op.status == GNTST_okay) let_go(by, handle, *track);
+}
+
+void release_mappings(Domain& d) {
+    for (std::size_t i = 0; i < d.grants.tracks().size(); ++i)
+        if (d.grants.tracks()[i].flags != 0) let_go(d, d.grants.handle_at(i), d.grants.tracks()[i]);
+}
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,116 @@
+// A domain's grant table: the entries its guest writes, what of them is in use, and the domain's own mappings of
+// others.
+//
+// An entry is shared memory that the guest may rewrite at any time; it is taken into use by a compare-and-exchange, and
+// from then on only the active entry counts, until its last pin is gone (common/grant_table.c).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sim/hypervisor/observer.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/abi/types.h"
+
+namespace xenrig::hypervisor {
+
+class Domain;
+class Host;
+class Vcpu;
+struct DomainConfig;
+
+/// GNTST_* of grant_table.h.
+using GrantStatus = std::int16_t;
+
+/// How often an entry is in use, by kind; each at most 127, so that a peer can't make it wrap.
+struct Pins {
+    std::uint8_t host_rw = 0, host_ro = 0, device_rw = 0, device_ro = 0;
+
+    bool any() const { return (host_rw | host_ro | device_rw | device_ro) != 0; }
+    bool writable() const { return (host_rw | device_rw) != 0; }
+    bool may_overflow() const { return ((host_rw | host_ro | device_rw | device_ro) & 0x80) != 0; }
+};
+
+/// What of an entry is in use (struct active_grant_entry).
+struct ActiveGrant {
+    Pins pins;
+    DomId peer{};
+    Mfn mfn{};
+};
+
+/// A mapping that this domain made of another's grant (struct grant_mapping); its index is the handle.
+struct GrantTrack {
+    GrantRef ref{};
+    Domain* owner = nullptr;
+    std::uint16_t flags = 0;  ///< GNTMAP_*; 0: not in use
+    std::uint16_t vcpu = 0;   ///< on whose free list it goes back
+    std::uint32_t next_free = 0;
+    Gfn at{};  ///< where it is mapped
+};
+
+class GrantTable {
+public:
+    GrantTable(Host& host, Domain& domain);
+    /// The first frame; false when the machine has none.
+    bool init();
+    void release_frames();
+
+    unsigned version() const { return version_; }
+    unsigned frames() const { return static_cast<unsigned>(frames_.size()); }
+    unsigned frames_max() const;
+    std::uint32_t entries() const { return static_cast<std::uint32_t>(active_.size()); }
+    /// GNTTABOP_setup_table and add_to_physmap; false when the machine is full.
+    bool grow(unsigned frames);
+    Mfn frame(unsigned index) const { return frames_[index]; }
+
+    grant_entry_v1_t* entry(GrantRef ref) const;
+    ActiveGrant& active(GrantRef ref) { return active_[ref.value]; }
+    const ActiveGrant& active(GrantRef ref) const { return active_[ref.value]; }
+
+    /// Takes an entry into use for `peer`: one pin more, or a status other than okay.
+    GrantStatus pin(GrantRef ref, Domain& peer, bool writable, PinUse use);
+    /// One pin less; the entry's flags are cleared when they say too much. The frame's use is the caller's.
+    void unpin(GrantRef ref, Domain& peer, bool writable, PinUse use);
+    /// Frames that a peer may write at this moment, by gfn.
+    void mark_writable_dirty();
+
+    /// A handle of `vcpu`'s free list: fresh ones ascending, freed ones come last. Nothing when the limit is reached.
+    std::optional<GrantHandle> take_handle(const Vcpu& vcpu);
+    void give_handle_back(GrantHandle handle);
+    /// Null for a number that was never given out.
+    GrantTrack* track(GrantHandle handle);
+    GrantHandle handle_at(std::size_t index) const;
+    std::vector<GrantTrack>& tracks() { return tracks_; }
+    const std::vector<GrantTrack>& tracks() const { return tracks_; }
+
+private:
+    GrantStatus set_status(GrantRef ref, const ActiveGrant& active, const Domain& peer, bool writable, PinUse use);
+    void clear_flags(GrantRef ref, const ActiveGrant& active, bool writable);
+    void observe(GrantRef ref, Domain& peer, bool writable, PinUse use, bool pinned);
+    std::optional<std::uint32_t> pop_free(std::size_t vcpu);
+
+    Host& host_;
+    Domain& domain_;
+    unsigned version_ = 1;
+    std::vector<Mfn> frames_;
+    /// Where each frame's entries lie.
+    std::vector<grant_entry_v1_t*> pages_;
+    std::vector<ActiveGrant> active_;
+    std::vector<GrantTrack> tracks_;
+    struct FreeList {
+        std::uint32_t head = ~0u, tail = ~0u;
+    };
+    /// By vCPU.
+    std::vector<FreeList> free_;
+};
+
+/// GNTTABOP_map_grant_ref's and unmap's work on one entry; the status is in the struct.
+void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op);
+void unmap_grant(Vcpu& caller, gnttab_unmap_grant_ref_t& op);
+/// GNTTABOP_copy's.
+GrantStatus copy_grant(Domain& caller, const gnttab_copy_t& op);
+/// All mappings that a dying domain holds.
+void release_mappings(Domain& d);
+
+}  // namespace xenrig::hypervisor

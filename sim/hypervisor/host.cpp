@@ -1,0 +1,156 @@
+// Domains by number, and the frames that they own.
+#include "sim/hypervisor/host.h"
+
+#include "sim/hypervisor/answer.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/abi/check.h"
+
+namespace xenrig::hypervisor {
+
+Host::Host(Machine& under, HostConfig settings)
+    : machine(under),
+      config(std::move(settings)),
+      memory(config.frames, config.first_mfn),
+      next_domid_(config.first_domid) {}
+
+Host::~Host() {
+    for (const auto& d : all_)
+        for (const auto& v : d->vcpus) cancel_timers(*v);
+}
+
+Domain* Host::find_any(DomId dom, Domain& self) const { return dom.value == DOMID_SELF ? &self : find(dom); }
+
+Result<DomId> Host::free_domid(const DomainConfig& settings) {
+    if (settings.privileged && !find(DomId{0})) return DomId{0};
+    DomId dom = next_domid_;
+    for (unsigned tries = 0; tries < DOMID_FIRST_RESERVED; ++tries) {
+        if (dom.value == 0 || dom.value >= DOMID_FIRST_RESERVED) dom = DomId{1};
+        const DomId next{static_cast<std::uint16_t>(dom.value + 1)};
+        if (!find(dom)) {
+            next_domid_ = next;
+            return dom;
+        }
+        dom = next;
+    }
+    return fail(Errno::nomem, "every domid is taken");
+}
+
+Result<DomId> Host::create(const DomainConfig& settings) {
+    constexpr unsigned kVcpusMax = 128;
+    if (settings.vcpus == 0 || settings.vcpus > kVcpusMax) return fail(Errno::inval, "a domain has 1 to 128 vCPUs");
+    if (settings.bits != 32 && settings.bits != 64) return fail(Errno::inval, "a domain has 32 or 64 bits");
+    if (settings.max_grant_frames == 0) return fail(Errno::inval, "a domain has at least one grant frame");
+    if (settings.first_port.value == 0 || settings.first_port.value >= settings.bits * settings.bits)
+        return fail(Errno::inval, "the first port is one that the layout has, and not 0");
+    const auto dom = free_domid(settings);
+    if (!dom) return dom;
+
+    const auto shared = memory.allocate(*dom, FrameKind::special);
+    if (!shared) return fail(Errno::nomem, "no frame is left for shared_info");
+    Domain& d = *all_.emplace_back(std::make_unique<Domain>(*this, *dom, settings, *shared));
+    if (observer) observer->frame_allocated(*shared, d.id);
+    if (!d.grants.init()) {
+        d.life = Life::dead;
+        d.grants.release_frames();
+        put_frame(*shared);
+        return fail(Errno::nomem, "no frame is left for the grant table");
+    }
+    if (dom->value >= listed_.size()) listed_.resize(dom->value + std::size_t{1});
+    if (dom->value >= last_.size()) last_.resize(dom->value + std::size_t{1});
+    listed_[dom->value] = last_[dom->value] = &d;
+    if (settings.privileged && !control_) control_ = &d;
+    // Built while it can't run; its builder lets it go.
+    pause(d);
+    if (observer) observer->domain_created(d.id);
+    return *dom;
+}
+
+std::vector<DomId> Host::domains() const {
+    std::vector<DomId> found;
+    for (const Domain* d : listed_)
+        if (d) found.push_back(d->id);
+    return found;
+}
+
+std::optional<Mfn> Host::special_frame(Domain& d) {
+    const auto mfn = memory.allocate(d.id, FrameKind::special);
+    if (mfn && observer) [[unlikely]]
+        observer->frame_allocated(*mfn, d.id);
+    return mfn;
+}
+
+std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
+    if (d.frames >= d.config.max_frames || gfn >= Physmap::kEnd) return std::nullopt;
+    const PhysmapEntry before = d.physmap.at(gfn);
+    if (before && !before.own()) return std::nullopt;
+    const auto mfn = memory.allocate(d.id, FrameKind::ram);
+    if (!mfn) return std::nullopt;
+    ++d.frames;
+    if (observer) [[unlikely]]
+        observer->frame_allocated(*mfn, d.id);
+    displace(d, before);
+    memory.set_gfn(*mfn, gfn);
+    set_physmap(d, gfn, *mfn, PageType::ram);
+    d.dirty.mark(gfn);
+    return mfn;
+}
+
+void Host::displace(Domain& d, PhysmapEntry before) {
+    if (!before) return;
+    memory.set_gfn(before.frame(), kNoGfn);
+    if (before.type == PageType::ram) d.unplaced.push_back(before.frame());
+}
+
+void Host::put_frame(Mfn mfn) {
+    const DomId owner = memory.owner(mfn);
+    const FrameKind kind = memory.kind(mfn);
+    if (!memory.put(mfn)) return;
+    if (observer) [[unlikely]]
+        observer->frame_freed(mfn, owner);
+    if (kind != FrameKind::ram) return;
+    Domain* d = find(owner);
+    check(d != nullptr && d->frames != 0, "a domain is listed as long as it owns a frame");
+    if (--d->frames == 0 && d->life == Life::released) finish(*d);
+}
+
+void Host::set_physmap(Domain& d, Gfn gfn, Mfn mfn, PageType type) {
+    check(d.physmap.set(gfn, mfn, type), "who maps a gfn has checked that it can be");
+    if (observer) [[unlikely]]
+        observer->physmap_changed(d.id, gfn, mfn);
+}
+
+void Host::clear_physmap(Domain& d, Gfn gfn) {
+    d.physmap.clear(gfn);
+    if (observer) [[unlikely]]
+        observer->physmap_changed(d.id, gfn, Mfn{~0ull});
+}
+
+std::int64_t Host::remove_page(Domain& d, Gfn gfn) {
+    const PhysmapEntry entry = d.physmap.at(gfn);
+    if (!entry) return -error(Errno::inval);
+    if (!entry.own()) return -error(Errno::nxio);
+    clear_physmap(d, gfn);
+    memory.set_gfn(entry.frame(), kNoGfn);
+    if (entry.type == PageType::ram) put_frame(entry.frame());
+    return 0;
+}
+
+std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
+    if (d.translated()) {
+        const PhysmapEntry entry = d.physmap.at(Gfn{gmfn});
+        return entry.own() ? std::optional{entry.frame()} : std::nullopt;
+    }
+    const Mfn mfn{gmfn};
+    return memory.allocated(mfn) && memory.owner(mfn) == d.id ? std::optional{mfn} : std::nullopt;
+}
+
+void Host::send_global_virq(std::uint32_t virq) {
+    if (control_ && !control_->dying()) control_->events.raise_virq(VcpuId{0}, virq);
+}
+
+void Host::state_changed(Domain& d) {
+    send_global_virq(VIRQ_DOM_EXC);
+    if (listener) listener(d.id);
+}
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,90 @@
+// One host's hypervisor from the inside: the list of domains, the machine's memory, and what the parts ask of the
+// whole.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/hypervisor.h"
+#include "sim/hypervisor/machine_memory.h"
+#include "sim/hypervisor/observer.h"
+#include "xenrig/platform/machine.h"
+
+namespace xenrig::hypervisor {
+
+class Host {
+public:
+    Host(Machine& under, HostConfig settings);
+    ~Host();
+
+    /// rcu_lock_domain_by_id: a living or dying one, by its number alone.
+    Domain* find(DomId dom) const { return dom.value < listed_.size() ? listed_[dom.value] : nullptr; }
+    /// rcu_lock_domain_by_any_id: DOMID_SELF too.
+    Domain* find_any(DomId dom, Domain& self) const;
+    /// The last holder of a number, dead or not; null if there was none.
+    Domain* last(DomId dom) const { return dom.value < last_.size() ? last_[dom.value] : nullptr; }
+    Domain* control() const { return control_; }
+
+    Result<DomId> create(const DomainConfig& settings);
+    void kill(Domain& d);
+    /// Releases all that it holds; it is dead at once, or when the last of its frames comes back.
+    void release(Domain& d);
+    std::vector<DomId> domains() const;
+
+    /// RAM for a domain at `gfn`, within its reservation. Null frames: none left, or the gfn can't be.
+    std::optional<Mfn> give_frame(Domain& d, Gfn gfn);
+    /// One use less; frees it, and perhaps ends the owner's domain, when it was the last.
+    void put_frame(Mfn mfn);
+    /// A frame of the hypervisor's own that a domain may see, zeroed.
+    std::optional<Mfn> special_frame(Domain& d);
+    void set_physmap(Domain& d, Gfn gfn, Mfn mfn, PageType type);
+    void clear_physmap(Domain& d, Gfn gfn);
+    /// What stood at a gfn that something else takes: its frame is at no gfn now.
+    void displace(Domain& d, PhysmapEntry before);
+    /// The RAM at `gfn` leaves the physmap and its owner (guest_remove_page). 0 or a negated Errno.
+    std::int64_t remove_page(Domain& d, Gfn gfn);
+    /// A frame of `d` named as a guest names it: by gfn, or by mfn when it is a PV guest.
+    std::optional<Mfn> guest_frame(Domain& d, std::uint64_t gmfn) const;
+    void mark_dirty(Domain& d, Mfn mfn) {
+        if (d.dirty.enabled()) [[unlikely]]
+            d.dirty.mark(memory.gfn(mfn));
+    }
+
+    /// SCHEDOP_shutdown and what else ends in it; `caller` halts by itself and is not paused.
+    void shut_down(Domain& d, unsigned reason, Vcpu* caller);
+    void resume(Domain& d);
+    void resume_elsewhere(Domain& d);
+    void attach(Vcpu& v, Cpu& cpu);
+    void detach(Vcpu& v);
+    void pause(Domain& d);
+    void unpause(Domain& d);
+
+    void send_global_virq(std::uint32_t virq);
+    /// Tells the toolstack, and the control domain by VIRQ_DOM_EXC.
+    void state_changed(Domain& d);
+
+    Machine& machine;
+    const HostConfig config;
+    MachineMemory memory;
+    Observer* observer = nullptr;
+    HypercallCounts counts;
+    std::function<void(DomId)> listener;
+
+private:
+    void finish(Domain& d);
+    void end_shutdown(Domain& d, std::int64_t answer);
+    void hold(Vcpu& v);
+    void let_go(Vcpu& v);
+    void cancel_timers(Vcpu& v);
+    Result<DomId> free_domid(const DomainConfig& settings);
+
+    std::vector<std::unique_ptr<Domain>> all_;
+    /// By domid.
+    std::vector<Domain*> listed_, last_;
+    Domain* control_ = nullptr;
+    DomId next_domid_;
+};
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,150 @@
+// Pause, shutdown, resume and death of a domain (domain.c: domain_shutdown, domain_resume, domain_kill,
+// domain_destroy).
+#include <utility>
+
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/abi/check.h"
+
+namespace xenrig::hypervisor {
+
+void Host::hold(Vcpu& v) {
+    ++v.holds;
+    if (v.cpu) v.cpu->pause();
+}
+
+void Host::let_go(Vcpu& v) {
+    check(v.holds != 0, "a vCPU is let go as often as it was held");
+    --v.holds;
+    if (v.cpu) v.cpu->unpause();
+}
+
+void Host::attach(Vcpu& v, Cpu& cpu) {
+    check(v.cpu == nullptr, "a vCPU has one runner");
+    v.cpu = &cpu;
+    for (unsigned i = 0; i < v.holds; ++i) cpu.pause();
+}
+
+void Host::detach(Vcpu& v) {
+    Cpu* cpu = std::exchange(v.cpu, nullptr);
+    if (!cpu) return;
+    for (unsigned i = 0; i < v.holds; ++i) cpu->unpause();
+}
+
+void Host::pause(Domain& d) {
+    if (d.pauses++ != 0) return;
+    for (const auto& v : d.vcpus) hold(*v);
+}
+
+void Host::unpause(Domain& d) {
+    if (--d.pauses != 0) return;
+    for (const auto& v : d.vcpus) let_go(*v);
+}
+
+void Host::shut_down(Domain& d, unsigned reason, Vcpu* caller) {
+    if (!d.latched_reason) d.latched_reason = reason;
+    if (d.shut_down || d.dying()) return;
+    d.shut_down = true;
+    d.shutdown_reason = *d.latched_reason;
+    for (const auto& v : d.vcpus) {
+        if (v.get() == caller)
+            v->shutdown_over = false;
+        else
+            hold(*v);
+    }
+    if (observer) observer->domain_shut_down(d.id, d.shutdown_reason);
+    state_changed(d);
+}
+
+void Host::end_shutdown(Domain& d, std::int64_t answer) {
+    d.shut_down = false;
+    d.latched_reason.reset();
+    for (const auto& v : d.vcpus) {
+        if (v->shutdown_over) {
+            let_go(*v);
+        } else {
+            v->shutdown_answer = answer;
+            v->shutdown_over = true;
+            if (v->cpu) v->cpu->kick();
+        }
+    }
+}
+
+void Host::resume(Domain& d) {
+    end_shutdown(d, 1);
+    if (observer) observer->domain_resumed(d.id);
+    if (listener) listener(d.id);
+}
+
+void Host::resume_elsewhere(Domain& d) {
+    // The old domain never runs again: what holds it now holds an empty shell, not the runners that have moved on.
+    const bool was_shut_down = d.shut_down;
+    for (const auto& v : d.vcpus) {
+        Cpu* cpu = v->cpu;
+        detach(*v);
+        v->shutdown_answer = 0;
+        if (!v->shutdown_over.exchange(true)) {
+            ++v->holds;
+            if (cpu) cpu->kick();
+        }
+    }
+    d.shut_down = was_shut_down;
+}
+
+void Host::cancel_timers(Vcpu& v) {
+    for (auto* timer : {&v.timer, &v.poll_timer}) {
+        if (*timer) machine.cancel(**timer);
+        timer->reset();
+    }
+}
+
+void Host::kill(Domain& d) {
+    if (d.dying()) return;
+    d.life = Life::dying;
+    for (const auto& v : d.vcpus) {
+        cancel_timers(*v);
+        hold(*v);
+    }
+    if (observer) observer->domain_killed(d.id);
+    if (listener) listener(d.id);
+}
+
+void Host::release(Domain& d) {
+    kill(d);
+    if (d.life != Life::dying) return;
+    d.events.reset();
+    release_mappings(d);
+
+    for (const auto& v : d.vcpus) {
+        v->cpu = nullptr;
+        v->info = v->own_info.data();
+        if (v->info_frame) put_frame(*v->info_frame);
+        v->info_frame.reset();
+    }
+    std::vector<Mfn> owned = std::move(d.unplaced);
+    d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
+        if (entry.own()) memory.set_gfn(entry.frame(), kNoGfn);
+        if (entry.type == PageType::ram) owned.push_back(entry.frame());
+    });
+    d.physmap.reset();
+    d.dirty.disable();
+    for (const Mfn mfn : owned) put_frame(mfn);
+
+    d.life = Life::released;
+    // DOMDYING_dead: all that could be freed is; whoever still maps one of its frames keeps the rest.
+    state_changed(d);
+    if (d.frames == 0) finish(d);
+}
+
+void Host::finish(Domain& d) {
+    d.life = Life::dead;
+    d.shared_info = nullptr;
+    put_frame(d.shared_info_mfn);
+    d.grants.release_frames();
+    listed_[d.id.value] = nullptr;
+    if (control_ == &d) control_ = nullptr;
+    if (observer) observer->domain_destroyed(d.id);
+    state_changed(d);
+}
+
+}  // namespace xenrig::hypervisor

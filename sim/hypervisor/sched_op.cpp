@@ -1,0 +1,125 @@
+// __HYPERVISOR_sched_op (sched/core.c: do_sched_op, vcpu_block, do_poll; domain.c: domain_shutdown) and set_timer_op.
+#include "sim/hypervisor/call.h"
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/xen_abi.h"
+#include "xenrig/platform/scheduler.h"
+
+namespace xenrig::hypervisor {
+
+namespace {
+
+std::int64_t yield() {
+    if (scheduler && !scheduler->in_upcall()) scheduler->yield();
+    return 0;
+}
+
+/// Enables upcalls and waits for one; an event that is there already is enough.
+std::int64_t block(Vcpu& v) {
+    v.clear_upcall_mask();
+    if (!v.upcall_pending() && v.cpu) v.blocked = true;
+    return 0;
+}
+
+/// Arms `timer` for the deadline; `fire` runs inside the hypervisor, and not after the domain has died.
+template <class F>
+TimerId arm(Vcpu& v, Nanoseconds deadline, F fire) {
+    return v.host.machine.at(deadline, [&v, fire] {
+        const InHypervisor inside(v.host.machine);
+        if (!v.domain.dying()) fire();
+    });
+}
+
+std::int64_t poll(Call& call) {
+    constexpr unsigned kPortsMax = 128;
+    sched_poll_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    if (op.nr_ports > kPortsMax) return -error(Errno::inval);
+    Vcpu& v = call.vcpu;
+    if (v.upcall_pending()) return 0;
+    evtchn_port_t port = 0;
+    for (unsigned i = 0; i < op.nr_ports; ++i) {
+        const auto at = reinterpret_cast<std::uint64_t>(op.ports.p) + i * sizeof port;
+        if (!call.guest.fetch(port, at)) return -error(Errno::fault);
+        const std::int64_t pending = call.domain.events.poll(Port{port});
+        if (pending != 0) return pending > 0 ? 0 : pending;
+    }
+    if (!v.cpu) return 0;
+    // With several ports any event of the domain ends the wait, as in Xen: the guest looks for itself.
+    v.polls = op.nr_ports == 1 ? Vcpu::Poll::one : Vcpu::Poll::any;
+    v.polled_port = Port{port};
+    ++call.domain.vcpus_polling;
+    v.blocked = true;
+    if (op.timeout != 0)
+        v.poll_timer = arm(v, Nanoseconds{op.timeout}, [&v] {
+            v.poll_timer.reset();
+            v.unblock();
+        });
+    return 0;
+}
+
+std::int64_t shutdown(Call& call) {
+    sched_shutdown_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    call.host.shut_down(call.domain, op.reason, &call.vcpu);
+    return 0;
+}
+
+std::int64_t remote_shutdown(Call& call) {
+    sched_remote_shutdown_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    Domain* d = call.host.find(DomId{op.domain_id});
+    if (!d) return -error(Errno::srch);
+    // The device model's right (XSM_DM_PRIV): the control domain's, here.
+    if (!call.domain.privileged()) return -error(Errno::perm);
+    call.host.shut_down(*d, op.reason & 0xff, d == &call.domain ? &call.vcpu : nullptr);
+    return 0;
+}
+
+std::int64_t shutdown_code(Call& call) {
+    sched_shutdown_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    call.domain.latched_reason = op.reason;
+    return 0;
+}
+
+}  // namespace
+
+std::int64_t sched_op(Call& call) {
+    switch (static_cast<std::uint32_t>(call.arg(0))) {
+        case SCHEDOP_yield:
+            return yield();
+        case SCHEDOP_block:
+            return block(call.vcpu);
+        case SCHEDOP_poll:
+            return poll(call);
+        case SCHEDOP_shutdown:
+            return shutdown(call);
+        case SCHEDOP_remote_shutdown:
+            return remote_shutdown(call);
+        case SCHEDOP_shutdown_code:
+            return shutdown_code(call);
+        default:
+            return -error(Errno::nosys);
+    }
+}
+
+std::int64_t set_timer_op(Call& call) {
+    Vcpu& v = call.vcpu;
+    if (v.timer) call.host.machine.cancel(*v.timer);
+    v.timer.reset();
+    const std::uint64_t timeout = call.arg(0);
+    if (timeout == 0) return 0;
+    const std::uint64_t now = call.host.machine.now().value;
+    std::uint64_t deadline = timeout;
+    // A deadline that is negative or 13 days away is a wrapped jiffies counter of an old Linux: Xen waits 100 ms.
+    if (static_cast<std::int64_t>(timeout) < 0 || (timeout > now && (timeout - now) >> 50 != 0))
+        deadline = now + (100_ms).value;
+    v.timer = arm(v, Nanoseconds{deadline}, [&v] {
+        v.timer.reset();
+        v.domain.events.raise_virq(v.id, VIRQ_TIMER);
+    });
+    return 0;
+}
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,49 @@
+#include "sim/hypervisor/vcpu.h"
+
+#include "sim/hypervisor/dispatch.h"
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/guest_access.h"
+#include "sim/hypervisor/host.h"
+#include "sim/hypervisor/shared_layout.h"
+
+namespace xenrig::hypervisor {
+
+Vcpu::Vcpu(Host& owner, Domain& of, VcpuId number)
+    : host(owner),
+      domain(of),
+      id(number),
+      info(number.value < XEN_LEGACY_MAX_VCPUS ? of.shared_info + number.value * kVcpuInfoBytes : own_info.data()) {}
+
+std::int64_t Vcpu::call(unsigned number, const HypercallArgs& args) {
+    ProcessAccess guest;
+    return dispatch(*this, guest, number, args);
+}
+
+bool Vcpu::upcall_pending() const {
+    return shared::raw::load<std::uint8_t>(info + kUpcallPending) != 0 &&
+           shared::raw::load<std::uint8_t>(info + kUpcallMask) == 0;
+}
+
+void Vcpu::mark_events_pending() {
+    if (shared::raw::rmw<std::uint8_t>(info + kUpcallPending, shared::Rmw::exchange, std::uint8_t{1},
+                                       std::uint8_t{0}) != 0)
+        return;
+    unblock();
+    if (cpu) cpu->kick();
+}
+
+void Vcpu::unblock() {
+    if (polls != Poll::none) {
+        polls = Poll::none;
+        --domain.vcpus_polling;
+    }
+    if (poll_timer) host.machine.cancel(*poll_timer);
+    poll_timer.reset();
+    if (blocked.exchange(false) && cpu) cpu->kick();
+}
+
+bool Vcpu::set_selector(unsigned bit) { return !test_and_set_bit(info + domain.layout().pending_sel, bit); }
+
+void Vcpu::clear_upcall_mask() { shared::raw::store<std::uint8_t>(info + kUpcallMask, 0); }
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,75 @@
+// A virtual CPU as the hypervisor knows it: who runs it, what it waits for, and its vcpu_info.
+//
+// Outlives its domain: a guest that is being unwound still stands in a hypercall of it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "xenrig/abi/hypercall.h"
+#include "xenrig/abi/types.h"
+#include "xenrig/platform/machine.h"
+
+namespace xenrig::hypervisor {
+
+class Domain;
+class Host;
+
+/// NR_VIRQS of xen.h.
+inline constexpr std::size_t kVirqs = 24;
+
+class Vcpu final : public Hypercalls {
+public:
+    Vcpu(Host& owner, Domain& of, VcpuId number);
+    Vcpu(const Vcpu&) = delete;
+    Vcpu& operator=(const Vcpu&) = delete;
+
+    std::int64_t call(unsigned number, const HypercallArgs& args) override;
+
+    /// Would an upcall be delivered now?
+    bool upcall_pending() const;
+    /// evtchn_upcall_pending is set; who sees it first wakes the vCPU (vcpu_mark_events_pending).
+    void mark_events_pending();
+    /// Ends a block or a poll.
+    void unblock();
+    /// Sets bit `bit` of evtchn_pending_sel; true when it was clear.
+    bool set_selector(unsigned bit);
+    void clear_upcall_mask();
+
+    Host& host;
+    Domain& domain;
+    const VcpuId id;
+    /// Null: nobody runs it, and a hypercall that waits returns at once.
+    Cpu* cpu = nullptr;
+    /// How often the runner is paused because of this vCPU.
+    unsigned holds = 0;
+    /// VCPUOP_is_up.
+    bool up = true;
+    bool in_multicall = false;
+
+    /// In shared_info, where the guest registered it, or a place of our own for a vCPU that has neither.
+    std::byte* info = nullptr;
+    /// The gfn's frame, used while VCPUOP_register_vcpu_info holds it.
+    std::optional<Mfn> info_frame;
+    std::array<std::byte, 64> own_info{};
+
+    std::array<std::uint32_t, kVirqs> virq_ports{};
+
+    /// In SCHEDOP_block or SCHEDOP_poll.
+    std::atomic<bool> blocked{false};
+    enum class Poll : std::uint8_t { none, any, one };
+    Poll polls = Poll::none;
+    Port polled_port{};
+
+    /// In SCHEDOP_shutdown; over when `shutdown_over`, with `shutdown_answer` for the guest.
+    std::atomic<bool> shutdown_over{true};
+    std::atomic<std::int64_t> shutdown_answer{0};
+
+    /// set_timer_op's, and SCHEDOP_poll's timeout.
+    std::optional<TimerId> timer, poll_timer;
+};
+
+}  // namespace xenrig::hypervisor
