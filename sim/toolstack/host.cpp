@@ -64,14 +64,21 @@ Host::Host(Machine& machine, const HostOptions& options)
 }
 
 Host::~Host() {
-    // As when the power goes: nobody says goodbye to anybody.
-    control_->domain_died();
-    for (Cpu* cpu : cpus_) cpu->kill();
+    stop();
     domain_exception_ = {};
     store_.reset();
     control_.reset();
     for (unsigned v = 0; v < cpus_.size(); ++v) xen_.detach_vcpu(DomId{0}, VcpuId{v});
     for (Cpu* cpu : cpus_) machine_.remove_cpu(*cpu);
+}
+
+void Host::stop() {
+    control_->domain_died();
+    for (Cpu* cpu : cpus_) cpu->kill();
+}
+
+Task& Host::spawn_job(std::string name, std::function<void()> body) {
+    return job_cpu().spawn(options_.name + "." + name, TaskRole::work, std::move(body));
 }
 
 void Host::boot() {

@@ -1,7 +1,7 @@
 // One physical machine of a world: its hypervisor, its control domain, and xenstored in it.
 //
 // The control domain is a guest like any other, with the same kernel services; what makes it one is its privilege. Its
-// vCPU 0 runs the kernel and what is spawned on it: backends, the store's service, the toolstack's jobs.
+// vCPU 0 runs the kernel and the store's service, the last one the toolstack's jobs, and both the backends.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ struct HostOptions {
     /// Position among the world's hosts: shifts every number that a domain could carry from one to another by mistake.
     unsigned index = 0;
     std::uint64_t frames = 1 << 14;
-    unsigned control_vcpus = 1;
+    unsigned control_vcpus = 2;
     std::uint64_t control_frames = 512;
 };
 
@@ -46,6 +46,14 @@ public:
     StoreService& store() { return *store_; }
     /// True once the control domain's kernel and store are up.
     bool booted() const { return booted_; }
+
+    /// Runs a job of the toolstack's in a task of the control domain.
+    Task& spawn_job(std::string name, std::function<void()> body);
+    /// The vCPU that jobs run on.
+    Cpu& job_cpu() { return *cpus_.back(); }
+
+    /// As when the power goes: the control domain's epoch ends and its tasks unwind. Its objects stay until the end.
+    void stop();
 
     /// The first port of domains made here: those of other hosts are reserved.
     Port first_port() const { return Port{8 + 16 * options_.index}; }

@@ -1,0 +1,79 @@
+// Runs a scenario and says what came of it: from a seed, from a token, or at each choice point in turn.
+//
+// The same scenario, options and choices give the same trace hash, on any machine and compiler.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "xenrig/world/scenario.h"
+
+namespace xenrig::world {
+
+struct RunOptions {
+    /// None: every choice is the mildest.
+    std::optional<std::uint64_t> seed;
+    /// "sc", "tso" or "relaxed"; empty: drawn from the seed, sc without one.
+    std::string model;
+    /// The first migration's guest is asked to suspend at this choice point, whatever the scenario says.
+    std::optional<std::uint64_t> migrate_at;
+    /// The scenario's migrations do not take place.
+    bool no_migration = false;
+    /// A run with more steps than this is a livelock.
+    std::uint64_t steps_max = 5'000'000;
+};
+
+struct Problem {
+    /// A short name that stays: "data", "quiet-with-work", "double-fetch".
+    std::string rule;
+    std::string text;
+    std::uint64_t step = 0;
+};
+
+struct RunReport {
+    std::vector<Problem> problems;
+    /// The world's last records before the problem, oldest first.
+    std::vector<std::string> trace_tail;
+    std::uint64_t hash = 0;
+    /// What the disks hold and how many operations were done: equal for every place of a migration.
+    std::uint64_t end_state = 0;
+    /// Choice points of the part in which guests boot, work and move: the range of `migrate_at`.
+    std::uint64_t points = 0;
+    std::uint64_t steps = 0, choices = 0, picks = 0, switches = 0, upcalls = 0;
+    std::uint64_t hypercalls = 0, grant_copies = 0, grant_maps = 0, events_sent = 0, store_messages = 0;
+    unsigned operations = 0, migrations = 0;
+    /// Requests that the guest had under way when a suspend found it, over all suspends.
+    unsigned in_flight_at_suspend = 0;
+    /// "sc", "tso", "relaxed".
+    std::string model;
+    /// Replays this run.
+    std::string token;
+
+    bool ok() const { return problems.empty(); }
+};
+
+RunReport run(const Scenario& scenario, const RunOptions& options);
+
+/// EINVAL when the token is damaged or is another scenario's or version's.
+Result<RunReport> replay(const Scenario& scenario, const std::string& token);
+
+/// The scenario's name in a token, to find its file by. EINVAL when it is none.
+Result<std::string> scenario_of(const std::string& token);
+
+struct EveryReport {
+    std::uint64_t points = 0;       ///< choice points of the run without a migration
+    std::uint64_t runs = 0;         ///< of which so many were tried
+    std::vector<RunReport> failed;  ///< at most ten
+    std::uint64_t failures = 0;
+    unsigned in_flight_at_suspend = 0;
+};
+
+/// One run for each choice point, or for `runs_max` of them in equal strata, each of which must end in the same state.
+/// `progress` is told of runs done and to be done.
+EveryReport migrate_everywhere(const Scenario& scenario, const RunOptions& options, std::uint64_t runs_max,
+                               const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+
+}  // namespace xenrig::world

@@ -1,0 +1,207 @@
+#include "sim/world/disk_workload.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "xenrig/abi/check.h"
+#include "xenrig/drivers/blk/wire.h"
+
+namespace xenrig::world {
+
+namespace {
+
+/// Every 8 bytes of a block say which write they are from and where they belong.
+std::uint64_t stamp(std::uint64_t number, std::uint64_t word) { return number << 16 | word; }
+
+void fill(std::span<std::byte> block, std::uint64_t number) {
+    for (std::uint64_t word = 0; word < block.size() / 8; ++word) {
+        const std::uint64_t v = number == 0 ? 0 : stamp(number, word);
+        std::memcpy(block.data() + 8 * word, &v, 8);
+    }
+}
+
+/// What a page holds before a read fills it.
+constexpr std::uint64_t kGarbage = 0xdead'dead;
+
+/// Which write the first word of some bytes is from.
+std::uint64_t number_of(std::span<const std::byte> bytes) {
+    std::uint64_t v;
+    std::memcpy(&v, bytes.data(), 8);
+    return v >> 16;
+}
+
+}  // namespace
+
+struct DiskWorkload::Slot {
+    blk::BlkOp op;
+    FramePtr page;
+    std::uint64_t number = 0;
+    unsigned block = 0;
+    /// What it is was drawn; its block may still be another's.
+    bool drawn = false;
+    bool under_way = false;
+    /// Done, and not yet looked at.
+    bool answered = false;
+};
+
+DiskWorkload::DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine, Broken broken)
+    : spec_(std::move(spec)),
+      disk_(std::move(disk)),
+      machine_(machine),
+      broken_(std::move(broken)),
+      kinds_(machine.add_stream("workload." + spec_.guest + "." + spec_.device + ".kind")),
+      places_(machine.add_stream("workload." + spec_.guest + "." + spec_.device + ".block")),
+      progress_("the workload's operations",
+                [this] {
+                    return std::to_string(completed_) + " of " + std::to_string(spec_.operations) + " done, " +
+                           std::to_string(in_flight_) + " under way";
+                }),
+      content_(spec_.blocks),
+      busy_(spec_.blocks),
+      acknowledged_(spec_.operations + 1) {}
+
+DiskWorkload::~DiskWorkload() = default;
+
+void DiskWorkload::run(Platform& guest, blk::Blkfront& disk) {
+    const auto info = disk.wait_connected();
+    if (!info) return broken_("device-closed", "the disk closed before it was used: " + info.error().to_string());
+    check(spec_.blocks * kBlock <= info->sectors * blk::kUnit, "the workload's blocks lie on its disk");
+
+    for (unsigned i = 0; i < std::min(spec_.in_flight, spec_.blocks); ++i) {
+        auto page = guest.memory().allocate();
+        if (!page) return broken_("out-of-memory", "the workload's guest has no frame left");
+        slots_.push_back(std::make_unique<Slot>());
+        slots_.back()->page = *page;
+    }
+    // One operation is drawn and waits for its block; the others are under way or answered.
+    Slot* next = nullptr;
+    for (;;) {
+        Slot* answered = nullptr;
+        {
+            const std::lock_guard held(lock_);
+            progress_.wait(lock_, [&] {
+                const auto find = [&](auto wanted) {
+                    const auto found = std::find_if(slots_.begin(), slots_.end(), wanted);
+                    return found == slots_.end() ? nullptr : found->get();
+                };
+                answered = find([](const auto& s) { return s->answered; });
+                if (!next && begun_ < spec_.operations) next = find([](const auto& s) { return !s->under_way; });
+                const bool may_begin = next && (!next->drawn || !busy_[next->block]);
+                return answered || may_begin || (in_flight_ == 0 && !next);
+            });
+        }
+        if (answered) {
+            finish(guest, *answered);
+        } else if (next) {
+            if (begin(guest, disk, *next)) next = nullptr;
+        } else {
+            break;
+        }
+    }
+
+    std::vector<std::byte> block(kBlock);
+    for (unsigned b = 0; b < spec_.blocks; ++b) {
+        if (auto read = disk.read(b * kBlock / blk::kUnit, block); !read)
+            return broken_("io-error", "reading block " + std::to_string(b) + " back: " + read.error().to_string());
+        verify(b, block, "at the end");
+    }
+    slots_.clear();
+    const std::lock_guard held(lock_);
+    finished_ = true;
+    progress_.wake_all();
+}
+
+void DiskWorkload::draw(Slot& slot) {
+    // With the mildest choices too there are reads, writes and flushes on all blocks.
+    constexpr std::uint32_t kStride = 7;
+    const std::uint32_t kinds = spec_.reads + spec_.writes + spec_.flushes;
+    const std::uint32_t kind = (machine_.pick(kinds_, kinds) + begun_ * kStride) % kinds;
+    slot.block = (machine_.pick(places_, spec_.blocks) + begun_) % spec_.blocks;
+    slot.number = ++begun_;
+    slot.drawn = true;
+    slot.op = {};
+    using Kind = blk::BlkOp::Kind;
+    slot.op.kind = kind < spec_.writes ? Kind::write : kind < spec_.writes + spec_.reads ? Kind::read : Kind::flush;
+}
+
+bool DiskWorkload::begin(Platform& guest, blk::Blkfront& disk, Slot& slot) {
+    if (!slot.drawn) draw(slot);
+    if (busy_[slot.block]) return false;
+    blk::BlkOp& op = slot.op;
+    if (op.kind != blk::BlkOp::Kind::flush) {
+        std::array<std::byte, kBlock> block;
+        fill(block, op.kind == blk::BlkOp::Kind::write ? slot.number : kGarbage);
+        guest.memory().write(slot.page->gfn(), 0, block);
+        op.sector = slot.block * kBlock / blk::kUnit;
+        op.segments[0] = {slot.page->gfn(), 0, 7, slot.page};
+        op.segment_count = 1;
+    }
+    op.done = [this, &slot](blk::BlkOp&) {
+        const std::lock_guard held(lock_);
+        if (!slot.under_way || slot.answered)
+            broken_("answered-twice", "operation " + std::to_string(slot.number) + " was answered a second time");
+        slot.answered = true;
+        acknowledged_[slot.number] = true;
+        progress_.wake_all();
+    };
+    {
+        const std::lock_guard held(lock_);
+        busy_[slot.block] = true;
+        slot.under_way = true;
+        ++in_flight_;
+    }
+    disk.submit(op);
+    return true;
+}
+
+void DiskWorkload::finish(Platform& guest, Slot& slot) {
+    if (!slot.op.result)
+        broken_("io-error",
+                "operation " + std::to_string(slot.number) + " failed: " + slot.op.result.error().to_string());
+    if (slot.op.kind == blk::BlkOp::Kind::read && slot.op.result) {
+        std::array<std::byte, kBlock> block;
+        guest.memory().read(slot.page->gfn(), 0, block);
+        verify(slot.block, block, "by a read");
+    }
+    const std::lock_guard held(lock_);
+    if (slot.op.kind == blk::BlkOp::Kind::write && slot.op.result) content_[slot.block] = slot.number;
+    slot.answered = slot.under_way = slot.drawn = false;
+    busy_[slot.block] = false;
+    --in_flight_;
+    ++completed_;
+    progress_.wake_all();
+}
+
+void DiskWorkload::verify(std::uint64_t block, std::span<const std::byte> data, const char* when) {
+    std::array<std::byte, kBlock> want;
+    fill(want, content_[block]);
+    const auto differs = std::mismatch(want.begin(), want.end(), data.begin());
+    if (differs.first == want.end()) return;
+    const auto at = static_cast<std::size_t>(differs.first - want.begin()) / 8 * 8;
+    broken_("data", "block " + std::to_string(block) + " holds, from byte " + std::to_string(at) +
+                        " on, the data of write " + std::to_string(number_of(data.subspan(at))) +
+                        ", and the last acknowledged one was " + std::to_string(content_[block]) + " (seen " + when +
+                        ")");
+}
+
+std::uint64_t DiskWorkload::content_hash() const {
+    std::uint64_t h = 0xcbf29ce484222325ull;
+    for (const std::uint64_t number : content_) h = (h ^ number) * 0x100000001b3ull;
+    return h;
+}
+
+void DiskWorkload::wait_completed(unsigned operations) {
+    const std::lock_guard held(lock_);
+    progress_.wait(lock_, [&] { return finished_ || completed_ >= std::min(operations, spec_.operations); });
+}
+
+void DiskWorkload::reached_storage(const blk::StorageOp& op) {
+    if (op.kind != blk::StorageOp::Kind::write || op.data.size() < 8) return;
+    const std::uint64_t number = number_of(op.data);
+    executed_.push_back(number);
+    if (number < acknowledged_.size() && acknowledged_[number])
+        broken_("run-twice", "write " + std::to_string(number) + " was acknowledged, and reaches the storage again");
+}
+
+}  // namespace xenrig::world

@@ -1,0 +1,95 @@
+// A guest's user of a disk, and the oracle of its data: every read returns what was written last, every operation is
+// answered once, and no write that was acknowledged is done again.
+//
+// Each write fills its block with its own number, so whoever sees the bytes (a read, the storage behind the backend)
+// knows which operation they are from. No two operations on one block are under way at the same time: what comes later
+// waits, so the disk's final content follows from what was drawn, not from the order of answers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "xenrig/drivers/blk/blkfront.h"
+#include "xenrig/drivers/blk/storage.h"
+#include "xenrig/platform/machine.h"
+#include "xenrig/platform/platform.h"
+#include "xenrig/world/scenario.h"
+
+namespace xenrig::world {
+
+/// A rule's short name, and how it was broken.
+using Broken = std::function<void(std::string rule, std::string how)>;
+
+class DiskWorkload {
+public:
+    /// `disk`: the name of what stands behind the guest's device.
+    DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine, Broken broken);
+    ~DiskWorkload();
+
+    const std::string& guest() const { return spec_.guest; }
+    const std::string& disk() const { return disk_; }
+
+    /// The work itself, in a task of the guest's; returns when all is done and read back.
+    void run(Platform& guest, blk::Blkfront& disk);
+
+    bool finished() const { return finished_; }
+    unsigned completed() const { return completed_; }
+    unsigned in_flight() const { return in_flight_; }
+    /// Blocks the calling task until so many operations are done, or the work is over.
+    void wait_completed(unsigned operations);
+
+    /// Told by the storage of each operation that reaches it.
+    void reached_storage(const blk::StorageOp& op);
+    /// A hash of the last acknowledged write of each block.
+    std::uint64_t content_hash() const;
+    /// Numbers of the writes in the order in which they reached the storage, those that came twice twice.
+    const std::vector<std::uint64_t>& executed() const { return executed_; }
+
+private:
+    struct Slot;
+    static constexpr std::uint64_t kBlock = kPageSize;
+
+    bool begin(Platform& guest, blk::Blkfront& disk, Slot& slot);
+    void finish(Platform& guest, Slot& slot);
+    void verify(std::uint64_t block, std::span<const std::byte> data, const char* when);
+    void draw(Slot& slot);
+
+    WorkloadSpec spec_;
+    std::string disk_;
+    Machine& machine_;
+    Broken broken_;
+    std::uint32_t kinds_, places_;
+
+    IrqLock lock_{"workload"};
+    WaitQueue progress_;
+    // Under lock_.
+    std::vector<std::unique_ptr<Slot>> slots_;
+    unsigned begun_ = 0, completed_ = 0, in_flight_ = 0;
+    bool finished_ = false;
+    /// The number of the last acknowledged write of each block; 0 for none.
+    std::vector<std::uint64_t> content_;
+    std::vector<bool> busy_;
+    std::vector<bool> acknowledged_;
+    std::vector<std::uint64_t> executed_;
+};
+
+/// Storage that tells a witness of each operation before it does it.
+class WitnessedStorage final : public blk::Storage {
+public:
+    WitnessedStorage(std::shared_ptr<blk::Storage> inner, std::function<void(const blk::StorageOp&)> witness)
+        : inner_(std::move(inner)), witness_(std::move(witness)) {}
+    blk::StorageInfo info() const override { return inner_->info(); }
+    void submit(blk::StorageOpPtr op) override {
+        witness_(*op);
+        inner_->submit(std::move(op));
+    }
+
+private:
+    std::shared_ptr<blk::Storage> inner_;
+    std::function<void(const blk::StorageOp&)> witness_;
+};
+
+}  // namespace xenrig::world

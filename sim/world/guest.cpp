@@ -1,0 +1,100 @@
+#include "sim/world/guest.h"
+
+#include <mutex>
+
+#include "xenrig/abi/check.h"
+#include "xenrig/platform/machine.h"
+
+namespace xenrig::world {
+
+Result<> SuspendableBus::start(std::unique_ptr<xenbus::Bus> bus) {
+    const std::lock_guard held(lock_);
+    bus_ = std::move(bus);
+    return bus_->start();
+}
+
+Result<> SuspendableBus::suspend() {
+    lock_.lock();
+    if (bus_) bus_->suspend();
+    return {};
+}
+
+void SuspendableBus::resume(bool cancelled) {
+    if (bus_) cancelled ? bus_->cancel_suspend() : bus_->resume();
+    lock_.unlock();
+}
+
+void SuspendableBus::stop() { bus_.reset(); }
+
+Guest::Guest(Machine& machine, toolstack::DomainSpec spec) : machine_(machine), spec_(std::move(spec)) {
+    for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
+    const toolstack::MemoryPlan plan{spec_.frames};
+    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout());
+    kernel_->control().add(bus_);
+    kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
+}
+
+Guest::~Guest() {
+    kill();
+    for (Cpu* cpu : cpus_) machine_.remove_cpu(*cpu);
+}
+
+void Guest::bind(toolstack::Host& host, DomId domain) {
+    guest::Binding binding{{}, &host.xen().address_space(domain), domain};
+    for (unsigned v = 0; v < spec_.vcpus; ++v) {
+        host.xen().attach_vcpu(domain, VcpuId{v}, *cpus_[v]);
+        binding.vcpus.push_back(&host.xen().hypercalls(domain, VcpuId{v}));
+    }
+    kernel_->bind(binding);
+    const std::lock_guard held(bound_lock_);
+    host_ = &host;
+    domain_ = domain;
+    bound_.wake_all();
+}
+
+void Guest::wait_bound() {
+    const std::lock_guard held(bound_lock_);
+    bound_.wait(bound_lock_, [this] { return host_ != nullptr; });
+}
+
+void Guest::kill() {
+    if (!kernel_) return;
+    kernel_->domain_died();
+    for (Cpu* cpu : cpus_) cpu->kill();
+    bus_.stop();
+    disks_.clear();
+    kernel_.reset();
+    // After this the guest's number may belong to somebody else.
+    if (host_)
+        for (unsigned v = 0; v < spec_.vcpus; ++v) host_->xen().detach_vcpu(domain_, VcpuId{v});
+}
+
+void Guest::boot() {
+    check(kernel_->boot().has_value(), "a guest boots on a domain of the toolstack's making");
+    auto bus = std::make_unique<xenbus::Bus>(
+        *kernel_, std::map<std::string, xenbus::FrontendFactory>{
+                      {"vbd", blk::blkfront_factory(
+                                  *kernel_, [this](std::shared_ptr<blk::Blkfront> d) { on_disk(std::move(d)); })}});
+    check(bus_.start(std::move(bus)).has_value(), "a guest may watch its own devices");
+}
+
+void Guest::on_disk(std::shared_ptr<blk::Blkfront> disk) {
+    const std::lock_guard held(disks_lock_);
+    const std::string path = disk->path();
+    disks_[path] = std::move(disk);
+    disk_found_.wake_all();
+}
+
+std::shared_ptr<blk::Blkfront> Guest::disk(unsigned number) {
+    const std::string path = "device/vbd/" + std::to_string(number);
+    const std::lock_guard held(disks_lock_);
+    disk_found_.wait(disks_lock_, [&] { return disks_.contains(path); });
+    return disks_.at(path);
+}
+
+std::shared_ptr<blk::Blkfront> Guest::find_disk(unsigned number) {
+    const auto found = disks_.find("device/vbd/" + std::to_string(number));
+    return found == disks_.end() ? nullptr : found->second;
+}
+
+}  // namespace xenrig::world

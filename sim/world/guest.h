@@ -1,0 +1,80 @@
+// The inside of a machine in a world: a kernel, its bus of frontends, its disks. It outlives the domains that it lives
+// in.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/toolstack/toolstack.h"
+#include "xenrig/drivers/blk/blkfront.h"
+#include "xenrig/guest/kernel.h"
+#include "xenrig/platform/suspendable.h"
+#include "xenrig/xenbus/bus.h"
+
+namespace xenrig::world {
+
+/// A bus that is suspended with its guest. Suspend and resume run in one task, which holds the lock in between: a bus
+/// that is about to start waits until the guest runs again.
+class SuspendableBus final : public Suspendable {
+public:
+    Result<> start(std::unique_ptr<xenbus::Bus> bus);
+    std::string_view name() const override { return "xenbus"; }
+    Result<> suspend() override;
+    void resume(bool cancelled) override;
+    /// The domain is dead, or about to end in order.
+    void stop();
+
+private:
+    Lock lock_{"bus suspend"};
+    std::unique_ptr<xenbus::Bus> bus_;
+};
+
+class Guest {
+public:
+    Guest(Machine& machine, toolstack::DomainSpec spec);
+    ~Guest();
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+
+    const std::string& name() const { return spec_.name; }
+    const toolstack::DomainSpec& spec() const { return spec_; }
+    guest::Kernel& kernel() { return *kernel_; }
+
+    /// Where it lives now; null before its first domain.
+    toolstack::Host* host() const { return host_; }
+    DomId domain() const { return domain_; }
+
+    /// Ties it to a domain that is paused: at the start, and in a move.
+    void bind(toolstack::Host& host, DomId domain);
+    /// Blocks the calling task, which may be another guest's, until it has a domain.
+    void wait_bound();
+    /// Without a goodbye: the epoch ends, then the tasks unwind with every hypercall refused, then the objects go.
+    void kill();
+
+    /// Blocks the calling task until the bus has found the device; then it may still be connecting.
+    std::shared_ptr<blk::Blkfront> disk(unsigned number);
+    /// The same from outside a task; null when it has not appeared.
+    std::shared_ptr<blk::Blkfront> find_disk(unsigned number);
+
+private:
+    void boot();
+    void on_disk(std::shared_ptr<blk::Blkfront> disk);
+
+    Machine& machine_;
+    toolstack::DomainSpec spec_;
+    std::vector<Cpu*> cpus_;
+    std::unique_ptr<guest::Kernel> kernel_;
+    SuspendableBus bus_;
+    toolstack::Host* host_ = nullptr;
+    DomId domain_{};
+
+    Lock bound_lock_{"guest's domain"};
+    WaitQueue bound_{"the guest's first domain"};
+    Lock disks_lock_{"guest's disks"};
+    WaitQueue disk_found_{"a disk on the bus"};
+    std::map<std::string, std::shared_ptr<blk::Blkfront>> disks_;
+};
+
+}  // namespace xenrig::world

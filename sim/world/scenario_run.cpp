@@ -1,0 +1,303 @@
+#include "sim/world/scenario_run.h"
+
+#include <algorithm>
+
+#include "xenrig/abi/check.h"
+#include "xenrig/drivers/blk/blkback.h"
+#include "xenrig/drivers/blk/file_disk.h"
+#include "xenrig/drivers/blk/ram_disk.h"
+
+namespace xenrig::world {
+
+namespace {
+
+toolstack::DomainSpec domain_spec(const GuestSpec& guest, const Scenario& scenario) {
+    toolstack::DomainSpec spec{.name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames};
+    for (const GuestDisk& d : guest.disks) {
+        const auto number = toolstack::device_number(d.device);
+        check(number.has_value(), "a scenario's devices were validated");
+        spec.disks.push_back({*number, d.disk, scenario.disk(d.disk)->read_only});
+    }
+    return spec;
+}
+
+}  // namespace
+
+ScenarioRun::ScenarioRun(const Scenario& scenario, const RunOptions& options, engine::Source& source,
+                         engine::Model model)
+    : scenario_(scenario), options_(options), engine_(source, {.model = model, .steps_max = options.steps_max}) {
+    make_sites();
+}
+
+ScenarioRun::~ScenarioRun() {
+    // Whatever state a problem has left things in: guests first, for their backends' hosts must outlive them.
+    for (auto& guest : guests_) guest->kill();
+    for (Site& site : sites_) {
+        site.host->stop();
+        site.backends.reset();
+    }
+    guests_.clear();
+    for (Site& site : sites_) site.host.reset();
+}
+
+void ScenarioRun::make_sites() {
+    for (unsigned i = 0; i < scenario_.hosts.size(); ++i) {
+        Site& site = sites_.emplace_back();
+        const std::string& name = scenario_.hosts[i].name;
+        site.host = std::make_unique<toolstack::Host>(engine_, toolstack::HostOptions{.name = name, .index = i});
+        site.ledger = std::make_unique<Ledger>(
+            name, [this] { return engine_.steps(); },
+            [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); });
+        site.host->xen().set_observer(site.ledger.get());
+        site.tools = std::make_unique<toolstack::Toolstack>(*site.host);
+    }
+}
+
+bool ScenarioRun::until_quiet() {
+    engine_.run();
+    return healthy();
+}
+
+Result<std::shared_ptr<blk::Storage>> ScenarioRun::open_storage(const blk::StorageRequest& request) {
+    const auto found = disks_.find(request.params);
+    if (found != disks_.end()) return found->second;
+    const DiskSpec* spec = scenario_.disk(request.params);
+    if (!spec) return fail(Errno::noent, "there is no disk '" + request.params + "'");
+
+    std::shared_ptr<blk::Storage> storage;
+    const blk::StorageInfo info{.bytes = spec->size, .read_only = spec->read_only};
+    switch (spec->kind) {
+        case DiskKind::ram:
+            storage = std::make_shared<blk::RamDisk>(info);
+            break;
+        case DiskKind::file: {
+            auto file = blk::FileDisk::open(spec->path, spec->read_only);
+            if (!file) return std::unexpected(file.error());
+            storage = *file;
+            break;
+        }
+        case DiskKind::simulated: {
+            constexpr std::uint32_t kSteps = 8;
+            const std::uint32_t stream = engine_.add_stream("disk." + spec->name);
+            auto disk = std::make_shared<blk::SimDisk>(
+                sites_.front().host->control().clock(),
+                blk::SimDiskOptions{.info = info,
+                                    .latency_min = spec->latency_min,
+                                    .latency_step = {(spec->latency_max - spec->latency_min).value / kSteps},
+                                    .latency_choices = kSteps,
+                                    .volatile_cache = spec->write_cache},
+                [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
+            sim_disks_[spec->name] = disk;
+            storage = disk;
+            break;
+        }
+    }
+    storage =
+        std::make_shared<WitnessedStorage>(std::move(storage), [this, name = spec->name](const blk::StorageOp& op) {
+            for (auto& w : workloads_)
+                if (w->disk() == name) w->reached_storage(op);
+        });
+    return disks_[spec->name] = storage;
+}
+
+void ScenarioRun::start_backends(Site& site) {
+    guest::Kernel& control = site.host->control();
+    site.backends = std::make_unique<xenbus::Bus>(
+        control,
+        std::map<std::string, xenbus::BackendFactory>{
+            {"vbd", blk::blkback_factory(control, [this](const blk::StorageRequest& r) { return open_storage(r); })}});
+    control.spawn("backends", TaskRole::work, [&site] {
+        check(site.backends->start().has_value(), "the control domain may watch its own backends");
+    });
+}
+
+void ScenarioRun::boot_guests() {
+    for (const GuestSpec& spec : scenario_.guests) {
+        Site& site = site_named(spec.host);
+        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec, scenario_)));
+        site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
+            const auto domain = site.tools->build(guest.spec());
+            if (!domain) return broken("build", domain.error().to_string());
+            guest.bind(*site.host, *domain);
+            check(site.host->xen().unpause(*domain).has_value(), "a built domain is paused once");
+        });
+    }
+}
+
+void ScenarioRun::start_workloads() {
+    for (const WorkloadSpec& spec : scenario_.workloads) {
+        const auto guest =
+            std::find_if(guests_.begin(), guests_.end(), [&](const auto& g) { return g->name() == spec.guest; });
+        const GuestSpec& owner = *scenario_.guest(spec.guest);
+        const auto device = std::find_if(owner.disks.begin(), owner.disks.end(),
+                                         [&](const GuestDisk& d) { return d.device == spec.device; });
+        DiskWorkload& workload = *workloads_.emplace_back(std::make_unique<DiskWorkload>(
+            spec, device->disk, engine_,
+            [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); }));
+        const unsigned number = *toolstack::device_number(spec.device);
+        (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
+            const auto disk = guest.disk(number);
+            workload.run(guest.kernel(), *disk);
+        });
+    }
+}
+
+void ScenarioRun::start_migrations() {
+    for (std::size_t i = 0; i < scenario_.migrations.size(); ++i) {
+        const MigrateSpec& spec = scenario_.migrations[i];
+        Guest& guest =
+            **std::find_if(guests_.begin(), guests_.end(), [&](const auto& g) { return g->name() == spec.guest; });
+        toolstack::Host& host = *site_named(scenario_.guest(spec.guest)->host).host;
+        if (options_.no_migration) continue;
+        if (options_.migrate_at && i == 0) {
+            engine_.at_step(first_step_ + 1 + *options_.migrate_at, [this, &spec, &guest, &host]() -> Cpu* {
+                host.spawn_job("xl migrate", [this, &spec, &guest] { migrate(spec, guest); });
+                return &host.job_cpu();
+            });
+            continue;
+        }
+        const std::uint32_t when = engine_.add_stream("migrate." + std::to_string(i) + ".after");
+        host.spawn_job("xl migrate", [this, &spec, &guest, when] {
+            const unsigned after = engine_.pick(when, spec.after_operations + 1);
+            for (auto& w : workloads_)
+                if (w->guest() == spec.guest) w->wait_completed(after);
+            migrate(spec, guest);
+        });
+    }
+}
+
+ScenarioRun::Site& ScenarioRun::site_of(const Guest& guest) {
+    return *std::find_if(sites_.begin(), sites_.end(), [&](const Site& s) { return s.host.get() == guest.host(); });
+}
+
+ScenarioRun::Site& ScenarioRun::site_named(const std::string& name) {
+    return *std::find_if(sites_.begin(), sites_.end(), [&](const Site& s) { return s.host->name() == name; });
+}
+
+void ScenarioRun::migrate(const MigrateSpec& spec, Guest& guest) {
+    guest.wait_bound();
+    Site& from = site_of(guest);
+    const auto count_in_flight = [&] {
+        for (auto& w : workloads_)
+            if (w->guest() == spec.guest) in_flight_at_suspend_ += w->in_flight();
+    };
+    ++migrations_;
+    if (spec.cancel) {
+        if (auto suspended = from.tools->suspend(guest.domain()); !suspended)
+            return broken("suspend", suspended.error().to_string());
+        count_in_flight();
+        if (auto back = from.tools->cancel_suspend(guest.domain()); !back) broken("suspend", back.error().to_string());
+        return;
+    }
+    Site& to = site_named(spec.to);
+    toolstack::Migration migration{.from = *from.tools,
+                                   .to = *to.tools,
+                                   .domain = guest.domain(),
+                                   .spec = guest.spec(),
+                                   .bind =
+                                       [&](toolstack::Host& host, DomId domain) {
+                                           count_in_flight();
+                                           guest.bind(host, domain);
+                                       },
+                                   .missed =
+                                       [&](toolstack::DirtyLogMiss m) {
+                                           broken("dirty-log", "gfn " + std::to_string(m.gfn.value) +
+                                                                   " was written and the log does not know of it");
+                                       }};
+    if (const auto moved = migration.run(); !moved) broken("migration", moved.error().to_string());
+}
+
+void ScenarioRun::unplug_and_check() {
+    for (auto& guest : guests_) {
+        Site& site = site_of(*guest);
+        site.host->spawn_job("xl block-detach", [&site, &guest = *guest, this] {
+            for (const toolstack::DiskNodes& disk : guest.spec().disks)
+                if (auto removed = site.tools->remove_disk(guest.domain(), disk.number); !removed)
+                    broken("unplug", removed.error().to_string());
+        });
+        if (!until_quiet()) return;
+        const auto left = [&](const char* what, std::size_t n) {
+            if (n != 0)
+                broken("leak", "guest '" + guest->name() + "' has " + std::to_string(n) + " " + what +
+                                   " left after its disks are gone");
+        };
+        left("grants", guest->kernel().grants().grants_in_use());
+        left("frames", guest->kernel().memory().frames_in_use());
+        // The store's ring, and the console's where one is served.
+        const auto maps = site.ledger->mappings(DomId{0}, guest->domain());
+        if (maps.size() > 1) broken("leak", "a backend still has mappings: " + maps.back());
+    }
+}
+
+void ScenarioRun::check_leftovers() {
+    for (auto& guest : guests_) {
+        Site& site = site_of(*guest);
+        const DomId domain = guest->domain();
+        const std::uint64_t refused = site.ledger->counts().refused;
+        guest->kill();
+        if (site.ledger->counts().refused != refused)
+            broken("dead-domain", "guest '" + guest->name() + "' made a hypercall after its death");
+        site.host->spawn_job("xl destroy", [&site, domain, this] {
+            if (auto destroyed = site.tools->destroy(domain); !destroyed)
+                broken("destroy", destroyed.error().to_string());
+        });
+        if (!until_quiet()) return;
+    }
+    for (Site& site : sites_) {
+        if (const std::string wrong = site.host->xen().audit(); !wrong.empty())
+            broken("hypervisor", site.host->name() + ": " + wrong);
+        const auto left = site.host->xen().domains().size();
+        if (left != 1)
+            broken("leak", site.host->name() + ": " + std::to_string(left - 1) + " domains left that nobody uses");
+    }
+}
+
+RunReport ScenarioRun::run() {
+    bool well = until_quiet();
+    for (Site& site : sites_)
+        if (well) start_backends(site);
+    well = well && until_quiet();
+    if (well) {
+        first_step_ = engine_.steps();
+        boot_guests();
+        start_workloads();
+        start_migrations();
+        well = until_quiet();
+        last_step_ = engine_.steps();
+    }
+    if (well) unplug_and_check();
+    if (healthy()) check_leftovers();
+    return report();
+}
+
+RunReport ScenarioRun::report() {
+    RunReport r;
+    for (const engine::Problem& p : engine_.problems()) r.problems.push_back({p.oracle, p.text, p.step});
+    constexpr std::size_t kTail = 40;
+    if (!r.problems.empty())
+        for (const engine::Record& record : engine_.trace_log().last(kTail))
+            r.trace_tail.push_back(engine::describe(record, engine_.cpu_name(record.cpu)));
+    r.hash = engine_.trace_log().hash();
+    for (const auto& w : workloads_) {
+        r.end_state = r.end_state * 0x100000001b3ull ^ w->content_hash();
+        r.operations += w->completed();
+    }
+    r.points = last_step_ - first_step_;
+    r.steps = engine_.steps();
+    r.choices = engine_.choices().made();
+    r.picks = engine_.choices().picks().size();
+    r.switches = engine_.switches();
+    r.upcalls = engine_.upcalls();
+    for (const Site& site : sites_) {
+        r.hypercalls += site.ledger->counts().hypercalls;
+        r.grant_copies += site.ledger->counts().copies;
+        r.grant_maps += site.ledger->counts().maps;
+        r.events_sent += site.ledger->counts().sends;
+    }
+    r.migrations = migrations_;
+    r.in_flight_at_suspend = in_flight_at_suspend_;
+    r.model = engine::name(engine_.config().model);
+    return r;
+}
+
+}  // namespace xenrig::world

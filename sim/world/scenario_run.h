@@ -1,0 +1,68 @@
+// One run of a scenario: the hosts booted, the guests started, the workloads done, the migrations made, the ends looked
+// at.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/engine/engine.h"
+#include "sim/toolstack/toolstack.h"
+#include "sim/world/disk_workload.h"
+#include "sim/world/guest.h"
+#include "sim/world/ledger.h"
+#include "xenrig/drivers/blk/sim_disk.h"
+#include "xenrig/world/run.h"
+#include "xenrig/world/scenario.h"
+
+namespace xenrig::world {
+
+class ScenarioRun {
+public:
+    ScenarioRun(const Scenario& scenario, const RunOptions& options, engine::Source& source, engine::Model model);
+    ~ScenarioRun();
+
+    RunReport run();
+    const std::vector<engine::Pick>& picks() const { return engine_.choices().picks(); }
+
+private:
+    struct Site {
+        std::unique_ptr<toolstack::Host> host;
+        std::unique_ptr<Ledger> ledger;
+        std::unique_ptr<toolstack::Toolstack> tools;
+        std::unique_ptr<xenbus::Bus> backends;
+    };
+
+    void make_sites();
+    void start_backends(Site& site);
+    Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
+    void boot_guests();
+    void start_workloads();
+    void start_migrations();
+    Site& site_of(const Guest& guest);
+    Site& site_named(const std::string& name);
+    void migrate(const MigrateSpec& spec, Guest& guest);
+    void unplug_and_check();
+    void check_leftovers();
+    bool healthy() const { return engine_.problems().empty(); }
+    bool until_quiet();
+    void broken(std::string rule, std::string how) { engine_.report(std::move(rule), std::move(how)); }
+    std::uint64_t end_state();
+    RunReport report();
+
+    Scenario scenario_;
+    RunOptions options_;
+    engine::Engine engine_;
+    std::vector<Site> sites_;
+    std::map<std::string, std::shared_ptr<blk::SimDisk>> sim_disks_;
+    std::map<std::string, std::shared_ptr<blk::Storage>> disks_;
+    std::vector<std::unique_ptr<Guest>> guests_;
+    std::vector<std::unique_ptr<DiskWorkload>> workloads_;
+    /// Steps of the part in which guests boot, work and move.
+    std::uint64_t first_step_ = 0, last_step_ = 0;
+    unsigned migrations_ = 0;
+    unsigned in_flight_at_suspend_ = 0;
+};
+
+}  // namespace xenrig::world
