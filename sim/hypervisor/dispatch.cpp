@@ -77,7 +77,12 @@ Handler handler_of(unsigned number) {
 }
 
 std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
-    if (scheduler) scheduler->point(Step::hypercall, number);
+    if (scheduler) {
+        const bool unwound_before = scheduler->unwinding();
+        scheduler->point(Step::hypercall, number);
+        // Its domain died before it came to the call, which so was never made.
+        if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+    }
     const std::int64_t result = perform(caller, guest, number, args);
     // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
     if (!caller.shutdown_over && caller.cpu) {
