@@ -50,12 +50,12 @@ public:
     bool up = true;
     bool in_multicall = false;
 
-    /// In shared_info, where the guest registered it, or a place of our own for a vCPU that has neither.
+    /// The vcpu_info of a vCPU that has none in shared_info and registered none.
+    std::array<std::byte, 64> own_info{};
+    /// In shared_info, where the guest registered it, or own_info.
     std::byte* info = nullptr;
     /// The gfn's frame, used while VCPUOP_register_vcpu_info holds it.
     std::optional<Mfn> info_frame;
-    std::array<std::byte, 64> own_info{};
-
     std::array<std::uint32_t, kVirqs> virq_ports{};
 
     /// In SCHEDOP_block or SCHEDOP_poll.
