@@ -50,12 +50,15 @@ public:
     /// port and after every feed(). Returns whether anything moved.
     bool service();
 
+    /// A stream has new bytes or new room. StreamDoor calls it; service() looks at rings by itself.
+    void wake(Connection& connection);
+
     Store& store();
 
-private:
     struct Impl;
+
+private:
     std::unique_ptr<Impl> impl_;
-    friend class StreamDoor;
 };
 
 }  // namespace xenrig::xenstore

@@ -31,6 +31,7 @@ public:
 private:
     shared::Window page_;
     std::function<void()> notify_;
+    bool shows_errors_ = false;
 };
 
 }  // namespace xenrig::xenstore

@@ -1,0 +1,67 @@
+// The inside of the daemon: its connections, the pass over them, and the life of domains.
+//
+// A connection ends in one of three ways: a client hangs up, a message or an index is impossible, or its domain goes.
+// xenstored holds on to the connection that its loop will look at next, so a RELEASE of just that one takes effect
+// after the reply to it, and of any other one before (core.c, main).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "sim/xenstore/active.h"
+#include "sim/xenstore/connection.h"
+#include "sim/xenstore/daemon.h"
+#include "sim/xenstore/store.h"
+
+namespace xenrig::xenstore {
+
+struct Daemon::Impl {
+    Impl(Environment& environment, DaemonConfig config);
+    ~Impl();
+
+    // daemon.cpp
+    Connection& connect(Transport& transport);
+    void disconnect(Connection& connection);
+    bool service();
+
+    // lifecycle.cpp
+    Answer<> introduce(DomId id, Port remote);
+    Answer<> release(DomId id);
+    Answer<> resume(DomId id);
+    Answer<> set_target(DomId id, DomId target);
+    bool is_introduced(DomId id) const;
+    void check_domains();
+
+    // requests.cpp
+    void answer(Connection& connection);
+    // control.cpp
+    Answer<> control(Connection& connection, std::string_view payload);
+
+    Environment& environment;
+    Store store;
+    std::map<std::uint64_t, std::unique_ptr<Connection>> connections;
+    ActiveSet active;
+
+private:
+    bool pass();
+    bool look_at(Connection& connection);
+    bool receive(Connection& connection);
+    bool send(Connection& connection);
+    bool may_read(Connection& connection);
+    void break_off(Connection& connection, RingFault why);
+    Connection& add(Transport& transport);
+    void empty(Connection& connection);
+    void end_domain(Connection& connection);
+    Answer<Domain*> connected(DomId id);
+
+    std::uint64_t last_connection_ = 0;
+    std::uint64_t looking_at_ = 0;            ///< in a pass: the id of the connection whose turn it is
+    std::optional<std::uint64_t> ends_next_;  ///< the connection after it, released while its turn lasted
+    bool serving_ = false;
+    bool again_ = false;
+};
+
+}  // namespace xenrig::xenstore
