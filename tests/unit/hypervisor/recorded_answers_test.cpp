@@ -4,7 +4,10 @@
 
 #include <cstdio>
 #include <fstream>
+#include <initializer_list>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "fake_machine.h"
 #include "guest.h"
@@ -39,26 +42,32 @@ private:
     static constexpr std::uint64_t kData = 3, kTarget = 4, kWindow = 0x1000;
     static constexpr std::uint32_t kMap = GNTMAP_host_map | GNTMAP_application_map;
 
-    template <class... A>
-    void line(const char* format, A... args) {
-        char buffer[256];
-        // Arguments are longs, whatever they were: the formats say %d for all.
-        std::snprintf(buffer, sizeof buffer, widened(format).c_str(), widen(args)...);
-        text_ += buffer;
+    /// A number for %d and %x, a string for %s.
+    struct Arg {
+        template <class T>
+            requires std::is_integral_v<T>
+        Arg(T v) : number(static_cast<long>(v)) {}
+        Arg(const char* s) : text(s) {}
+        long number = 0;
+        std::string text;
+    };
+    void line(std::string_view format, std::initializer_list<Arg> args) {
+        auto arg = args.begin();
+        for (std::size_t i = 0; i < format.size(); ++i) {
+            if (format[i] != '%') {
+                text_ += format[i];
+                continue;
+            }
+            char digits[24];
+            std::snprintf(digits, sizeof digits, format[++i] == 'x' ? "%lx" : "%ld", arg->number);
+            text_ += format[i] == 's' ? arg->text : digits;
+            ++arg;
+        }
         text_ += '\n';
     }
-    static std::string widened(std::string format) {
-        for (const char* kind : {"%d", "%x"})
-            for (std::size_t at = 0; (at = format.find(kind, at)) != std::string::npos; at += 3)
-                format.insert(at + 1, "l");
-        return format;
-    }
-    template <class T>
-    static auto widen(T v) {
-        if constexpr (std::is_pointer_v<T>)
-            return v;
-        else
-            return static_cast<long>(v);
+    template <class... A>
+    void line(std::string_view format, const A&... args) {
+        line(format, std::initializer_list<Arg>{Arg(args)...});
     }
     void bits(const char* what, std::uint32_t port) {
         const Bits b = g_.bits(port);
