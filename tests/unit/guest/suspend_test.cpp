@@ -1,4 +1,5 @@
 // A guest is suspended, and goes on in its own domain or in another one.
+#include <atomic>
 #include <set>
 
 #include "xen_world.h"
@@ -14,7 +15,7 @@ std::vector<std::byte> pattern(std::uint32_t n) {
 }
 
 /// Writes to and reads back a frame of its own, over and over, wherever it is stopped meanwhile.
-void churn(Kernel& kernel, const bool& stop, std::uint32_t salt) {
+void churn(Kernel& kernel, const std::atomic<bool>& stop, std::uint32_t salt) {
     const auto frame = *kernel.memory().allocate();
     std::vector<std::byte> read(64);
     for (std::uint32_t n = salt; !stop; ++n) {
@@ -32,7 +33,8 @@ TEST(Suspend, AMovedGuestKeepsItsMemoryAndNothingThatBelongedToTheOldDomain) {
         auto& there = world.add_host(1);
         auto& guest = world.add_guest(here, "guest", 2);
         Kernel& kernel = *guest.kernel;
-        bool stop = false, done = false;
+        std::atomic<bool> stop = false;
+        bool done = false;
         kernel.spawn_on(VcpuId{0}, "boot", TaskRole::work, [&] {
             ASSERT_TRUE(kernel.boot());
             for (std::uint32_t v = 0; v < 2; ++v)
@@ -86,7 +88,7 @@ TEST(Suspend, ACancelledSuspendKeepsTheEpochAndEveryHandle) {
         auto& guest = world.add_guest(host, "guest", 2);
         auto& peer = world.add_guest(host, "peer");
         Kernel& kernel = *guest.kernel;
-        bool stop = false;
+        std::atomic<bool> stop = false;
         kernel.spawn_on(VcpuId{0}, "boot", TaskRole::work, [&] {
             ASSERT_TRUE(kernel.boot());
             kernel.spawn_on(VcpuId{1}, "churn", TaskRole::work, [&] { churn(kernel, stop, 5); });
