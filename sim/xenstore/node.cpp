@@ -11,15 +11,21 @@ namespace xenrig::xenstore {
 
 std::uint32_t hash_name(std::string_view name) {
     constexpr std::uint64_t kMultiplier = 0x9E37'79B9'7F4A'7C15;
-    std::uint64_t h = name.size() * kMultiplier;
-    while (!name.empty()) {
-        std::uint64_t piece = 0;
-        const std::size_t n = name.size() < 8 ? name.size() : 8;
-        std::memcpy(&piece, name.data(), n);
+    const char* at = name.data();
+    std::size_t left = name.size();
+    std::uint64_t h = left * kMultiplier;
+    const auto mix = [&h](std::uint64_t piece) {
         h = (h ^ piece) * kMultiplier;
         h ^= h >> 32;
-        name.remove_prefix(n);
+    };
+    for (; left >= 8; at += 8, left -= 8) {
+        std::uint64_t piece;
+        std::memcpy(&piece, at, 8);
+        mix(piece);
     }
+    std::uint64_t rest = 0;
+    for (std::size_t i = 0; i < left; ++i) rest |= std::uint64_t{static_cast<unsigned char>(at[i])} << (8 * i);
+    mix(rest);
     return static_cast<std::uint32_t>(h ^ h >> 29);
 }
 

@@ -17,15 +17,13 @@ constexpr std::string_view kHomes = "/local/domain/";
 
 }  // namespace
 
-bool valid_characters(std::string_view path) {
-    for (const char c : path)
-        if (!kValid[static_cast<unsigned char>(c)]) return false;
-    return true;
-}
-
 bool well_formed(std::string_view path) {
-    if (path.size() > 1 && path.back() == '/') return false;
-    return path.find("//") == std::string_view::npos;
+    char before = '\0';
+    for (const char c : path) {
+        if (!kValid[static_cast<unsigned char>(c)] || (c == '/' && before == '/')) return false;
+        before = c;
+    }
+    return before != '/' || path.size() == 1;
 }
 
 std::size_t counted_length(std::string_view path) {

@@ -11,8 +11,7 @@
 
 namespace xenrig::xenstore {
 
-bool valid_characters(std::string_view path);
-/// Neither ends in "/", unless it is "/", nor has "//". `path` is absolute or special.
+/// Whether an absolute or special path has valid letters only, no "//", and no "/" at its end, unless it is "/".
 bool well_formed(std::string_view path);
 /// The length that the path quota counts: what is below /local/domain/<number>/, or all of it.
 std::size_t counted_length(std::string_view path);

@@ -20,7 +20,7 @@ Store::Store(Environment& environment, Personality personality)
 
 Answer<std::string_view> Store::canonical(Connection& connection, std::string_view path, bool special_allowed) {
     const char first = path.empty() ? '\0' : path.front();
-    if (!valid_characters(path) || (first == '@' && !special_allowed)) return std::unexpected(Errno::inval);
+    if (first == '@' && !special_allowed) return std::unexpected(Errno::inval);
     if (first != '/' && first != '@') {
         canonical_.assign(connection.home()).append(1, '/').append(path);
         path = canonical_;

@@ -91,7 +91,7 @@ void Store::fire(const std::shared_ptr<Request>& cause, std::string_view path, M
 void Store::changed(Caller caller, std::string_view path, const Perms* old_perms) {
     if (caller.transaction != nullptr)
         caller.transaction->queue_event(path, Match::subtree);
-    else if (!watches_.empty())
+    else if (!watches_.matching(path, Match::subtree).empty())
         fire(caller.connection.current, path, Match::subtree, old_perms,
              {tree_.find(path), tree_.find(parent_of(path))});
 }
