@@ -59,11 +59,15 @@ std::unique_ptr<Arena> Arena::make(std::uint64_t pages) {
     check(ftruncate(fd, static_cast<off_t>(bytes)) == 0, "the system makes room for machine memory");
     void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     check(base != MAP_FAILED, "the system maps machine memory");
-    return std::unique_ptr<Arena>(new Arena(fd, static_cast<std::byte*>(base), pages));
+    void* infos = mmap(nullptr, pages * sizeof(FrameInfo), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    check(infos != MAP_FAILED, "the system gives memory for the frame table");
+    return std::unique_ptr<Arena>(new Arena(fd, static_cast<std::byte*>(base), static_cast<FrameInfo*>(infos), pages));
 }
 
 Arena::~Arena() {
     munmap(base_, static_cast<std::size_t>(pages_ * kPageBytes));
+    munmap(infos_, static_cast<std::size_t>(pages_ * sizeof(FrameInfo)));
     close(fd_);
 }
 

@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "sim/hypervisor/frame_info.h"
+
 namespace xenrig::hypervisor {
 
 class Arena {
@@ -26,14 +28,17 @@ public:
     /// Makes the page read as zeroes, at no cost if nobody has had it.
     void zero(std::uint64_t index);
     int fd() const { return fd_; }
-    std::uint64_t pages() const { return pages_; }
+    /// One for each page; only those that a world has used hold anything.
+    FrameInfo* infos() { return infos_; }
 
 private:
-    Arena(int fd, std::byte* base, std::uint64_t pages) : fd_(fd), base_(base), pages_(pages) {}
+    Arena(int fd, std::byte* base, FrameInfo* infos, std::uint64_t pages)
+        : fd_(fd), base_(base), infos_(infos), pages_(pages) {}
     static std::unique_ptr<Arena> make(std::uint64_t pages);
 
     int fd_;
     std::byte* base_;
+    FrameInfo* infos_;
     std::uint64_t pages_;
     /// Pages that were handed out once; the rest is still as the system made it.
     std::vector<bool> used_;

@@ -1,10 +1,12 @@
 // Which frames of a domain were written since somebody last looked: what a live migration copies again.
 //
 // One bit a gfn. Who writes tells it: the guest for its payload, the hypervisor for copies and for frames that a peer
-// maps writable. Marking costs a branch while nobody logs.
+// maps writable. Marking costs a branch while nobody logs. Threads: any may mark.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "xenrig/abi/types.h"
@@ -13,15 +15,12 @@ namespace xenrig::hypervisor {
 
 class DirtyLog {
 public:
-    bool enabled() const { return enabled_; }
+    bool enabled() const { return enabled_.load(std::memory_order_relaxed); }
     void enable() { enabled_ = true; }
-    void disable() {
-        enabled_ = false;
-        words_.clear();
-    }
+    void disable();
 
     void mark(Gfn gfn) {
-        if (enabled_) [[unlikely]]
+        if (enabled()) [[unlikely]]
             set(gfn);
     }
     bool marked(Gfn gfn) const;
@@ -31,7 +30,8 @@ public:
 private:
     void set(Gfn gfn);
 
-    bool enabled_ = false;
+    std::atomic<bool> enabled_{false};
+    mutable std::mutex lock_;
     std::vector<std::uint64_t> words_;
 };
 

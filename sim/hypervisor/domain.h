@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,7 +49,8 @@ public:
     Host& host;
     const DomId id;
     const DomainConfig config;
-    Life life = Life::alive;
+    /// Written inside the hypervisor, read by the domain's vCPUs anywhere.
+    std::atomic<Life> life{Life::alive};
     bool privileged() const { return config.privileged; }
 
     Mfn shared_info_mfn;

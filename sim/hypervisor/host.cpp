@@ -55,9 +55,8 @@ Result<DomId> Host::create(const DomainConfig& settings) {
         put_frame(*shared);
         return fail(Errno::nomem, "no frame is left for the grant table");
     }
-    if (dom->value >= listed_.size()) listed_.resize(dom->value + std::size_t{1});
-    if (dom->value >= last_.size()) last_.resize(dom->value + std::size_t{1});
-    listed_[dom->value] = last_[dom->value] = &d;
+    listed_.set(d.id, &d);
+    last_.set(d.id, &d);
     if (settings.privileged && !control_) control_ = &d;
     // Built while it can't run; its builder lets it go.
     pause(d);
@@ -67,8 +66,7 @@ Result<DomId> Host::create(const DomainConfig& settings) {
 
 std::vector<DomId> Host::domains() const {
     std::vector<DomId> found;
-    for (const Domain* d : listed_)
-        if (d) found.push_back(d->id);
+    listed_.for_each([&](const Domain& d) { found.push_back(d.id); });
     return found;
 }
 

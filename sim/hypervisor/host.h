@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/domain_table.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
@@ -20,11 +21,11 @@ public:
     ~Host();
 
     /// rcu_lock_domain_by_id: a living or dying one, by its number alone.
-    Domain* find(DomId dom) const { return dom.value < listed_.size() ? listed_[dom.value] : nullptr; }
+    Domain* find(DomId dom) const { return listed_.find(dom); }
     /// rcu_lock_domain_by_any_id: DOMID_SELF too.
     Domain* find_any(DomId dom, Domain& self) const;
     /// The last holder of a number, dead or not; null if there was none.
-    Domain* last(DomId dom) const { return dom.value < last_.size() ? last_[dom.value] : nullptr; }
+    Domain* last(DomId dom) const { return last_.find(dom); }
     Domain* control() const { return control_; }
 
     Result<DomId> create(const DomainConfig& settings);
@@ -81,8 +82,7 @@ private:
     Result<DomId> free_domid(const DomainConfig& settings);
 
     std::vector<std::unique_ptr<Domain>> all_;
-    /// By domid.
-    std::vector<Domain*> listed_, last_;
+    DomainTable listed_, last_;
     Domain* control_ = nullptr;
     DomId next_domid_;
 };

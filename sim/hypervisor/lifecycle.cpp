@@ -92,10 +92,8 @@ void Host::resume_elsewhere(Domain& d) {
 }
 
 void Host::cancel_timers(Vcpu& v) {
-    for (auto* timer : {&v.timer, &v.poll_timer}) {
-        if (*timer) machine.cancel(**timer);
-        timer->reset();
-    }
+    v.cancel(v.timer);
+    v.cancel(v.poll_timer);
 }
 
 void Host::kill(Domain& d) {
@@ -141,7 +139,7 @@ void Host::finish(Domain& d) {
     d.shared_info = nullptr;
     put_frame(d.shared_info_mfn);
     d.grants.release_frames();
-    listed_[d.id.value] = nullptr;
+    listed_.set(d.id, nullptr);
     if (control_ == &d) control_ = nullptr;
     if (observer) observer->domain_destroyed(d.id);
     state_changed(d);

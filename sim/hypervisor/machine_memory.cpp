@@ -16,35 +16,43 @@ std::span<std::uint64_t> words(std::byte* page) {
 }  // namespace
 
 MachineMemory::MachineMemory(std::uint64_t frames, Mfn first)
-    : first_(first), frames_(frames), arena_(Arena::take(frames)) {}
+    : first_(first), frames_(frames), arena_(Arena::take(frames)), infos_(arena_->infos()) {}
 
 MachineMemory::~MachineMemory() { Arena::give_back(std::move(arena_)); }
 
 std::optional<Mfn> MachineMemory::allocate(DomId owner, FrameKind kind) {
     Mfn mfn;
-    if (used_ < frames_) {
-        mfn = Mfn{first_.value + used_++};
-        infos_.emplace_back();
+    if (const std::uint64_t used = used_.load(std::memory_order_relaxed); used < frames_) {
+        mfn = Mfn{first_.value + used};
+        info(mfn).uses.store(0, std::memory_order_relaxed);
+        used_.store(used + 1, std::memory_order_release);
     } else if (!freed_.empty()) {
         mfn = freed_.front();
         freed_.pop_front();
     } else {
         return std::nullopt;
     }
-    info(mfn) = Info{.gfn = kNoGfn, .uses = 1, .owner = owner, .kind = kind, .touched = false};
+    FrameInfo& frame = info(mfn);
+    frame.gfn = kNoGfn;
+    frame.owner = owner;
+    frame.kind = kind;
+    frame.touched.store(false, std::memory_order_relaxed);
+    frame.uses.store(1, std::memory_order_release);
     ++allocated_;
     return mfn;
 }
 
 void MachineMemory::get(Mfn mfn) {
     check(allocated(mfn), "only an allocated frame is used");
-    ++info(mfn).uses;
+    info(mfn).uses.store(uses(mfn) + 1, std::memory_order_relaxed);
 }
 
 bool MachineMemory::put(Mfn mfn) {
     check(allocated(mfn), "a frame is let go as often as it was taken");
-    Info& frame = info(mfn);
-    if (--frame.uses != 0) return false;
+    FrameInfo& frame = info(mfn);
+    const std::uint32_t left = uses(mfn) - 1;
+    frame.uses.store(left, std::memory_order_relaxed);
+    if (left != 0) return false;
     // Nobody has an address of an untouched frame, so there is nobody to catch.
     if (frame.touched) std::ranges::fill(words(arena_->page(mfn.value - first_.value)), kPoison);
     freed_.push_back(mfn);
@@ -53,23 +61,28 @@ bool MachineMemory::put(Mfn mfn) {
 }
 
 bool MachineMemory::allocated(Mfn mfn) const {
-    return mfn >= first_ && mfn.value - first_.value < used_ && info(mfn).uses != 0;
+    return mfn >= first_ && mfn.value - first_.value < used_.load(std::memory_order_acquire) && uses(mfn) != 0;
 }
 
 std::byte* MachineMemory::page(Mfn mfn) {
     check(allocated(mfn), "only an allocated frame has a page");
-    Info& frame = info(mfn);
-    if (!frame.touched) [[unlikely]] {
-        arena_->zero(mfn.value - first_.value);
-        frame.touched = true;
-    }
+    if (!info(mfn).touched.load(std::memory_order_acquire)) [[unlikely]]
+        touch(mfn);
     return arena_->page(mfn.value - first_.value);
+}
+
+void MachineMemory::touch(Mfn mfn) {
+    const std::scoped_lock guard(touching_);
+    FrameInfo& frame = info(mfn);
+    if (frame.touched.load(std::memory_order_relaxed)) return;
+    arena_->zero(mfn.value - first_.value);
+    frame.touched.store(true, std::memory_order_release);
 }
 
 MachineMemory::Count MachineMemory::recount() const {
     Count count;
-    for (const Info& frame : infos_) ++(frame.uses != 0 ? count.allocated : count.free);
-    count.free += frames_ - infos_.size();
+    for (std::uint64_t i = 0; i < used_; ++i) ++(uses(Mfn{first_.value + i}) != 0 ? count.allocated : count.free);
+    count.free += frames_ - used_;
     return count;
 }
 

@@ -8,14 +8,17 @@
 // Making one costs microseconds: arenas are pooled, and a page is touched when page() first asks for it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "sim/hypervisor/frame_info.h"
 #include "xenrig/abi/types.h"
 
 namespace xenrig::hypervisor {
@@ -25,10 +28,6 @@ inline constexpr std::uint64_t kPoison = 0xdead'f4a3'dead'f4a3;
 
 /// Nowhere in the owner's physical map.
 inline constexpr Gfn kNoGfn{~0ull};
-
-/// `ram` is a domain's own and counts against its reservation; `special` is what the hypervisor shares with it
-/// (shared_info, grant frames, status frames).
-enum class FrameKind : std::uint8_t { ram, special };
 
 class Arena;
 
@@ -51,12 +50,13 @@ public:
     bool allocated(Mfn mfn) const;
     DomId owner(Mfn mfn) const { return info(mfn).owner; }
     FrameKind kind(Mfn mfn) const { return info(mfn).kind; }
-    std::uint32_t uses(Mfn mfn) const { return info(mfn).uses; }
+    std::uint32_t uses(Mfn mfn) const { return info(mfn).uses.load(std::memory_order_relaxed); }
     /// Where the owner sees the frame (the machine-to-physical table).
     Gfn gfn(Mfn mfn) const { return info(mfn).gfn; }
     void set_gfn(Mfn mfn, Gfn gfn) { info(mfn).gfn = gfn; }
 
-    /// Where an allocated frame lies in this process; fixed while it is allocated.
+    /// Where an allocated frame lies in this process; fixed while it is allocated. From any thread; all else is the
+    /// hypervisor's, one at a time.
     std::byte* page(Mfn mfn);
 
     Mfn first() const { return first_; }
@@ -76,27 +76,19 @@ public:
     int fd() const;
 
 private:
-    struct Info {
-        Gfn gfn{};
-        std::uint32_t uses = 0;
-        DomId owner{};
-        FrameKind kind = FrameKind::ram;
-        /// page() has given its address away since it was allocated.
-        bool touched = false;
-    };
-    Info& info(Mfn mfn);
-    const Info& info(Mfn mfn) const { return const_cast<MachineMemory*>(this)->info(mfn); }
+    FrameInfo& info(Mfn mfn) const { return infos_[mfn.value - first_.value]; }
+    void touch(Mfn mfn);
 
     Mfn first_;
     std::uint64_t frames_;
     std::unique_ptr<Arena> arena_;
-    /// Frames from 0 to used_ - 1 have been allocated at least once; only they have an entry.
-    std::uint64_t used_ = 0;
+    /// In the arena, by number.
+    FrameInfo* infos_;
+    /// Frames from 0 to used_ - 1 have been allocated at least once.
+    std::atomic<std::uint64_t> used_{0};
     std::uint64_t allocated_ = 0;
-    std::vector<Info> infos_;
     std::deque<Mfn> freed_;
+    std::mutex touching_;
 };
-
-inline MachineMemory::Info& MachineMemory::info(Mfn mfn) { return infos_[mfn.value - first_.value]; }
 
 }  // namespace xenrig::hypervisor

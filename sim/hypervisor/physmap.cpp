@@ -4,18 +4,25 @@
 
 namespace xenrig::hypervisor {
 
-Physmap::Physmap() = default;
-Physmap::~Physmap() = default;
+namespace {
+
+/// The node below, made when it is missing. Only the hypervisor writes, one at a time.
+template <class Node>
+Node& below(std::atomic<Node*>& slot) {
+    Node* node = slot.load(std::memory_order_relaxed);
+    if (!node) slot.store(node = new Node{}, std::memory_order_release);
+    return *node;
+}
+
+}  // namespace
 
 bool Physmap::set(Gfn gfn, Mfn mfn, PageType type) {
     if (gfn >= kEnd) return false;
-    auto& middle = top_[gfn.value >> 18];
-    if (!middle) middle = std::make_unique<Middle>();
-    auto& leaf = (*middle)[(gfn.value >> 9) & 511];
-    if (!leaf) leaf = std::make_unique<Leaf>();
-    PhysmapEntry& entry = (*leaf)[gfn.value & 511];
+    Leaf& leaf = below(below(top_[gfn.value >> 18])[(gfn.value >> 9) & 511]);
+    PhysmapEntry entry;
     entry.mfn = mfn.value & ((std::uint64_t{1} << 56) - 1);
     entry.type = type;
+    leaf[gfn.value & 511].store(entry, std::memory_order_release);
     highest_ = std::max(highest_, gfn);
     return true;
 }
@@ -25,7 +32,12 @@ void Physmap::clear(Gfn gfn) {
 }
 
 void Physmap::reset() {
-    for (auto& middle : top_) middle.reset();
+    for (auto& top : top_) {
+        Middle* middle = top.exchange(nullptr);
+        if (!middle) continue;
+        for (auto& leaf : *middle) delete leaf.load(std::memory_order_relaxed);
+        delete middle;
+    }
 }
 
 }  // namespace xenrig::hypervisor

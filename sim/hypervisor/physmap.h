@@ -5,8 +5,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
-#include <memory>
 
 #include "xenrig/abi/types.h"
 
@@ -26,37 +26,42 @@ struct PhysmapEntry {
     bool own() const { return type == PageType::ram || type == PageType::special; }
 };
 
+static_assert(std::atomic<PhysmapEntry>::is_always_lock_free);
+
 class Physmap {
 public:
     /// Gfns below this fit: 512 GiB of guest-physical space.
     static constexpr Gfn kEnd{std::uint64_t{1} << 27};
 
-    Physmap();
-    ~Physmap();
+    Physmap() = default;
+    Physmap(const Physmap&) = delete;
+    Physmap& operator=(const Physmap&) = delete;
+    ~Physmap() { reset(); }
 
+    /// From any thread, at any time: a guest looks while its other vCPUs map.
     PhysmapEntry at(Gfn gfn) const {
         if (gfn >= kEnd) return {};
-        const auto& middle = top_[gfn.value >> 18];
+        const Middle* middle = top_[gfn.value >> 18].load(std::memory_order_acquire);
         if (!middle) return {};
-        const auto& leaf = (*middle)[(gfn.value >> 9) & 511];
-        return leaf ? (*leaf)[gfn.value & 511] : PhysmapEntry{};
+        const Leaf* leaf = (*middle)[(gfn.value >> 9) & 511].load(std::memory_order_acquire);
+        return leaf ? (*leaf)[gfn.value & 511].load(std::memory_order_acquire) : PhysmapEntry{};
     }
     /// False when the gfn lies beyond kEnd.
     bool set(Gfn gfn, Mfn mfn, PageType type);
     void clear(Gfn gfn);
-    /// Frees everything.
+    /// Frees everything. Nobody may look any more.
     void reset();
 
     /// Calls `visit(gfn, entry)` for each entry, ascending.
     template <class F>
     void for_each(F visit) const {
-        for (std::size_t t = 0; t < top_.size(); ++t) {
-            if (!top_[t]) continue;
-            for (std::size_t m = 0; m < kFanOut; ++m) {
-                const auto& leaf = (*top_[t])[m];
-                if (!leaf) continue;
-                for (std::size_t l = 0; l < kFanOut; ++l)
-                    if ((*leaf)[l]) visit(Gfn{(t << 18) | (m << 9) | l}, (*leaf)[l]);
+        for (std::size_t t = 0; t < kFanOut; ++t) {
+            const Middle* middle = top_[t].load(std::memory_order_relaxed);
+            for (std::size_t m = 0; middle && m < kFanOut; ++m) {
+                const Leaf* leaf = (*middle)[m].load(std::memory_order_relaxed);
+                for (std::size_t l = 0; leaf && l < kFanOut; ++l)
+                    if (const PhysmapEntry entry = (*leaf)[l].load(std::memory_order_relaxed))
+                        visit(Gfn{(t << 18) | (m << 9) | l}, entry);
             }
         }
     }
@@ -65,10 +70,10 @@ public:
 
 private:
     static constexpr std::size_t kFanOut = 512;
-    using Leaf = std::array<PhysmapEntry, kFanOut>;
-    using Middle = std::array<std::unique_ptr<Leaf>, kFanOut>;
+    using Leaf = std::array<std::atomic<PhysmapEntry>, kFanOut>;
+    using Middle = std::array<std::atomic<Leaf*>, kFanOut>;
 
-    std::array<std::unique_ptr<Middle>, kFanOut> top_;
+    std::array<std::atomic<Middle*>, kFanOut> top_{};
     Gfn highest_{};
 };
 

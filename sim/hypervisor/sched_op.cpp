@@ -21,15 +21,6 @@ std::int64_t block(Vcpu& v) {
     return 0;
 }
 
-/// Arms `timer` for the deadline; `fire` runs inside the hypervisor, and not after the domain has died.
-template <class F>
-TimerId arm(Vcpu& v, Nanoseconds deadline, F fire) {
-    return v.host.machine.at(deadline, [&v, fire] {
-        const InHypervisor inside(v.host.machine);
-        if (!v.domain.dying()) fire();
-    });
-}
-
 std::int64_t poll(Call& call) {
     constexpr unsigned kPortsMax = 128;
     sched_poll_t op;
@@ -50,11 +41,7 @@ std::int64_t poll(Call& call) {
     v.polled_port = Port{port};
     ++call.domain.vcpus_polling;
     v.blocked = true;
-    if (op.timeout != 0)
-        v.poll_timer = arm(v, Nanoseconds{op.timeout}, [&v] {
-            v.poll_timer.reset();
-            v.unblock();
-        });
+    if (op.timeout != 0) v.set_timer(v.poll_timer, Nanoseconds{op.timeout}, [&v] { v.unblock(); });
     return 0;
 }
 
@@ -106,8 +93,7 @@ std::int64_t sched_op(Call& call) {
 
 std::int64_t set_timer_op(Call& call) {
     Vcpu& v = call.vcpu;
-    if (v.timer) call.host.machine.cancel(*v.timer);
-    v.timer.reset();
+    v.cancel(v.timer);
     const std::uint64_t timeout = call.arg(0);
     if (timeout == 0) return 0;
     const std::uint64_t now = call.host.machine.now().value;
@@ -115,10 +101,7 @@ std::int64_t set_timer_op(Call& call) {
     // A deadline that is negative or 13 days away is a wrapped jiffies counter of an old Linux: Xen waits 100 ms.
     if (static_cast<std::int64_t>(timeout) < 0 || (timeout > now && (timeout - now) >> 50 != 0))
         deadline = now + (100_ms).value;
-    v.timer = arm(v, Nanoseconds{deadline}, [&v] {
-        v.timer.reset();
-        v.domain.events.raise_virq(v.id, VIRQ_TIMER);
-    });
+    v.set_timer(v.timer, Nanoseconds{deadline}, [&v] { v.domain.events.raise_virq(v.id, VIRQ_TIMER); });
     return 0;
 }
 

@@ -37,12 +37,27 @@ void Vcpu::unblock() {
         polls = Poll::none;
         --domain.vcpus_polling;
     }
-    if (poll_timer) host.machine.cancel(*poll_timer);
-    poll_timer.reset();
+    cancel(poll_timer);
     if (blocked.exchange(false) && cpu) cpu->kick();
 }
 
 bool Vcpu::set_selector(unsigned bit) { return !test_and_set_bit(info + domain.layout().pending_sel, bit); }
+
+void Vcpu::set_timer(OneShot& which, Nanoseconds deadline, std::function<void()> fire) {
+    cancel(which);
+    which.pending = host.machine.at(deadline, [this, &which, setting = which.setting, fire = std::move(fire)] {
+        const InHypervisor inside(host.machine);
+        if (which.setting != setting) return;
+        which.pending.reset();
+        fire();
+    });
+}
+
+void Vcpu::cancel(OneShot& which) {
+    if (which.pending) host.machine.cancel(*which.pending);
+    which.pending.reset();
+    ++which.setting;
+}
 
 void Vcpu::clear_upcall_mask() { shared::raw::store<std::uint8_t>(info + kUpcallMask, 0); }
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "xenrig/abi/hypercall.h"
@@ -17,6 +18,12 @@ namespace xenrig::hypervisor {
 
 class Domain;
 class Host;
+
+/// A timer that is set anew before it fires: what the machine already has under way for an earlier setting is ignored.
+struct OneShot {
+    std::optional<TimerId> pending;
+    std::uint64_t setting = 0;
+};
 
 /// NR_VIRQS of xen.h.
 inline constexpr std::size_t kVirqs = 24;
@@ -38,6 +45,9 @@ public:
     /// Sets bit `bit` of evtchn_pending_sel; true when it was clear.
     bool set_selector(unsigned bit);
     void clear_upcall_mask();
+    /// Runs `fire` inside the hypervisor at the deadline, unless the timer is set again or the domain dies before.
+    void set_timer(OneShot& timer, Nanoseconds deadline, std::function<void()> fire);
+    void cancel(OneShot& timer);
 
     Host& host;
     Domain& domain;
@@ -69,7 +79,7 @@ public:
     std::atomic<std::int64_t> shutdown_answer{0};
 
     /// set_timer_op's, and SCHEDOP_poll's timeout.
-    std::optional<TimerId> timer, poll_timer;
+    OneShot timer, poll_timer;
 };
 
 }  // namespace xenrig::hypervisor
