@@ -21,7 +21,8 @@ void compact(std::vector<std::byte>& bytes, std::size_t& taken) {
 
 }  // namespace
 
-StreamDoor::StreamDoor(Daemon& daemon) : daemon_(daemon), connection_(&daemon.connect(*this)) {}
+StreamDoor::StreamDoor(Daemon& daemon, std::function<void()> on_output)
+    : daemon_(daemon), on_output_(std::move(on_output)), connection_(&daemon.connect(*this)) {}
 
 StreamDoor::~StreamDoor() {
     if (connection_ != nullptr) daemon_.disconnect(*connection_);
@@ -29,7 +30,7 @@ StreamDoor::~StreamDoor() {
 
 std::size_t StreamDoor::feed(std::span<const std::byte> bytes) {
     if (connection_ == nullptr) return 0;
-    const std::size_t n = std::min(bytes.size(), kCapacity - (in_.size() - in_taken_));
+    const std::size_t n = std::min(bytes.size(), room());
     in_.insert(in_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
     if (n != 0) daemon_.wake(*connection_);
     return n;
@@ -58,8 +59,14 @@ std::expected<std::size_t, RingFault> StreamDoor::read(std::span<std::byte> out)
 
 std::expected<std::size_t, RingFault> StreamDoor::write(std::span<const std::byte> bytes) {
     const std::size_t n = std::min(bytes.size(), kCapacity - output().size());
+    if (output().empty() && n != 0 && on_output_) on_output_();
     out_.insert(out_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
     return n;
+}
+
+void StreamDoor::broken(RingFault) {
+    connection_ = nullptr;
+    if (on_output_) on_output_();
 }
 
 }  // namespace xenrig::xenstore

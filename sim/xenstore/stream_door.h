@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,13 +22,16 @@ public:
     /// Bytes that each direction holds at most, as a Linux unix socket does by default.
     static constexpr std::size_t kCapacity = 212'992;
 
-    /// Connects. The daemon must outlive the door.
-    explicit StreamDoor(Daemon& daemon);
+    /// Connects. The daemon must outlive the door. `on_output` is called when there is something to take after there
+    /// was nothing, and when the daemon hangs up; it must not call back.
+    explicit StreamDoor(Daemon& daemon, std::function<void()> on_output = {});
     StreamDoor(const StreamDoor&) = delete;
     StreamDoor& operator=(const StreamDoor&) = delete;
     /// Hangs up: what was fed but not yet looked at is dropped, as on a closed socket.
     ~StreamDoor() override;
 
+    /// Bytes that feed() would take now.
+    std::size_t room() const { return kCapacity - (in_.size() - in_taken_); }
     /// Takes bytes from the client; returns how many there was room for.
     std::size_t feed(std::span<const std::byte> bytes);
     /// Gives bytes to the client; returns how many.
@@ -42,10 +46,11 @@ public:
     std::expected<std::size_t, RingFault> write(std::span<const std::byte> bytes) override;
     bool can_read() override { return in_taken_ != in_.size(); }
     bool can_write() override { return out_.size() - out_taken_ < kCapacity; }
-    void broken(RingFault) override { connection_ = nullptr; }
+    void broken(RingFault) override;
 
 private:
     Daemon& daemon_;
+    std::function<void()> on_output_;
     Connection* connection_ = nullptr;
     std::vector<std::byte> in_, out_;
     std::size_t in_taken_ = 0, out_taken_ = 0;
