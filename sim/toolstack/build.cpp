@@ -35,7 +35,7 @@ Result<unsigned> device_number(const std::string& name) {
     const auto bad = [&] {
         return fail(Errno::inval, "'" + name + "' is no disk: xvda to xvdp, with a partition from 1 to 15 or none");
     };
-    if (name.size() < 4 || name.compare(0, 3, "xvd") != 0 || name[3] < 'a' || name[3] > 'p') return bad();
+    if (name.size() < 4 || !name.starts_with("xvd") || name[3] < 'a' || name[3] > 'p') return bad();
     unsigned partition = 0;
     if (name.size() > 4) {
         const auto [end, error] = std::from_chars(name.data() + 4, name.data() + name.size(), partition);
