@@ -29,7 +29,9 @@ Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layou
       events_(link_, memory_, *discovery_, clock_),
       grants_(link_, memory_, *discovery_, unpopulated_, clock_),
       store_(link_, memory_, events_),
-      control_(*this) {}
+      control_(*this) {
+    for (Cpu* cpu : link_.cpus()) cpu->pause();
+}
 
 Kernel::~Kernel() {
     // What the services still hold of the domain goes without a hypercall, as in a domain that crashed.
@@ -37,11 +39,14 @@ Kernel::~Kernel() {
 }
 
 void Kernel::bind(const Binding& binding) {
+    const bool first = link_.epoch() == 0;
     grants_.end_epoch(shared::LeaseEnd::epoch_over);
     events_.end_epoch();
     memory_.end_epoch(shared::LeaseEnd::epoch_over);
     link_.bind(binding);
     memory_.moved();
+    if (!first) return;
+    for (Cpu* cpu : link_.cpus()) cpu->unpause();
 }
 
 void Kernel::domain_died() {

@@ -39,7 +39,8 @@ struct Layout {
 
 class Kernel final : public Platform {
 public:
-    /// `cpus` are the guest's vCPUs, in order, and it alone runs on them. They must outlive it, their tasks must not.
+    /// `cpus` are the guest's vCPUs, in order, and it alone runs on them; they stand still until the first bind(). They
+    /// must outlive it, their tasks must not.
     Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout);
     ~Kernel() override;
     Kernel(const Kernel&) = delete;
