@@ -2,15 +2,18 @@
 //
 // XENRIG_XEN_UTILS names a folder into which the package was unpacked; else it is looked for where Debian installs it.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "sample.h"
 #include "sim/image/file.h"
@@ -26,27 +29,38 @@ struct Answer {
     std::string text;
 };
 
-Answer run(const std::string& command) {
-    Answer answer;
-    FILE* out = ::popen((command + " 2>&1").c_str(), "r");
-    if (out == nullptr) return answer;
-    std::array<char, 4096> buffer;
-    while (const std::size_t n = ::fread(buffer.data(), 1, buffer.size(), out)) answer.text.append(buffer.data(), n);
-    const int status = ::pclose(out);
-    answer.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return answer;
+/// Runs a program of the PATH; what it says on both its outputs goes through the file `said`.
+Answer run(std::vector<std::string> command, const std::string& said) {
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, said.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
+    for (std::string& word : command) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    pid_t child = 0;
+    const int failed = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    int status = 0;
+    if (failed != 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return {};
+    std::ostringstream text;
+    text << std::ifstream(said).rdbuf();
+    std::filesystem::remove(said);
+    return {WEXITSTATUS(status), text.str()};
 }
 
 class VerifyStream : public testing::Test {
 protected:
     void SetUp() override {
-        const char* unpacked = ::getenv("XENRIG_XEN_UTILS");
+        const char* unpacked = std::getenv("XENRIG_XEN_UTILS");
         folder_ = std::string(unpacked != nullptr ? unpacked : "") + "/usr/lib/xen-4.17";
         if (!std::filesystem::exists(folder_ + "/bin/verify-stream-v2"))
             GTEST_SKIP() << "no " << folder_ << "/bin/verify-stream-v2: apt-get download xen-utils-4.17 && dpkg-deb -x "
                          << "xen-utils-4.17_*.deb DIR, then set XENRIG_XEN_UTILS=DIR";
-        if (run("python3 --version").exit_code != 0) GTEST_SKIP() << "no python3, which verify-stream-v2 is written in";
         path_ = testing::TempDir() + "xenrig-verify-" + std::to_string(::getpid()) + ".xen";
+        if (run({"python3", "--version"}, path_ + ".said").exit_code != 0)
+            GTEST_SKIP() << "no python3, which verify-stream-v2 is written in";
     }
     void TearDown() override { std::filesystem::remove(path_); }
 
@@ -58,8 +72,9 @@ protected:
         ASSERT_TRUE(committed) << committed.error().message;
     }
     Answer verify() const {
-        return run("PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='" + folder_ + "/lib/python' python3 '" + folder_ +
-                   "/bin/verify-stream-v2' -v -f libxl -i '" + path_ + "'");
+        return run({"env", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + folder_ + "/lib/python", "python3",
+                    folder_ + "/bin/verify-stream-v2", "-v", "-f", "libxl", "-i", path_},
+                   path_ + ".said");
     }
 
     std::string folder_, path_;
@@ -87,8 +102,8 @@ TEST_F(VerifyStream, AcceptsTheImageOfAPvGuest) {
 
 TEST_F(VerifyStream, AcceptsThousandsOfPages) {
     const Bytes content = page_of(1);
-    std::vector<Page> batch;
-    for (std::uint64_t gfn = 0; gfn < 3000; ++gfn) batch.push_back({Gfn{gfn}, content.data()});
+    std::vector<Page> batch(3000, {Gfn{0}, content.data()});
+    for (std::uint64_t gfn = 0; gfn < batch.size(); ++gfn) batch[gfn].gfn = Gfn{gfn};
     save(image([&](Writer& w) {
         w.begin({});
         w.pages(batch);

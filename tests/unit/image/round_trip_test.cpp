@@ -55,10 +55,25 @@ TEST(ImageRoundTrip, HowTheImageIsCutIntoPiecesMakesNoDifference) {
     }
 }
 
+TEST(ImageRoundTrip, TheSmallestImageIsLaidOutAsDocumented) {
+    const Bytes content = page_of(1);
+    const Page page{Gfn{0}, content.data()};
+    std::vector<std::size_t> sizes;
+    for (const Bytes& piece : cut(image([&](Writer& w) {
+             w.begin({});
+             w.pages({&page, 1});
+             w.machine_state(MachineState::hvm_context, minimal_hvm_context(0, 0));
+             w.guest_context(text("one"));
+             w.end();
+         })))
+        sizes.push_back(piece.size());
+    EXPECT_EQ(sizes, (std::vector<std::size_t>{16, 8 + 24 + 16, 8, 8 + 4112, 8 + 40, 8, 8 + 40, 8})) << "docs/image.md";
+}
+
 TEST(ImageRoundTrip, ManyPagesBecomeRecordsOfTheSizeThatLibxcSends) {
     const Bytes content = page_of(5);
-    std::vector<Page> batch;
-    for (std::uint64_t gfn = 0; gfn < 2500; ++gfn) batch.push_back({Gfn{gfn}, content.data()});
+    std::vector<Page> batch(2500, {Gfn{0}, content.data()});
+    for (std::uint64_t gfn = 0; gfn < batch.size(); ++gfn) batch[gfn].gfn = Gfn{gfn};
     const Bytes saved = image([&](Writer& w) {
         w.begin({});
         w.pages(batch);

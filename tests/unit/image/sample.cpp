@@ -9,7 +9,7 @@
 
 namespace xenrig::image::sample {
 
-Bytes page_of(unsigned seed) {
+Bytes page_of(std::size_t seed) {
     Bytes page(kPageSize);
     for (std::size_t i = 0; i < page.size(); ++i)
         page[i] = static_cast<std::byte>((i * 7 + seed * 31 + i / 256) & 0xff);

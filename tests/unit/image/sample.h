@@ -18,7 +18,7 @@ namespace xenrig::image::sample {
 
 using Bytes = std::vector<std::byte>;
 
-Bytes page_of(unsigned seed);
+Bytes page_of(std::size_t seed);
 Bytes text(const char* s);
 StoreRecords store();
 
