@@ -46,7 +46,10 @@ Bus::Bus(Platform& platform, std::map<std::string, BackendFactory> backends)
       backends_(std::move(backends)),
       service_(platform, "xenbus backends", [this] { scan(); }) {}
 
-Bus::~Bus() { stop(); }
+Bus::~Bus() {
+    const DeferUnwinding defer;
+    stop();
+}
 
 Result<> Bus::start() {
     std::vector<std::string> roots;
@@ -86,13 +89,17 @@ void Bus::scan() {
     for (const auto& path : *paths)
         if (auto peer = read_peer(platform_.store(), side_, path)) present.emplace(path, std::move(*peer));
 
-    std::erase_if(devices_, [&](const auto& entry) {
-        const auto still = present.find(entry.first);
-        if (still == present.end()) return true;
-        std::optional<Peer>& known = entry.second->peer;
-        if (!known) known = still->second;
-        return *known != still->second;
-    });
+    for (auto it = devices_.begin(); it != devices_.end();) {
+        Slot& slot = *it->second;
+        const auto now = present.find(it->first);
+        if (now != present.end() && !slot.peer) slot.peer = now->second;
+        if (now != present.end() && slot.peer == now->second) {
+            ++it;
+            continue;
+        }
+        slot.device.stop();
+        it = devices_.erase(it);
+    }
     for (auto& [path, peer] : present)
         if (!devices_.contains(path)) add(path, std::move(peer));
 }
@@ -136,9 +143,9 @@ void Bus::resume() {
 }
 
 void Bus::stop() {
-    if (std::exchange(stopped_, true)) return;
     watches_.clear();
     service_.stop();
+    for (auto& [path, slot] : devices_) slot->device.stop();
     devices_.clear();
 }
 

@@ -33,7 +33,10 @@ Device::Device(Platform& platform, Side side, std::string path)
     link_.poke_ = service_.poker();
 }
 
-Device::~Device() { stop(); }
+Device::~Device() {
+    const DeferUnwinding defer;
+    stop();
+}
 
 void Device::start(std::unique_ptr<Handshake> handshake) {
     handshake_ = std::move(handshake);
@@ -60,11 +63,12 @@ void Device::resume() {
 }
 
 void Device::stop() {
-    if (std::exchange(stopped_, true)) return;
+    if (stopped_) return;
     own_state_.reset();
     peer_state_.reset();
     service_.stop();
     if (handshake_) handshake_->gone({Errno::nodev, "the device was removed"});
+    stopped_ = true;
 }
 
 Result<> Device::watch_states() {

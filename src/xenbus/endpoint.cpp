@@ -30,9 +30,13 @@ Result<Peer> read_peer(Store& store, Side side, const std::string& path) {
 Result<> Endpoint::begin() {
     auto peer = read_peer(store_, side_, path_);
     if (!peer) return std::unexpected(peer.error());
+    return begin(std::move(*peer));
+}
+
+Result<> Endpoint::begin(Peer peer) {
     auto state = store_.read(StoreTx::none, node("state"));
     if (!state) return fail(state.error().code, "reading " + node("state"));
-    peer_ = std::move(*peer);
+    peer_ = std::move(peer);
     state_ = parse_state(*state);
     return {};
 }

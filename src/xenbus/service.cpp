@@ -46,7 +46,10 @@ Service::Service(Platform& platform, std::string name, std::function<void()> bod
     platform.spawn(std::move(name), TaskRole::service, [shared = shared_] { run(shared); });
 }
 
-Service::~Service() { stop(); }
+Service::~Service() {
+    const DeferUnwinding defer;
+    stop();
+}
 
 void Service::run(const std::shared_ptr<Shared>& shared) {
     for (;;) {
@@ -71,21 +74,24 @@ void Service::Poke::operator()() const {
     shared_->work.wake_one();
 }
 
-void wait_finally(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over) {
-    // Outside any task there is nobody to wait for: what ran there was unwound, or is not switched to any more.
+void wait_while_alive(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over) {
     if (!scheduler || !scheduler->current_task()) return;
-    // No unwinding may pass out of a destructor.
-    Scheduler& here = *scheduler;
-    here.defer_unwinding(true);
-    {
-        const std::lock_guard held(lock);
-        queue.wait(lock, [&] { return over() || here.unwinding(); });
-    }
-    here.defer_unwinding(false);
+    const std::lock_guard held(lock);
+    // Each sleep of a task whose domain died unwinds it, or under DeferUnwinding gives the other tasks a turn.
+    int turns_left = 8;
+    queue.wait(lock, [&] { return over() || (scheduler->unwinding() && --turns_left < 0); });
+}
+
+DeferUnwinding::DeferUnwinding() {
+    if (scheduler) scheduler->defer_unwinding(true);
+}
+
+DeferUnwinding::~DeferUnwinding() {
+    if (scheduler) scheduler->defer_unwinding(false);
 }
 
 void Service::wait_until_idle() {
-    wait_finally(shared_->lock, shared_->idle, [this] { return !shared_->running; });
+    wait_while_alive(shared_->lock, shared_->idle, [this] { return !shared_->running; });
 }
 
 void Service::pause() {
@@ -107,7 +113,7 @@ void Service::unpause() {
 void Service::stop() {
     {
         const std::lock_guard held(shared_->lock);
-        if (std::exchange(shared_->stopping, true)) return;
+        shared_->stopping = true;
     }
     shared_->work.wake_one();
     wait_until_idle();

@@ -43,7 +43,7 @@ public:
     /// Another epoch: the store, grants and events work again. Looks for the devices anew.
     void resume();
 
-    /// Ends all devices.
+    /// Ends all devices. A task of this domain calls it before it destroys the bus.
     void stop();
 
 private:
@@ -58,7 +58,6 @@ private:
     std::map<std::string, BackendFactory> backends_;
     std::map<std::string, std::unique_ptr<Slot>> devices_;
     std::vector<Watch> watches_;
-    bool stopped_ = false;
     Service service_;
 };
 

@@ -56,8 +56,10 @@ public:
     /// What this end last wrote, or was told.
     State state() const { return state_; }
 
-    /// Begins anew, with nothing remembered: reads the peer and the own state.
+    /// Begins anew, with nothing remembered: reads who the peer is, and the own state.
     Result<> begin();
+    /// The same, when the peer has just been read.
+    Result<> begin(Peer peer);
 
     /// The peer's state now.
     State peer_state() const;

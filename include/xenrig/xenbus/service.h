@@ -48,8 +48,7 @@ public:
     /// What was poked meanwhile is done now.
     void unpause();
 
-    /// On return the body is not running and will not run again. From a task, never from the body. When the domain is
-    /// dead there is nothing to wait for: its tasks were unwound.
+    /// On return the body is not running and will not run again. Never from the body.
     void stop();
 
 private:
@@ -59,9 +58,22 @@ private:
     std::shared_ptr<Shared> shared_;
 };
 
-/// Waits until `over()`, which is evaluated under the lock, in code that destructors run too: outside any task, and
-/// when the task's own domain has died, it does not wait. The lock must not be held.
-void wait_finally(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over);
+/// Waits until `over()`, which is evaluated under the lock. Not outside any task, where there is nobody to wait for:
+/// tasks were unwound, or are not switched to any more.
+void wait_while_alive(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over);
+
+/// For a destructor that waits: when the domain dies meanwhile, the wait ends after some turns for the others, and no
+/// unwinding passes out of it.
+///
+/// Then a task on another vCPU may still be in the middle of what is being destroyed. So what a task of the same domain
+/// takes apart, it stops first, outside a destructor, where its own unwinding leaves everything standing.
+class DeferUnwinding {
+public:
+    DeferUnwinding();
+    ~DeferUnwinding();
+    DeferUnwinding(const DeferUnwinding&) = delete;
+    DeferUnwinding& operator=(const DeferUnwinding&) = delete;
+};
 
 /// pause() for a scope.
 class Paused {

@@ -68,7 +68,11 @@ Extent Blkback::extent() const {
             .read_only = info.read_only};
 }
 
-void Blkback::disconnect() { ring_.reset(); }
+void Blkback::disconnect() {
+    if (!ring_) return;
+    ring_->drain();
+    ring_.reset();
+}
 
 void Blkback::close() {
     disconnect();
@@ -90,7 +94,7 @@ void Blkback::close() {
         flushed->done.wake_all();
     };
     storage_->submit(op);
-    xenbus::wait_finally(flushed->lock, flushed->done, [&] { return flushed->over; });
+    xenbus::wait_while_alive(flushed->lock, flushed->done, [&] { return flushed->over; });
     storage_.reset();
 }
 

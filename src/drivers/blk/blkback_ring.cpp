@@ -89,6 +89,7 @@ BlkbackRing::BlkbackRing(Platform& platform, const std::string& name, DomId fron
 }
 
 BlkbackRing::~BlkbackRing() {
+    const xenbus::DeferUnwinding defer;
     drain();
     service_.stop();
     doorbell_.close();
@@ -101,7 +102,7 @@ void BlkbackRing::drain() {
         const xenbus::Paused paused(service_);
         stopped_ = true;
     }
-    xenbus::wait_finally(finished_->lock, finished_->idle, [this] { return finished_->with_storage == 0; });
+    xenbus::wait_while_alive(finished_->lock, finished_->idle, [this] { return finished_->with_storage == 0; });
 }
 
 void BlkbackRing::serve() {

@@ -40,6 +40,7 @@ Blkfront::Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link
       service_(platform, "blkfront " + path_, [this] { work(); }) {}
 
 Blkfront::~Blkfront() {
+    const xenbus::DeferUnwinding defer;
     service_.stop();
     disconnect({Errno::nodev, "the device is gone"});
     fail_queue();
