@@ -87,7 +87,7 @@ std::int64_t reset(Call& call, const evtchn_reset_t& op) {
     Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
-    d->events.reset();
+    d->events.reset(op.dom == DOMID_SELF);
     return 0;
 }
 
@@ -125,6 +125,17 @@ std::int64_t event_channel_op(Call& call) {
                 call, [&](auto& op) { return events.bind_vcpu(Port{op.port}, VcpuId{op.vcpu}); });
         case EVTCHNOP_unmask:
             return without_answer<evtchn_unmask_t>(call, [&](auto& op) { return events.unmask(Port{op.port}); });
+        case EVTCHNOP_init_control:
+            return with_answer<evtchn_init_control_t>(call, [&](auto& op) {
+                op.link_bits = EVTCHN_FIFO_LINK_BITS;
+                return events.init_control(VcpuId{op.vcpu}, Gfn{op.control_gfn}, op.offset);
+            });
+        case EVTCHNOP_expand_array:
+            return without_answer<evtchn_expand_array_t>(
+                call, [&](auto& op) { return events.expand_array(Gfn{op.array_gfn}); });
+        case EVTCHNOP_set_priority:
+            return without_answer<evtchn_set_priority_t>(
+                call, [&](auto& op) { return events.set_priority(Port{op.port}, op.priority); });
         case EVTCHNOP_reset:
             return without_answer<evtchn_reset_t>(call, [&](auto& op) { return reset(call, op); });
         default:

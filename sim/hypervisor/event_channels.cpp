@@ -4,6 +4,7 @@
 
 #include "sim/hypervisor/answer.h"
 #include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/fifo_words.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -24,11 +25,15 @@ EventChannels::EventChannels(Host& host, Domain& domain, Port first)
     for (std::uint32_t port = 0; port < first.value; ++port) channels_[port].use = PortUse::reserved;
 }
 
+EventChannels::~EventChannels() = default;
+
 std::int64_t EventChannels::free_port() {
     if (domain_.dying()) return -error(Errno::inval);
     std::uint32_t port = lowest_free_;
     while (port < channels_.size() && channels_[port].use != PortUse::free) ++port;
     lowest_free_ = port;
+    // A free port that the guest has not taken out of its queue is passed over, and free again once it has.
+    while (port < channels_.size() && (channels_[port].use != PortUse::free || words_->busy(Port{port}))) ++port;
     if (port >= words_->ports_max()) return -error(Errno::nospc);
     if (port >= channels_.size()) channels_.resize(port + kBucket);
     return port;
@@ -37,7 +42,7 @@ std::int64_t EventChannels::free_port() {
 Channel& EventChannels::take(Port port, PortUse use) {
     Channel& channel = channels_[port.value];
     channel = Channel{.use = use};
-    lowest_free_ = port.value + 1;
+    words_->begin(port);
     if (host_.observer) [[unlikely]]
         host_.observer->port_allocated(domain_.id, port, use);
     return channel;
@@ -179,8 +184,36 @@ std::int64_t EventChannels::unmask(Port port) {
     return 0;
 }
 
-void EventChannels::reset() {
+std::int64_t EventChannels::init_control(VcpuId vcpu, Gfn gfn, std::uint32_t offset) {
+    const Vcpu* v = domain_.vcpu(vcpu);
+    if (!v) return -error(Errno::noent);
+    if (offset > kPageSize - sizeof(evtchn_fifo_control_block_t) || offset % 8 != 0) return -error(Errno::inval);
+    if (fifo_) return fifo_->add_control_block(*v, gfn, offset);
+
+    auto fifo = std::make_unique<FifoWords>(host_, domain_);
+    if (const std::int64_t result = fifo->add_control_block(*v, gfn, offset); result != 0) return result;
+    for (std::uint32_t port = 1; port < channels_.size() && port < words_->ports_max(); ++port)
+        if (words_->pending(Port{port})) fifo->remember_pending(Port{port});
+    fifo_ = fifo.get();
+    words_ = std::move(fifo);
+    return 0;
+}
+
+std::int64_t EventChannels::expand_array(Gfn gfn) { return fifo_ ? fifo_->add_page(gfn) : -error(Errno::opnotsupp); }
+
+std::int64_t EventChannels::set_priority(Port port, std::uint32_t priority) {
+    if (!valid(port)) return -error(Errno::inval);
+    if (!fifo_) return -error(Errno::nosys);
+    const PortUse use = channels_[port.value].use;
+    if (use == PortUse::free || use == PortUse::reserved) return -error(Errno::access);
+    return words_->set_priority(port, priority);
+}
+
+void EventChannels::reset(bool layout_too) {
     for (std::uint32_t port = 0; port < channels_.size(); ++port) close(Port{port});
+    if (!layout_too || !fifo_) return;
+    fifo_ = nullptr;
+    words_ = std::make_unique<TwoLevelWords>(domain_);
 }
 
 std::int64_t EventChannels::poll(Port port) const {

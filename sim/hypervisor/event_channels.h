@@ -14,6 +14,7 @@
 
 namespace xenrig::hypervisor {
 
+class FifoWords;
 class Host;
 
 struct Channel {
@@ -28,6 +29,7 @@ struct Channel {
 class EventChannels {
 public:
     EventChannels(Host& host, Domain& domain, Port first);
+    ~EventChannels();
 
     std::int64_t alloc_unbound(DomId remote, Port& port);
     std::int64_t bind_interdomain(Domain& remote, Port remote_port, Port& local);
@@ -37,7 +39,12 @@ public:
     std::int64_t close(Port port);
     std::int64_t send(Port port);
     std::int64_t unmask(Port port);
-    void reset();
+    /// EVTCHNOP_init_control: from the first one on, the domain uses the FIFO layout.
+    std::int64_t init_control(VcpuId vcpu, Gfn gfn, std::uint32_t offset);
+    std::int64_t expand_array(Gfn gfn);
+    std::int64_t set_priority(Port port, std::uint32_t priority);
+    /// Closes all ports; with `layout_too` the domain is back at the 2-level layout.
+    void reset(bool layout_too);
     /// Is it pending? -EINVAL for a port that was never there.
     std::int64_t poll(Port port) const;
 
@@ -48,6 +55,8 @@ public:
     bool valid(Port port) const { return port.value < channels_.size(); }
     const Channel& at(Port port) const { return channels_[port.value]; }
     std::uint32_t in_use() const;
+    /// Frames of the guest that the layout uses.
+    std::vector<Mfn> frames() const { return words_->frames(); }
 
 private:
     /// The lowest free port, or a negated Errno.
@@ -62,6 +71,8 @@ private:
     /// No port below it is free.
     std::uint32_t lowest_free_;
     std::unique_ptr<EventWords> words_;
+    /// words_, when it is the FIFO.
+    FifoWords* fifo_ = nullptr;
 };
 
 /// VIRQs that have one port in a domain, not one a vCPU (event_channel.c: virq_is_global).

@@ -1,5 +1,6 @@
 #include "sim/hypervisor/event_words.h"
 
+#include "sim/hypervisor/answer.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/shared_layout.h"
 #include "sim/hypervisor/vcpu.h"
@@ -12,6 +13,8 @@ std::byte* pending_bits(const Domain& d) { return d.shared_info + d.layout().evt
 std::byte* mask_bits(const Domain& d) { return d.shared_info + d.layout().evtchn_mask; }
 
 }  // namespace
+
+std::int64_t EventWords::set_priority(Port, std::uint32_t) { return -error(Errno::nosys); }
 
 std::uint32_t TwoLevelWords::ports_max() const { return domain_.layout().ports(); }
 

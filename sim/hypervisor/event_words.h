@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "xenrig/abi/types.h"
 
@@ -24,6 +25,15 @@ public:
     virtual void unmask(Vcpu& notified, Port port) = 0;
     virtual bool pending(Port port) const = 0;
     virtual bool masked(Port port) const = 0;
+
+    /// A port comes into use.
+    virtual void begin(Port) {}
+    /// The guest still has it in a queue, so it can't be given out again.
+    virtual bool busy(Port) const { return false; }
+    /// 0 is the highest of 16; -ENOSYS where there are none.
+    virtual std::int64_t set_priority(Port port, std::uint32_t priority);
+    /// Frames of the guest's own memory in which words lie: used as long as this object lives.
+    virtual std::vector<Mfn> frames() const { return {}; }
 };
 
 /// 32 or 64 words of pending bits and of mask bits in shared_info, and a word a vCPU that says which of them to look

@@ -14,6 +14,8 @@ Host::Host(Machine& under, HostConfig settings)
       next_domid_(config.first_domid) {}
 
 Host::~Host() {
+    observer = nullptr;
+    listener = nullptr;
     for (const auto& d : all_)
         for (const auto& v : d->vcpus) cancel_timers(*v);
 }
@@ -140,6 +142,13 @@ std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
     }
     const Mfn mfn{gmfn};
     return memory.allocated(mfn) && memory.owner(mfn) == d.id ? std::optional{mfn} : std::nullopt;
+}
+
+void Host::mark_unseen_writes(Domain& d) {
+    d.grants.mark_writable_dirty();
+    for (const Mfn mfn : d.events.frames()) mark_dirty(d, mfn);
+    for (const auto& v : d.vcpus)
+        if (v->info_frame) mark_dirty(d, *v->info_frame);
 }
 
 void Host::send_global_virq(std::uint32_t virq) {

@@ -52,6 +52,9 @@ public:
         if (d.dirty.enabled()) [[unlikely]]
             d.dirty.mark(memory.gfn(mfn));
     }
+    /// Frames that are written without a word: by peers that map them, and by events where the guest registered a
+    /// place.
+    void mark_unseen_writes(Domain& d);
 
     /// SCHEDOP_shutdown and what else ends in it; `caller` halts by itself and is not paused.
     void shut_down(Domain& d, unsigned reason, Vcpu* caller);
@@ -81,10 +84,11 @@ private:
     void cancel_timers(Vcpu& v);
     Result<DomId> free_domid(const DomainConfig& settings);
 
-    std::vector<std::unique_ptr<Domain>> all_;
     DomainTable listed_, last_;
     Domain* control_ = nullptr;
     DomId next_domid_;
+    /// Last, so that a domain's end still finds the rest.
+    std::vector<std::unique_ptr<Domain>> all_;
 };
 
 }  // namespace xenrig::hypervisor

@@ -141,7 +141,7 @@ Result<> Hypervisor::enable_log_dirty(DomId dom) {
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     d->dirty.enable();
-    d->grants.mark_writable_dirty();
+    host_->mark_unseen_writes(*d);
     return {};
 }
 
@@ -153,8 +153,7 @@ std::vector<Gfn> Hypervisor::clean_dirty(DomId dom) {
     Domain* d = host_->find(dom);
     if (!d) return {};
     std::vector<Gfn> found = d->dirty.clean();
-    // A peer may write there at any time, unseen, until it unmaps.
-    d->grants.mark_writable_dirty();
+    host_->mark_unseen_writes(*d);
     return found;
 }
 

@@ -110,7 +110,7 @@ void Host::kill(Domain& d) {
 void Host::release(Domain& d) {
     kill(d);
     if (d.life != Life::dying) return;
-    d.events.reset();
+    d.events.reset(true);
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {
