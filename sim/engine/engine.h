@@ -136,8 +136,8 @@ private:
         }
     }
 
-    /// The current task can't go on; returns when it may.
-    void reschedule();
+    /// The current task can't go on, or `yields`: all others come first, once. Returns when it may.
+    void reschedule(bool yields = false);
     void block_cancelled(FiberTask& self);
     bool pass_time();
     void drain_one(std::uint32_t index);

@@ -117,7 +117,7 @@ void Engine::stop_here(Stopped why) {
     arrived();
 }
 
-void Engine::reschedule() {
+void Engine::reschedule(bool yields) {
     VirtualCpu& cpu = *current_;
     FiberTask& self = *cpu.current;
     using State = FiberTask::State;
@@ -127,22 +127,22 @@ void Engine::reschedule() {
         const bool free = cpu.can_run();
         if (free && (cpu.in_upcall || self.state == State::running)) return;
 
-        // A yielding task stands last in `ready`, and comes last here.
-        const bool yields = self.state == State::ready;
         const bool local = free && !cpu.halted;
         const std::uint32_t upcalls = local && cpu.upcall_deliverable() ? 1 : 0;
         std::uint32_t tasks = local && cpu.preemptible() ? static_cast<std::uint32_t>(cpu.ready.size()) : 0;
-        if (yields && tasks != 0) --tasks;
+        // A task that yields stands last in `ready`, and comes last here: behind the other vCPUs, but only once.
+        const std::uint32_t last = std::exchange(yields, false) && tasks != 0 ? 1 : 0;
+        tasks -= last;
         const std::uint32_t cpus = others_runnable();
         const std::uint32_t stores = drainable();
-        if (upcalls + tasks + cpus == 0 && !(yields && local)) {
+        if (upcalls + tasks + cpus + last == 0) {
             drain_everything();
             if (!pass_time()) stop_here(Stopped::quiet);
             continue;
         }
 
         const std::uint32_t time = config_.time_passes && !timers_.empty() ? 1 : 0;
-        const std::uint32_t n = upcalls + tasks + cpus + stores + time + (yields && local ? 1 : 0);
+        const std::uint32_t n = upcalls + tasks + cpus + stores + time + last;
         std::uint32_t choice = choices_.pick(cpu.next_stream, n);
         if (choice < upcalls) {
             deliver_upcall(cpu);
@@ -318,7 +318,7 @@ void Engine::yield() {
     if (step_ >= attention_) attend();
     self.state = FiberTask::State::ready;
     current_->ready.push_back(&self);
-    reschedule();
+    reschedule(true);
 }
 
 void Engine::spin(std::string_view lock, const Task* holder) {

@@ -85,7 +85,7 @@ void Host::boot() {
     must(control_->start_core(), "the control domain maps its shared pages");
     domain_exception_ = must(control_->events().bind_virq(VIRQ_DOM_EXC, [this] { store_->domain_exception(); }),
                              "the control domain may bind VIRQ_DOM_EXC");
-    store_->start(own_store_port_);
+    must(store_->start(own_store_port_), "xenstored reaches its own domain's ring");
     must(control_->boot(), "the control domain's store answers");
     booted_ = true;
 }

@@ -20,13 +20,13 @@ StoreService::StoreService(Platform& kernel, hypervisor::Hypervisor& xen, DomId 
 
 StoreService::~StoreService() = default;
 
-void StoreService::start(Port own_port) {
-    kernel_.spawn("xenstored", TaskRole::service, [this, own_port] {
-        // Without its own domain's ring there is no toolstack to complain to.
-        const Result<> introduced = introduce(self_, own_port);
-        check(introduced.has_value(), "xenstored reaches its own domain's ring");
+Result<> StoreService::start(Port own_port) {
+    // Introducing a domain empties its ring, so it comes before the domain's first request.
+    if (auto introduced = introduce(self_, own_port); !introduced) return introduced;
+    kernel_.spawn("xenstored", TaskRole::service, [this] {
         for (;;) serve();
     });
+    return {};
 }
 
 void StoreService::poke() {

@@ -26,8 +26,8 @@ public:
     StoreService(Platform& kernel, hypervisor::Hypervisor& xen, DomId self);
     ~StoreService() override;
 
-    /// Spawns the service's task, and introduces the own domain as soon as it runs.
-    void start(Port own_port);
+    /// Introduces the own domain and spawns the service's task. Before the own kernel's first request; from a task.
+    Result<> start(Port own_port);
 
     /// An event came, or something was fed in: serve. From any context.
     void poke();
