@@ -18,6 +18,7 @@ public:
     void enter(const Domain& d) {
         use(d.shared_info_mfn);
         for (unsigned i = 0; i < d.grants.frames(); ++i) use(d.grants.frame(i));
+        for (unsigned i = 0; i < d.grants.status_frames(); ++i) use(d.grants.status_frame(i));
         d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
             if (entry.type == PageType::ram) use(entry.frame());
         });

@@ -35,7 +35,10 @@ public:
             pinned_ = true;
             ref_ = ref;
             writable_ = writable;
-            mfn_ = domain_->grants.active(ref).mfn;
+            const ActiveGrant& active = domain_->grants.active(ref);
+            mfn_ = active.mfn;
+            start_ = active.start;
+            length_ = active.length;
         } else {
             const auto mfn = caller_.host.guest_frame(*domain_, gmfn);
             if (!mfn) return GNTST_bad_page;
@@ -46,7 +49,13 @@ public:
         return GNTST_okay;
     }
 
-    Domain& domain() const { return *domain_; }
+    /// Are these bytes among those that may be used?
+    bool covers(std::uint32_t offset, std::uint32_t length) const {
+        return offset >= start_ && offset + length <= std::uint32_t{start_} + length_;
+    }
+    void mark_dirty() const {
+        if (Domain* owner = caller_.host.find(caller_.host.memory.owner(mfn_))) caller_.host.mark_dirty(*owner, mfn_);
+    }
     Mfn mfn() const { return mfn_; }
 
 private:
@@ -54,6 +63,7 @@ private:
     Domain* domain_ = nullptr;
     Mfn mfn_{};
     GrantRef ref_{};
+    std::uint16_t start_ = 0, length_ = kPageSize;
     bool writable_ = false, pinned_ = false, held_ = false;
 };
 
@@ -88,10 +98,11 @@ GrantStatus copy_grant(Domain& caller, const gnttab_copy_t& op) {
     if (const GrantStatus s = dest.hold(GrantRef{op.dest.u.ref}, op.dest.u.gmfn, dest_ref, true); s != GNTST_okay)
         return s;
     if (op.source.offset + op.len > kPageSize || op.dest.offset + op.len > kPageSize) return GNTST_bad_copy_arg;
+    if (!source.covers(op.source.offset, op.len) || !dest.covers(op.dest.offset, op.len)) return GNTST_general_error;
 
     copy_bytes(host.memory.page(dest.mfn()) + op.dest.offset, host.memory.page(source.mfn()) + op.source.offset,
                op.len);
-    host.mark_dirty(dest.domain(), dest.mfn());
+    dest.mark_dirty();
     if (host.observer) [[unlikely]]
         host.observer->copied(caller.id, source.mfn(), dest.mfn(), op.len);
     return GNTST_okay;

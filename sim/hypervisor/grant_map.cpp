@@ -112,24 +112,20 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     op.dev_bus_addr = mfn.value * kPageSize;
 }
 
-void unmap_grant(Vcpu& caller, gnttab_unmap_grant_ref_t& op) {
+GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::uint64_t new_address) {
     Domain& by = caller.domain;
     const GrantHandle handle{op.handle};
     GrantTrack* track = by.grants.track(handle);
-    if (!track || track->flags == 0) {
-        op.status = GNTST_bad_handle;
-        return;
-    }
+    if (!track || track->flags == 0) return GNTST_bad_handle;
     const Mfn mfn = track->owner->grants.active(track->ref).mfn;
-    if (op.dev_bus_addr != 0 && op.dev_bus_addr != mfn.value * kPageSize) {
-        op.status = GNTST_general_error;
-        return;
-    }
-    op.status = GNTST_okay;
+    if (op.dev_bus_addr != 0 && op.dev_bus_addr != mfn.value * kPageSize) return GNTST_general_error;
     // With neither address there is nothing to do, and Xen says that it went well.
-    if (op.host_addr == 0) return;
-    op.status = take_away(by, op.host_addr, mfn, track->flags);
-    if (op.status == GNTST_okay) let_go(by, handle, *track);
+    if (op.host_addr == 0) return GNTST_okay;
+    // To move the page-table entry of another address here takes page tables.
+    if (new_address != 0) return GNTST_general_error;
+    const GrantStatus status = take_away(by, op.host_addr, mfn, track->flags);
+    if (status == GNTST_okay) let_go(by, handle, *track);
+    return status;
 }
 
 void release_mappings(Domain& d) {

@@ -2,31 +2,17 @@
 
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "xenrig/abi/check.h"
-#include "xenrig/shared/raw.h"
 
 namespace xenrig::hypervisor {
 
 namespace {
 
-constexpr std::uint32_t kEntriesPerFrame = kPageSize / sizeof(grant_entry_v1_t);
+constexpr std::uint32_t kV1PerFrame = kPageSize / sizeof(grant_entry_v1_t);
+constexpr std::uint32_t kV2PerFrame = kPageSize / sizeof(grant_entry_v2_t);
+constexpr std::uint32_t kStatusPerFrame = kPageSize / sizeof(grant_status_t);
 /// Xen adds room for handles by the page: 16 bytes each.
 constexpr std::size_t kTracksPerPage = kPageSize / 16;
 constexpr std::uint32_t kEnd = ~0u;
-
-/// Flags and domid are read and exchanged as one word, since the guest changes both.
-struct Head {
-    std::uint16_t flags;
-    std::uint16_t domid;
-
-    explicit Head(std::uint32_t word)
-        : flags(static_cast<std::uint16_t>(word)), domid(static_cast<std::uint16_t>(word >> 16)) {}
-    std::uint32_t word() const { return flags | static_cast<std::uint32_t>(domid) << 16; }
-};
-
-std::byte* bytes(grant_entry_v1_t* entry) { return reinterpret_cast<std::byte*>(entry); }
-
-std::uint8_t& counter(Pins& pins, bool writable) { return writable ? pins.host_rw : pins.host_ro; }
 
 }  // namespace
 
@@ -39,100 +25,61 @@ bool GrantTable::init() {
     return grow(1);
 }
 
+unsigned GrantTable::status_frames_for(unsigned frames) {
+    return (frames * kV2PerFrame + kStatusPerFrame - 1) / kStatusPerFrame;
+}
+
+std::uint32_t GrantTable::entries() const { return frames() * (version_ == 1 ? kV1PerFrame : kV2PerFrame); }
+
 bool GrantTable::grow(unsigned frames) {
     while (frames_.size() < frames) {
         const auto mfn = host_.special_frame(domain_);
         if (!mfn) return false;
         frames_.push_back(*mfn);
-        pages_.push_back(reinterpret_cast<grant_entry_v1_t*>(host_.memory.page(*mfn)));
-        active_.resize(active_.size() + kEntriesPerFrame);
+        pages_.push_back(host_.memory.page(*mfn));
+        active_.resize(active_.size() + kV1PerFrame);
+    }
+    return version_ == 1 || add_status_frames(status_frames_for(frames));
+}
+
+bool GrantTable::add_status_frames(unsigned frames) {
+    while (status_frames_.size() < frames) {
+        const auto mfn = host_.special_frame(domain_);
+        if (!mfn) return false;
+        status_frames_.push_back(*mfn);
+        status_pages_.push_back(host_.memory.page(*mfn));
     }
     return true;
 }
 
+void GrantTable::drop_status_frames() {
+    for (const Mfn mfn : status_frames_) {
+        if (const Gfn at = host_.memory.gfn(mfn); at != kNoGfn) host_.clear_physmap(domain_, at);
+        host_.put_frame(mfn);
+    }
+    status_frames_.clear();
+    status_pages_.clear();
+}
+
 void GrantTable::release_frames() {
-    for (const Mfn mfn : frames_) host_.put_frame(mfn);
+    for (const auto& frames : {frames_, status_frames_})
+        for (const Mfn mfn : frames) host_.put_frame(mfn);
     frames_ = {};
+    status_frames_ = {};
     pages_ = {};
+    status_pages_ = {};
     active_ = {};
     tracks_ = {};
 }
 
-grant_entry_v1_t* GrantTable::entry(GrantRef ref) const {
-    return pages_[ref.value / kEntriesPerFrame] + ref.value % kEntriesPerFrame;
+std::byte* GrantTable::entry(GrantRef ref) const {
+    const std::uint32_t per_frame = version_ == 1 ? kV1PerFrame : kV2PerFrame;
+    return pages_[ref.value / per_frame] + ref.value % per_frame * (kPageSize / per_frame);
 }
 
-GrantStatus GrantTable::set_status(GrantRef ref, const ActiveGrant& active, const Domain& peer, bool writable,
-                                   PinUse use) {
-    // The guest may change the entry between our load and our exchange, for a good reason (GTF_readonly) or to hold us
-    // up; five tries tell the two apart.
-    constexpr int kTries = 5;
-    const std::uint16_t mask = use == PinUse::map ? GTF_type_mask | GTF_sub_page : GTF_type_mask;
-    std::byte* at = bytes(entry(ref));
-    Head seen{shared::raw::load<std::uint32_t>(at)};
-    for (int i = 0; i < kTries; ++i) {
-        if (!active.pins.any() && ((seen.flags & mask) != GTF_permit_access || seen.domid != peer.id.value))
-            return GNTST_general_error;
-        if (writable && (seen.flags & GTF_readonly) != 0) return GNTST_general_error;
-        Head wanted = seen;
-        wanted.flags = static_cast<std::uint16_t>(wanted.flags | GTF_reading | (writable ? GTF_writing : 0u));
-        const auto was = shared::raw::rmw<std::uint32_t>(at, shared::Rmw::compare_exchange, wanted.word(), seen.word());
-        if (was == seen.word()) return GNTST_okay;
-        seen = Head{was};
-    }
-    return GNTST_general_error;
-}
-
-void GrantTable::clear_flags(GrantRef ref, const ActiveGrant& active, bool writable) {
-    std::uint32_t clear = 0;
-    if (writable && !active.pins.writable()) clear |= GTF_writing;
-    if (!active.pins.any()) clear |= GTF_reading;
-    if (clear != 0)
-        shared::raw::rmw<std::uint16_t>(bytes(entry(ref)), shared::Rmw::fetch_and, static_cast<std::uint16_t>(~clear),
-                                        std::uint16_t{0});
-}
-
-GrantStatus GrantTable::pin(GrantRef ref, Domain& peer, bool writable, PinUse use) {
-    if (ref.value >= entries()) return GNTST_bad_gntref;
-    ActiveGrant& active = active_[ref.value];
-    if (active.pins.any() && (active.peer != peer.id || active.pins.may_overflow())) return GNTST_general_error;
-
-    if (!active.pins.any() || (writable && !active.pins.writable())) {
-        if (const GrantStatus status = set_status(ref, active, peer, writable, use); status != GNTST_okay)
-            return status;
-        if (!active.pins.any()) {
-            const auto frame = shared::raw::load<std::uint32_t>(bytes(entry(ref)) + offsetof(grant_entry_v1_t, frame));
-            const auto mfn = host_.guest_frame(domain_, frame);
-            if (!mfn) {
-                clear_flags(ref, active, writable);
-                return GNTST_bad_page;
-            }
-            active.peer = peer.id;
-            active.mfn = *mfn;
-        }
-    }
-    ++counter(active.pins, writable);
-    host_.memory.get(active.mfn);
-    observe(ref, peer, writable, use, true);
-    return GNTST_okay;
-}
-
-void GrantTable::unpin(GrantRef ref, Domain& peer, bool writable, PinUse use) {
-    ActiveGrant& active = active_[ref.value];
-    std::uint8_t& pins = counter(active.pins, writable);
-    check(pins != 0, "a grant is unpinned as often as it was pinned");
-    // A peer may have written until now.
-    if (writable) host_.mark_dirty(domain_, active.mfn);
-    --pins;
-    clear_flags(ref, active, writable);
-    observe(ref, peer, writable, use, false);
-}
-
-void GrantTable::observe(GrantRef ref, Domain& peer, bool writable, PinUse use, bool pinned) {
-    if (!host_.observer) [[likely]]
-        return;
-    const GrantPin pin{domain_.id, ref, peer.id, active_[ref.value].mfn, writable, use};
-    pinned ? host_.observer->grant_pinned(pin) : host_.observer->grant_unpinned(pin);
+std::byte* GrantTable::status(GrantRef ref) const {
+    if (version_ == 1) return entry(ref) + offsetof(grant_entry_v1_t, flags);
+    return status_pages_[ref.value / kStatusPerFrame] + ref.value % kStatusPerFrame * sizeof(grant_status_t);
 }
 
 void GrantTable::mark_writable_dirty() {

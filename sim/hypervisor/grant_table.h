@@ -37,6 +37,13 @@ struct ActiveGrant {
     Pins pins;
     DomId peer{};
     Mfn mfn{};
+    /// The bytes of the page that the peer may use.
+    std::uint16_t start = 0, length = kPageSize;
+    /// Not a whole page of the granter's own: can be copied and not mapped.
+    bool sub_page = false;
+    /// The grant behind a transitive one.
+    Domain* behind = nullptr;
+    GrantRef behind_ref{};
 };
 
 /// A mapping that this domain made of another's grant (struct grant_mapping); its index is the handle.
@@ -59,18 +66,30 @@ public:
     unsigned version() const { return version_; }
     unsigned frames() const { return static_cast<unsigned>(frames_.size()); }
     unsigned frames_max() const;
-    std::uint32_t entries() const { return static_cast<std::uint32_t>(active_.size()); }
+    std::uint32_t entries() const;
     /// GNTTABOP_setup_table and add_to_physmap; false when the machine is full.
     bool grow(unsigned frames);
     Mfn frame(unsigned index) const { return frames_[index]; }
+    unsigned status_frames() const { return static_cast<unsigned>(status_frames_.size()); }
+    Mfn status_frame(unsigned index) const { return status_frames_[index]; }
+    /// How many frames of status words go with so many frames of entries.
+    static unsigned status_frames_for(unsigned frames);
 
-    grant_entry_v1_t* entry(GrantRef ref) const;
+    /// The entry's first byte; it has 8 bytes in version 1 and 16 in version 2.
+    std::byte* entry(GrantRef ref) const;
+    /// Where READING and WRITING stand: in the entry's flags, or in version 2 in a page of their own.
+    std::byte* status(GrantRef ref) const;
+    /// GNTTABOP_set_version; the first eight entries survive. 0 or a negated Errno.
+    std::int64_t set_version(unsigned version);
+    /// GNTTABOP_swap_grant_ref.
+    GrantStatus swap(GrantRef a, GrantRef b);
     ActiveGrant& active(GrantRef ref) { return active_[ref.value]; }
     const ActiveGrant& active(GrantRef ref) const { return active_[ref.value]; }
 
-    /// Takes an entry into use for `peer`: one pin more, or a status other than okay.
-    GrantStatus pin(GrantRef ref, Domain& peer, bool writable, PinUse use);
-    /// One pin less; the entry's flags are cleared when they say too much. The frame's use is the caller's.
+    /// Takes an entry into use for `peer`: one pin and one use of the frame more, or a status other than okay. Of two
+    /// transitive grants in a row the second is refused (may_follow).
+    GrantStatus pin(GrantRef ref, Domain& peer, bool writable, PinUse use, bool may_follow = true);
+    /// One pin less; the entry's flags are cleared when they say too much. The frame's use is the caller's to end.
     void unpin(GrantRef ref, Domain& peer, bool writable, PinUse use);
     /// Frames that a peer may write at this moment, by gfn.
     void mark_writable_dirty();
@@ -85,7 +104,16 @@ public:
     const std::vector<GrantTrack>& tracks() const { return tracks_; }
 
 private:
+    /// Takes the entry for `peer` unless it is pinned already, by the rules of the table's version.
     GrantStatus set_status(GrantRef ref, const ActiveGrant& active, const Domain& peer, bool writable, PinUse use);
+    GrantStatus set_status_v1(GrantRef ref, const ActiveGrant& active, const Domain& peer, bool writable, PinUse use);
+    GrantStatus set_status_v2(GrantRef ref, const ActiveGrant& active, const Domain& peer, bool writable, PinUse use);
+    /// Fills in what the entry grants; the entry is taken.
+    GrantStatus look_up(GrantRef ref, ActiveGrant& active, Domain& peer, bool writable);
+    GrantStatus follow(GrantRef ref, ActiveGrant& active, Domain& peer, bool writable);
+    bool transitive(GrantRef ref) const;
+    bool add_status_frames(unsigned frames);
+    void drop_status_frames();
     void clear_flags(GrantRef ref, const ActiveGrant& active, bool writable);
     void observe(GrantRef ref, Domain& peer, bool writable, PinUse use, bool pinned);
     std::optional<std::uint32_t> pop_free(std::size_t vcpu);
@@ -94,8 +122,9 @@ private:
     Domain& domain_;
     unsigned version_ = 1;
     std::vector<Mfn> frames_;
-    /// Where each frame's entries lie.
-    std::vector<grant_entry_v1_t*> pages_;
+    std::vector<Mfn> status_frames_;
+    /// Where each frame lies.
+    std::vector<std::byte*> pages_, status_pages_;
     std::vector<ActiveGrant> active_;
     std::vector<GrantTrack> tracks_;
     struct FreeList {
@@ -105,9 +134,10 @@ private:
     std::vector<FreeList> free_;
 };
 
-/// GNTTABOP_map_grant_ref's and unmap's work on one entry; the status is in the struct.
+/// GNTTABOP_map_grant_ref's work on one entry; the status is in the struct.
 void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op);
-void unmap_grant(Vcpu& caller, gnttab_unmap_grant_ref_t& op);
+/// GNTTABOP_unmap_grant_ref's; with a new address it is unmap_and_replace.
+GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::uint64_t new_address = 0);
 /// GNTTABOP_copy's.
 GrantStatus copy_grant(Domain& caller, const gnttab_copy_t& op);
 /// All mappings that a dying domain holds.

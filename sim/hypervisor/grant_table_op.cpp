@@ -36,7 +36,7 @@ std::int64_t map_grant_ref(Call& call) {
 
 std::int64_t unmap_grant_ref(Call& call) {
     using Op = gnttab_unmap_grant_ref_t;
-    return batch<Op>(call, [&](Op& op) { unmap_grant(call.vcpu, op); }, put_status<Op>(call));
+    return batch<Op>(call, [&](Op& op) { op.status = unmap_grant(call.vcpu, op); }, put_status<Op>(call));
 }
 
 std::int64_t copy(Call& call) {
@@ -99,30 +99,80 @@ std::int64_t get_version(Call& call) {
     return call.guest.put(at, op.version) ? 0 : -error(Errno::fault);
 }
 
-/// Prints to Xen's console, for the control domain; there is nothing to see here.
-std::int64_t dump_table(Call& call) {
-    gnttab_dump_table_t op;
+std::int64_t set_version(Call& call) {
+    gnttab_set_version_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    GrantTable& table = call.domain.grants;
+    const std::int64_t result = table.set_version(op.version);
+    op.version = table.version();
+    return call.put(op) ? result : -error(Errno::fault);
+}
+
+GrantStatus list_status_frames(Call& call, const gnttab_get_status_frames_t& op, const Domain* d) {
+    if (!d) return GNTST_bad_domain;
+    if (!may_target(call.domain, *d)) return GNTST_permission_denied;
+    if (op.nr_frames > d->grants.status_frames()) return GNTST_general_error;
+    GrantStatus status = GNTST_okay;
+    for (std::uint32_t i = 0; i < op.nr_frames; ++i) {
+        const std::uint64_t name = guest_name(call.host, *d, d->grants.status_frame(i));
+        const auto to = reinterpret_cast<std::uint64_t>(op.frame_list.p) + i * sizeof name;
+        if (!call.guest.put(to, name)) status = GNTST_bad_virt_addr;
+    }
+    return status;
+}
+
+std::int64_t get_status_frames(Call& call) {
+    gnttab_get_status_frames_t op;
     if (call.arg(2) != 1) return -error(Errno::inval);
     if (!call.fetch(op)) return -error(Errno::fault);
-    const Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
-    op.status = !d ? GNTST_bad_domain : may_target(call.domain, *d) ? GNTST_okay : GNTST_permission_denied;
-    return call.put(op) ? 0 : -error(Errno::fault);
+    op.status = list_status_frames(call, op, call.host.find_any(DomId{op.dom}, call.domain));
+    const std::uint64_t at = call.arg(1) + offsetof(gnttab_get_status_frames_t, status);
+    return call.guest.put(at, op.status) ? 0 : -error(Errno::fault);
+}
+
+std::int64_t swap_grant_ref(Call& call) {
+    using Op = gnttab_swap_grant_ref_t;
+    return batch<Op>(
+        call, [&](Op& op) { op.status = call.domain.grants.swap(GrantRef{op.ref_a}, GrantRef{op.ref_b}); },
+        put_status<Op>(call));
+}
+
+/// A translated guest can't have its mapping replaced by another address; without one it is an unmap.
+std::int64_t unmap_and_replace(Call& call) {
+    using Op = gnttab_unmap_and_replace_t;
+    return batch<Op>(
+        call,
+        [&](Op& op) {
+            gnttab_unmap_grant_ref_t unmap{};
+            unmap.host_addr = op.host_addr;
+            unmap.handle = op.handle;
+            op.status = unmap_grant(call.vcpu, unmap, op.new_addr);
+        },
+        put_status<Op>(call));
 }
 
 }  // namespace
 
 std::int64_t grant_table_op(Call& call) {
-    // A count that is negative as an int (do_grant_table_op).
-    if (static_cast<std::int32_t>(call.arg(2)) < 0) return -error(Errno::inval);
-    switch (static_cast<std::uint32_t>(call.arg(0))) {
+    // A count that is negative as an int, and the bits in which Xen keeps a preempted call's place.
+    constexpr std::uint32_t kOperations = 0xfff;
+    const auto operation = static_cast<std::uint32_t>(call.arg(0));
+    if (static_cast<std::int32_t>(call.arg(2)) < 0 || operation > kOperations) return -error(Errno::inval);
+    switch (operation) {
         case GNTTABOP_map_grant_ref:
             return map_grant_ref(call);
         case GNTTABOP_unmap_grant_ref:
             return unmap_grant_ref(call);
         case GNTTABOP_setup_table:
             return setup_table(call);
-        case GNTTABOP_dump_table:
-            return dump_table(call);
+        case GNTTABOP_unmap_and_replace:
+            return unmap_and_replace(call);
+        case GNTTABOP_set_version:
+            return set_version(call);
+        case GNTTABOP_get_status_frames:
+            return get_status_frames(call);
+        case GNTTABOP_swap_grant_ref:
+            return swap_grant_ref(call);
         case GNTTABOP_copy:
             return copy(call);
         case GNTTABOP_query_size:

@@ -230,8 +230,7 @@ Result<> Hypervisor::seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame) {
     seed.flags = GTF_permit_access;
     seed.domid = to.value;
     seed.frame = static_cast<std::uint32_t>(d->translated() ? frame.value : entry.frame().value);
-    shared::raw::copy_to_page(reinterpret_cast<std::byte*>(d->grants.entry(ref)),
-                              reinterpret_cast<const std::byte*>(&seed), sizeof seed);
+    shared::raw::copy_to_page(d->grants.entry(ref), reinterpret_cast<const std::byte*>(&seed), sizeof seed);
     return {};
 }
 

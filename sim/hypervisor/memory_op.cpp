@@ -73,6 +73,22 @@ std::int64_t about_domain(Call& call, Read read) {
     return static_cast<std::int64_t>(read(*d));
 }
 
+/// Of the grant table, which grows for it, or of its status words (gnttab_map_frame).
+std::optional<Mfn> grant_frame(Domain& d, std::uint64_t index) {
+    GrantTable& table = d.grants;
+    if (table.version() == 2 && (index & XENMAPIDX_grant_table_status) != 0) {
+        const std::uint64_t i = index & ~std::uint64_t{XENMAPIDX_grant_table_status};
+        // As many grant frames as that many status frames can serve: Xen grows by whole status frames.
+        constexpr unsigned kGrantFramesPerStatusFrame = 8;
+        if (i >= table.frames_max()) return std::nullopt;
+        const unsigned frames = (static_cast<unsigned>(i) + 1) * kGrantFramesPerStatusFrame;
+        if (i >= table.status_frames() && (frames > table.frames_max() || !table.grow(frames))) return std::nullopt;
+        return table.status_frame(static_cast<unsigned>(i));
+    }
+    if (index >= table.frames_max() || !table.grow(static_cast<unsigned>(index) + 1)) return std::nullopt;
+    return table.frame(static_cast<unsigned>(index));
+}
+
 /// The frame that a space and an index name.
 std::optional<Mfn> frame_of(Domain& d, const xen_add_to_physmap_t& op) {
     switch (op.space) {
@@ -80,9 +96,7 @@ std::optional<Mfn> frame_of(Domain& d, const xen_add_to_physmap_t& op) {
             if (op.idx != 0) return std::nullopt;
             return d.shared_info_mfn;
         case XENMAPSPACE_grant_table:
-            if (op.idx >= d.grants.frames_max() || !d.grants.grow(static_cast<unsigned>(op.idx) + 1))
-                return std::nullopt;
-            return d.grants.frame(static_cast<unsigned>(op.idx));
+            return grant_frame(d, op.idx);
         case XENMAPSPACE_gmfn: {
             const PhysmapEntry entry = d.physmap.at(Gfn{op.idx});
             return entry.own() ? std::optional{entry.frame()} : std::nullopt;
