@@ -1,6 +1,8 @@
 #include "xenrig/xenbus/bus.h"
 
+#include <algorithm>
 #include <optional>
+#include <string_view>
 
 namespace xenrig::xenbus {
 
@@ -19,6 +21,16 @@ Result<> append_children(Store& store, const std::string& root, std::vector<std:
     if (!names) return std::unexpected(names.error());
     for (const auto& name : *names) paths.push_back(root + '/' + name);
     return {};
+}
+
+/// Does an event at `path` tell of devices that come, go or change their peer? Other nodes inside a device's directory
+/// are the device's own business. `depth` is the number of names in a device's path.
+bool concerns_the_bus(std::string_view path, std::size_t depth) {
+    const auto slashes = static_cast<std::size_t>(std::ranges::count(path, '/'));
+    if (slashes < depth) return true;
+    const std::string_view node = path.substr(path.rfind('/') + 1);
+    return slashes == depth &&
+           (node == "backend" || node == "backend-id" || node == "frontend" || node == "frontend-id");
 }
 
 }  // namespace
@@ -56,8 +68,12 @@ Result<> Bus::start() {
     if (side_ == Side::frontend) roots.emplace_back("device");
     for (const auto& [type, factory] : backends_) roots.push_back("backend/" + type);
 
+    // device/vbd/51712, backend/vbd/1/51712
+    const std::size_t depth = side_ == Side::frontend ? 3 : 4;
     for (const auto& root : roots) {
-        auto watch = platform_.store().watch(root, [poke = service_.poker()](const std::string&) { poke(); });
+        auto watch = platform_.store().watch(root, [poke = service_.poker(), depth](const std::string& path) {
+            if (concerns_the_bus(path, depth)) poke();
+        });
         if (!watch) return fail(watch.error().code, "watching " + root);
         watches_.push_back(std::move(*watch));
     }
@@ -108,15 +124,15 @@ void Bus::add(const std::string& path, Peer peer) {
     const std::size_t from = path.find('/') + 1;
     const std::string type = path.substr(from, path.find('/', from) - from);
 
-    auto slot = std::make_unique<Slot>(platform_, side_, path, std::move(peer));
+    auto slot = std::make_unique<Slot>(platform_, side_, path, peer);
     Device& device = slot->device;
     if (side_ == Side::frontend) {
         auto driver = frontends_.at(type)(path, device.link());
-        device.start(std::make_unique<Frontend>(device.endpoint(), *driver));
+        device.start(std::make_unique<Frontend>(device.endpoint(), *driver), std::move(peer));
         slot->driver = std::move(driver);
     } else {
         auto driver = backends_.at(type)(path, device.link());
-        device.start(std::make_unique<Backend>(device.endpoint(), *driver));
+        device.start(std::make_unique<Backend>(device.endpoint(), *driver), std::move(peer));
         slot->driver = std::move(driver);
     }
     devices_.emplace(path, std::move(slot));

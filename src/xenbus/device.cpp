@@ -4,13 +4,24 @@
 
 namespace xenrig::xenbus {
 
+/// What came in since the service last looked. A state node is read again only when its watch has fired.
 struct DeviceLink::Noted {
-    IrqLock lock{"xenbus.noted"};
-    std::optional<Error> failure;
+    struct News {
+        std::optional<Error> failure;
+        bool own_state = false;
+        bool peer_state = false;
+    };
 
-    std::optional<Error> take() {
+    IrqLock lock{"xenbus.noted"};
+    News news;
+
+    News take() {
         const std::lock_guard held(lock);
-        return std::exchange(failure, std::nullopt);
+        return std::exchange(news, {});
+    }
+    void set(bool News::* which) {
+        const std::lock_guard held(lock);
+        news.*which = true;
     }
 };
 
@@ -20,7 +31,7 @@ void DeviceLink::fail(Error why) const {
     if (!noted_) return;
     {
         const std::lock_guard held(noted_->lock);
-        if (!noted_->failure) noted_->failure = std::move(why);
+        if (!noted_->news.failure) noted_->news.failure = std::move(why);
     }
     poke_();
 }
@@ -38,8 +49,9 @@ Device::~Device() {
     stop();
 }
 
-void Device::start(std::unique_ptr<Handshake> handshake) {
+void Device::start(std::unique_ptr<Handshake> handshake, Peer peer) {
     handshake_ = std::move(handshake);
+    found_ = std::move(peer);
     service_.poke();
 }
 
@@ -72,15 +84,21 @@ void Device::stop() {
 }
 
 Result<> Device::watch_states() {
-    const auto look = [poke = service_.poker()](const std::string&) { poke(); };
+    const auto note = [this](bool DeviceLink::Noted::News::* which) {
+        return [noted = link_.noted_, poke = link_.poke_, which](const std::string&) {
+            noted->set(which);
+            poke();
+        };
+    };
+    using News = DeviceLink::Noted::News;
     if (!own_state_) {
-        auto watch = platform_.store().watch(endpoint_.node("state"), look);
+        auto watch = platform_.store().watch(endpoint_.node("state"), note(&News::own_state));
         if (!watch) return fail(watch.error().code, "watching " + endpoint_.node("state"));
         own_state_ = std::move(*watch);
     }
     if (watched_peer_ != endpoint_.peer().path) {
         peer_state_.reset();
-        auto watch = platform_.store().watch(endpoint_.peer_node("state"), look);
+        auto watch = platform_.store().watch(endpoint_.peer_node("state"), note(&News::peer_state));
         if (!watch) return fail(watch.error().code, "watching " + endpoint_.peer_node("state"));
         peer_state_ = std::move(*watch);
         watched_peer_ = endpoint_.peer().path;
@@ -89,8 +107,10 @@ Result<> Device::watch_states() {
 }
 
 Result<> Device::begin() {
-    if (auto found = endpoint_.begin(); !found) return found;
+    auto found = found_ ? endpoint_.begin(*std::exchange(found_, std::nullopt)) : endpoint_.begin();
+    if (!found) return found;
     if (auto watched = watch_states(); !watched) return watched;
+    endpoint_.look_at_peer();
     begun_ = true;
     return handshake_->begin();
 }
@@ -116,9 +136,11 @@ void Device::work() {
 }
 
 Result<> Device::look_and_step() {
+    auto news = link_.noted_->take();
     if (!begun_)
         if (auto begun = begin(); !begun) return begun;
-    switch (endpoint_.look()) {
+    if (news.peer_state) endpoint_.look_at_peer();
+    switch (news.own_state ? endpoint_.look() : Standing::ours) {
         case Standing::gone:
             start_over("the device was removed");
             return {};
@@ -129,7 +151,7 @@ Result<> Device::look_and_step() {
         case Standing::told_to_close:
             break;
     }
-    if (auto failure = link_.noted_->take()) handshake_->failed(*failure);
+    if (news.failure) handshake_->failed(*news.failure);
     return handshake_->step();
 }
 

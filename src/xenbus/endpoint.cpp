@@ -41,9 +41,9 @@ Result<> Endpoint::begin(Peer peer) {
     return {};
 }
 
-State Endpoint::peer_state() const {
+void Endpoint::look_at_peer() {
     auto node = store_.read(StoreTx::none, peer_node("state"));
-    return node ? parse_state(*node) : State::unknown;
+    peer_state_ = node ? parse_state(*node) : State::unknown;
 }
 
 Standing Endpoint::look() {

@@ -61,7 +61,8 @@ public:
     Endpoint& endpoint() { return endpoint_; }
     DeviceLink link() const { return link_; }
 
-    void start(std::unique_ptr<Handshake> handshake);
+    /// `peer` is whom the bus has just found in the directory.
+    void start(std::unique_ptr<Handshake> handshake, Peer peer);
 
     /// On return the task rests and the driver touches no shared page.
     void suspend();
@@ -82,6 +83,7 @@ private:
     Endpoint endpoint_;
     DeviceLink link_;
     std::unique_ptr<Handshake> handshake_;
+    std::optional<Peer> found_;
     std::string watched_peer_;
     bool begun_ = false;
     bool stopped_ = false;

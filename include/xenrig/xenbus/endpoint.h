@@ -61,9 +61,11 @@ public:
     /// The same, when the peer has just been read.
     Result<> begin(Peer peer);
 
-    /// The peer's state now.
-    State peer_state() const;
+    /// The peer's state when look_at_peer() last looked.
+    State peer_state() const { return peer_state_; }
+    void look_at_peer();
 
+    /// Looks at the own state node.
     Standing look();
 
     /// In one transaction, repeated as often as the store asks: `nodes(tx)` writes what belongs to the new state, then
@@ -80,6 +82,7 @@ private:
     std::string path_;
     Peer peer_;
     State state_ = State::unknown;
+    State peer_state_ = State::unknown;
 };
 
 }  // namespace xenrig::xenbus
