@@ -77,17 +77,24 @@ void Connection::event(std::string_view path, std::string_view token, const std:
     payload.append(token).push_back('\0');
     if (payload.size() > kPayloadMax) return;
     // Special events tell how often something happened and are never merged.
-    if (path.front() != '@')
-        for (const Message& waiting : out_)
-            if (waiting.event && waiting.payload == payload) return;
+    const std::size_t hash = std::hash<std::string>{}(payload);
+    if (path.front() != '@' && waiting_events_.contains(hash)) {
+        const auto equal = [&](const Message& waiting) { return waiting.event && waiting.payload == payload; };
+        if (std::any_of(out_.rbegin(), out_.rend(), equal)) return;
+    }
     if (domain_ != nullptr &&
         domain_->exceeds(Quota::memory, domain_->usage[Quota::memory] + payload.size() + kHeaderSize))
         return;
     if (cause) ++cause->events;
+    ++waiting_events_[hash];
     queue(XS_WATCH_EVENT, 0, 0, payload, true, cause, privileged() ? Nanoseconds{} : deadline);
 }
 
 void Connection::settle(const Message& message) {
+    if (message.event) {
+        const auto same = waiting_events_.find(std::hash<std::string>{}(message.payload));
+        if (--same->second == 0) waiting_events_.erase(same);
+    }
     if (domain_ != nullptr)
         domain_->usage.add(Quota::memory, -static_cast<std::int64_t>(message.payload.size() + kHeaderSize));
     Domain* charged = message.event ? nullptr : domain_;
@@ -139,16 +146,20 @@ void Connection::clear() {
 }
 
 void Connection::expire(Nanoseconds now) {
-    for (std::size_t i = 0; i < out_.size();) {
-        const bool begun = i == 0 && (header_sent_ || sent_ != 0);
-        if (out_[i].deadline == Nanoseconds{} || out_[i].deadline > now || begun) {
-            ++i;
-            continue;
-        }
-        const Message gone = std::move(out_[i]);
-        out_.erase(out_.begin() + static_cast<std::ptrdiff_t>(i));
-        settle(gone);
+    // Events wait in the order of their deadlines.
+    const auto has_deadline = [](const Message& m) { return m.deadline != Nanoseconds{}; };
+    const auto first = std::find_if(out_.begin(), out_.end(), has_deadline);
+    if (first == out_.end() || first->deadline > now) return;
+    const bool begun = header_sent_ || sent_ != 0;
+    std::deque<Message> kept;
+    for (Message& message : out_) {
+        const bool stays = !has_deadline(message) || message.deadline > now || (begun && &message == &out_.front());
+        if (stays)
+            kept.push_back(std::move(message));
+        else
+            settle(message);
     }
+    out_ = std::move(kept);
 }
 
 std::string Connection::pending_input() const {

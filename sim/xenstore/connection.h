@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "sim/xenstore/transport.h"
 #include "sim/xenstore/watches.h"
@@ -120,6 +121,8 @@ private:
     std::size_t received_ = 0;  ///< bytes of header and payload
 
     std::deque<Message> out_;
+    /// How many waiting events have this hash: with a long queue, most events are found to be new without a look at it.
+    std::unordered_map<std::size_t, unsigned> waiting_events_;
     std::size_t sent_ = 0;      ///< bytes of the first message
     bool header_sent_ = false;  ///< a socket's payload goes out in the next pass
 };

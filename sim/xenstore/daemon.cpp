@@ -40,6 +40,7 @@ void Daemon::Impl::break_off(Connection& connection, RingFault why) {
         disconnect(connection);
     } else {
         connection.broken = true;
+        rings.erase(connection.id());
         empty(connection);
         active.erase(connection);
     }
@@ -124,8 +125,7 @@ bool Daemon::Impl::service() {
     bool moved = false;
     do {
         again_ = false;
-        for (auto& [id, connection] : connections)
-            if (connection->ring() != nullptr && !connection->broken) active.insert(*connection);
+        for (auto& [id, connection] : rings) active.insert(*connection);
         while (pass()) moved = true;
     } while (again_);
     serving_ = false;

@@ -43,6 +43,7 @@ struct Daemon::Impl {
     Environment& environment;
     Store store;
     std::map<std::uint64_t, std::unique_ptr<Connection>> connections;
+    std::map<std::uint64_t, Connection*> rings;  ///< those of them that are rings and not broken
     ActiveSet active;
 
 private:

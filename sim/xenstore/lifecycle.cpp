@@ -27,6 +27,7 @@ Answer<> Daemon::Impl::introduce(DomId id, Port remote) {
         if (domain == nullptr) domain = &store.domains().add(id, store.generation());
         Connection& connection = add(**ring);
         connection.belong_to(*domain, std::move(*ring));
+        rings.emplace(connection.id(), &connection);
         domain->introduced = true;
         domain->shutdown = false;
         domain->connection = &connection;
@@ -44,6 +45,7 @@ void Daemon::Impl::end_domain(Connection& connection) {
     const DomId id = connection.domain_id();
     empty(connection);
     active.erase(connection);
+    rings.erase(connection.id());
     store.remove_nodes_of(id);
     connections.erase(connection.id());
     store.domains().remove(id);
