@@ -1,4 +1,5 @@
 #include "hand_daemon.h"
+#include "xenrig/shared/door.h"
 
 namespace xenrig::guest::test {
 namespace {
@@ -80,6 +81,31 @@ TEST(Control, DevicesAreSuspendedInOrderAndComeBackInReverse) {
     });
     world.run();
     EXPECT_EQ(log, (Strings{"suspend first", "suspend second", "hypercall", "cancel second", "cancel first"}));
+}
+
+TEST(Control, PagesThatPeersLookAtAreInTheMigrationsLogBeforeTheLastCopy) {
+    GuestWorld world(1);
+    HandDaemon daemon(world);
+    Gfn shared_page, private_page;
+    world.domain->on_shutdown = [&](unsigned) -> std::int64_t {
+        const auto logged = [&](Gfn gfn) {
+            return std::find(world.domain->dirty.begin(), world.domain->dirty.end(), gfn) != world.domain->dirty.end();
+        };
+        EXPECT_TRUE(logged(shared_page));
+        EXPECT_TRUE(logged(kStoreGfn));
+        EXPECT_FALSE(logged(private_page));
+        return 1;
+    };
+    world.boot([&] {
+        auto& memory = world.kernel->memory();
+        const auto ring = *memory.allocate(), buffer = *memory.allocate();
+        shared_page = ring->gfn();
+        private_page = buffer->gfn();
+        world.domain->dirty.clear();
+        shared::store<std::uint32_t>(memory.window(shared_page), 0, 1);
+        EXPECT_TRUE(world.kernel->control().suspend());
+    });
+    world.run();
 }
 
 TEST(Control, ADeviceThatRefusesCallsTheSuspendOffAndTheOthersComeBack) {

@@ -26,6 +26,25 @@ void churn(Kernel& kernel, const std::atomic<bool>& stop, std::uint32_t salt) {
     }
 }
 
+/// Entries of the current table's first frame that grant anything, as the hypervisor sees them.
+std::size_t valid_entries(const XenWorld::Guest& guest) {
+    const auto mfn = guest.host->lookup(guest.domain, Gfn{kXenLayout.unpopulated.first.value + 1});
+    const std::byte* table = guest.host->memory().page(*mfn);
+    std::size_t valid = 0;
+    for (std::size_t ref = 0; ref < 512; ++ref) valid += shared::raw::load<std::uint16_t>(table + ref * 8) != 0;
+    return valid;
+}
+
+/// Grants and takes back, wherever it is stopped meanwhile.
+void churn_grants(Kernel& kernel, const std::atomic<bool>& stop) {
+    while (!stop) {
+        auto first = kernel.grants().grant(DomId{5}, Gfn{0}, Access::read_only);
+        auto second = kernel.grants().grant(DomId{5}, Gfn{0}, Access::read_only);
+        EXPECT_TRUE(first && second);
+        scheduler->yield();
+    }
+}
+
 TEST(Suspend, AMovedGuestKeepsItsMemoryAndNothingThatBelongedToTheOldDomain) {
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         XenWorld world(seed, {.model = seed % 2 == 0 ? engine::Model::tso : engine::Model::sc});
@@ -39,6 +58,7 @@ TEST(Suspend, AMovedGuestKeepsItsMemoryAndNothingThatBelongedToTheOldDomain) {
             ASSERT_TRUE(kernel.boot());
             for (std::uint32_t v = 0; v < 2; ++v)
                 kernel.spawn_on(VcpuId{v}, "churn", TaskRole::work, [&, v] { churn(kernel, stop, v * 1000); });
+            kernel.spawn_on(VcpuId{1}, "grants", TaskRole::work, [&] { churn_grants(kernel, stop); });
 
             const auto frame = *kernel.memory().allocate();
             kernel.memory().write(frame->gfn(), 0, pattern(7));
@@ -73,6 +93,8 @@ TEST(Suspend, AMovedGuestKeepsItsMemoryAndNothingThatBelongedToTheOldDomain) {
         world.run();
         EXPECT_TRUE(done);
         EXPECT_EQ(kernel.refused(), 0u);
+        EXPECT_EQ(kernel.grants().grants_in_use(), 0u);
+        EXPECT_EQ(valid_entries(guest), 0u) << "a grant of the old domain was written into the new table";
         EXPECT_EQ(here.memory().frames_allocated(), 0u);
         if (testing::Test::HasFailure()) {
             ADD_FAILURE() << "seed " << seed;
