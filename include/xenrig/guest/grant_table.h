@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <string>
 #include <vector>
 
 #include "xenrig/guest/clock.h"
@@ -88,8 +87,5 @@ private:
     TimerId retry_timer_{};
     unsigned retries_ = 0;
 };
-
-/// "GNTST_bad_gntref" for -3.
-std::string gntst_name(std::int16_t status);
 
 }  // namespace xenrig::guest
