@@ -36,6 +36,7 @@ Guest::Guest(Machine& machine, toolstack::DomainSpec spec) : machine_(machine), 
 
 Guest::~Guest() {
     kill();
+    kernel_.reset();
     for (Cpu* cpu : cpus_) machine_.remove_cpu(*cpu);
 }
 
@@ -58,12 +59,12 @@ void Guest::wait_bound() {
 }
 
 void Guest::kill() {
-    if (!kernel_) return;
+    if (dead_) return;
+    dead_ = true;
     kernel_->domain_died();
     for (Cpu* cpu : cpus_) cpu->kill();
     bus_.stop();
     disks_.clear();
-    kernel_.reset();
     // After this the guest's number may belong to somebody else.
     if (host_)
         for (unsigned v = 0; v < spec_.vcpus; ++v) host_->xen().detach_vcpu(domain_, VcpuId{v});

@@ -50,7 +50,8 @@ public:
     void bind(toolstack::Host& host, DomId domain);
     /// Blocks the calling task, which may be another guest's, until it has a domain.
     void wait_bound();
-    /// Without a goodbye: the epoch ends, then the tasks unwind with every hypercall refused, then the objects go.
+    /// Without a goodbye: the epoch ends, then the tasks unwind with every hypercall refused, then the devices go. The
+    /// kernel stays for those who hold frames of it.
     void kill();
 
     /// Blocks the calling task until the bus has found the device; then it may still be connecting.
@@ -69,6 +70,7 @@ private:
     SuspendableBus bus_;
     toolstack::Host* host_ = nullptr;
     DomId domain_{};
+    bool dead_ = false;
 
     Lock bound_lock_{"guest's domain"};
     WaitQueue bound_{"the guest's first domain"};

@@ -36,6 +36,7 @@ ScenarioRun::~ScenarioRun() {
         site.host->stop();
         site.backends.reset();
     }
+    workloads_.clear();
     guests_.clear();
     for (Site& site : sites_) site.host.reset();
 }
@@ -143,26 +144,37 @@ void ScenarioRun::start_workloads() {
 }
 
 void ScenarioRun::start_migrations() {
-    for (std::size_t i = 0; i < scenario_.migrations.size(); ++i) {
-        const MigrateSpec& spec = scenario_.migrations[i];
-        Guest& guest =
-            **std::find_if(guests_.begin(), guests_.end(), [&](const auto& g) { return g->name() == spec.guest; });
-        toolstack::Host& host = *site_named(scenario_.guest(spec.guest)->host).host;
-        if (options_.no_migration) continue;
-        if (options_.migrate_at && i == 0) {
-            engine_.at_step(first_step_ + 1 + *options_.migrate_at, [this, &spec, &guest, &host]() -> Cpu* {
-                host.spawn_job("xl migrate", [this, &spec, &guest] { migrate(spec, guest); });
-                return &host.job_cpu();
-            });
+    if (options_.no_migration) return;
+    for (auto& guest : guests_) {
+        std::vector<Move> moves;
+        for (std::size_t i = 0; i < scenario_.migrations.size(); ++i) {
+            const MigrateSpec& spec = scenario_.migrations[i];
+            if (spec.guest == guest->name())
+                moves.push_back({&spec, engine_.add_stream("migrate." + std::to_string(i) + ".after")});
+        }
+        if (moves.empty()) continue;
+        toolstack::Host& host = *site_named(scenario_.guest(guest->name())->host).host;
+        const auto job = [this, &guest = *guest, moves] { migrate_in_turn(moves, guest); };
+        if (!options_.migrate_at) {
+            host.spawn_job("xl migrate", job);
             continue;
         }
-        const std::uint32_t when = engine_.add_stream("migrate." + std::to_string(i) + ".after");
-        host.spawn_job("xl migrate", [this, &spec, &guest, when] {
-            const unsigned after = engine_.pick(when, spec.after_operations + 1);
-            for (auto& w : workloads_)
-                if (w->guest() == spec.guest) w->wait_completed(after);
-            migrate(spec, guest);
+        engine_.at_step(first_step_ + 1 + *options_.migrate_at, [&host, job]() -> Cpu* {
+            host.spawn_job("xl migrate", job);
+            return &host.job_cpu();
         });
+    }
+}
+
+void ScenarioRun::migrate_in_turn(const std::vector<Move>& moves, Guest& guest) {
+    bool now = options_.migrate_at.has_value();
+    for (const Move& move : moves) {
+        if (!std::exchange(now, false)) {
+            const unsigned after = engine_.pick(move.when, move.spec->after_operations + 1);
+            for (auto& w : workloads_)
+                if (w->guest() == guest.name()) w->wait_completed(after);
+        }
+        migrate(*move.spec, guest);
     }
 }
 

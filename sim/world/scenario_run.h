@@ -39,7 +39,12 @@ private:
     Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
     void boot_guests();
     void start_workloads();
+    struct Move {
+        const MigrateSpec* spec;
+        std::uint32_t when;
+    };
     void start_migrations();
+    void migrate_in_turn(const std::vector<Move>& moves, Guest& guest);
     Site& site_of(const Guest& guest);
     Site& site_named(const std::string& name);
     void migrate(const MigrateSpec& spec, Guest& guest);

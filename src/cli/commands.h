@@ -1,0 +1,23 @@
+// The commands of `xenrig`: each adds its options to the parser and, when it was chosen, is run for an exit code.
+//
+// Exit codes, the same for all: 0 all well, 1 something was found wrong, 2 the command could not do its work.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace xenrig::cli {
+
+using Action = std::function<int()>;
+
+inline constexpr int kWell = 0, kFoundWrong = 1, kCouldNot = 2;
+
+/// Sets `chosen` when its command is on the command line.
+void add_run(CLI::App& app, Action& chosen);
+void add_replay(CLI::App& app, Action& chosen);
+void add_conformance(CLI::App& app, Action& chosen);
+
+}  // namespace xenrig::cli

@@ -1,0 +1,236 @@
+// xenrig run and xenrig replay.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "commands.h"
+#include "xenrig/world/run.h"
+
+namespace xenrig::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A longer token goes to a file.
+constexpr std::size_t kTokenPrinted = 200;
+constexpr const char* kTokenFolder = "xenrig-tokens";
+
+int complain(const std::string& what) {
+    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
+    return kCouldNot;
+}
+
+std::string known_scenarios() {
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(XENRIG_SCENARIOS, ignored))
+        if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
+    std::sort(names.begin(), names.end());
+    std::string text;
+    for (const std::string& n : names) text += (text.empty() ? "" : ", ") + n;
+    return text;
+}
+
+/// A file, or the name of one that comes with xenrig.
+Result<world::Scenario> find_scenario(const std::string& name) {
+    if (fs::exists(name)) return world::load_scenario(name);
+    const fs::path known = fs::path(XENRIG_SCENARIOS) / (name + ".toml");
+    if (fs::exists(known)) return world::load_scenario(known.string());
+    return fail(Errno::noent, "there is no scenario '" + name + "': give a .toml file, or one of " + known_scenarios());
+}
+
+/// The token itself, or "@FILE" once it is written.
+std::string show_token(const std::string& token) {
+    if (token.size() <= kTokenPrinted) return token;
+    std::uint32_t hash = 2166136261u;
+    for (const char c : token) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+    char name[24];
+    std::snprintf(name, sizeof name, "%08x.token", hash);
+    const fs::path file = fs::path(kTokenFolder) / name;
+    std::error_code error;
+    fs::create_directories(kTokenFolder, error);
+    std::ofstream out(file);
+    if (!(out << token << '\n') || !out.flush()) {
+        std::fprintf(stderr, "xenrig: %s: can't be written, so here is the whole token\n", file.c_str());
+        return token;
+    }
+    return "@" + file.string();
+}
+
+Result<std::string> read_token(const std::string& argument) {
+    if (argument.empty() || argument.front() != '@') return argument;
+    const std::string file = argument.substr(1);
+    std::ifstream in(file);
+    std::string token;
+    if (!(in >> token)) return fail(Errno::noent, file + ": no token can be read from this file");
+    return token;
+}
+
+void print_problems(const world::RunReport& r) {
+    for (const world::Problem& p : r.problems)
+        std::printf("%s (step %llu): %s\n", p.rule.c_str(), static_cast<unsigned long long>(p.step), p.text.c_str());
+}
+
+void print_counts(const world::RunReport& r) {
+    const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
+    std::printf("  %u operations, %u migrations (%u requests in flight at a suspend), memory model %s\n", r.operations,
+                r.migrations, r.in_flight_at_suspend, r.model.c_str());
+    std::printf("  %llu steps, %llu choices of which %llu picks, %llu switches, %llu upcalls\n", n(r.steps),
+                n(r.choices), n(r.picks), n(r.switches), n(r.upcalls));
+    std::printf("  %llu hypercalls, %llu events sent, %llu grant copies, %llu grant maps, %llu store messages\n",
+                n(r.hypercalls), n(r.events_sent), n(r.grant_copies), n(r.grant_maps), n(r.store_messages));
+    std::printf("  trace hash %016llx\n", n(r.hash));
+}
+
+int tell(const world::RunReport& r, bool trace) {
+    if (r.ok()) {
+        std::printf("well\n");
+        print_counts(r);
+        return kWell;
+    }
+    print_problems(r);
+    if (trace)
+        for (const std::string& line : r.trace_tail) std::printf("    %s\n", line.c_str());
+    print_counts(r);
+    std::printf("replay: xenrig replay %s\n", show_token(r.token).c_str());
+    return kFoundWrong;
+}
+
+/// A line on the terminal that is written over, for whatever takes long.
+class Progress {
+public:
+    explicit Progress(const char* what) : what_(what), on_(isatty(STDERR_FILENO) != 0) {}
+    ~Progress() {
+        if (shown_) std::fprintf(stderr, "\r%*s\r", 60, "");
+    }
+    void operator()(std::uint64_t done, std::uint64_t all) {
+        const std::uint64_t percent = done * 100 / all;
+        if (!on_ || percent == percent_) return;
+        percent_ = percent;
+        shown_ = true;
+        std::fprintf(stderr, "\r%s %llu of %llu (%llu %%)", what_, static_cast<unsigned long long>(done),
+                     static_cast<unsigned long long>(all), static_cast<unsigned long long>(percent));
+    }
+
+private:
+    const char* what_;
+    bool on_, shown_ = false;
+    std::uint64_t percent_ = 101;
+};
+
+struct RunArguments {
+    std::string scenario, migrate_at, model;
+    std::optional<std::uint64_t> seed;
+    std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
+    bool trace = false, hash_only = false;
+};
+
+int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::RunOptions options) {
+    Progress progress{"seed"};
+    std::uint64_t failed = 0, in_flight = 0, migrations = 0;
+    for (std::uint64_t i = 0; i < a.seeds; ++i) {
+        options.seed = a.first_seed + i;
+        const world::RunReport r = world::run(scenario, options);
+        in_flight += r.in_flight_at_suspend;
+        migrations += r.migrations;
+        progress(i + 1, a.seeds);
+        if (r.ok()) continue;
+        if (++failed > 5) continue;
+        std::printf("seed %llu:\n", static_cast<unsigned long long>(*options.seed));
+        (void)tell(r, a.trace);
+    }
+    std::printf("%llu seeds of %s: %llu well, %llu failed; %llu migrations, %llu requests in flight at a suspend\n",
+                static_cast<unsigned long long>(a.seeds), scenario.name.c_str(),
+                static_cast<unsigned long long>(a.seeds - failed), static_cast<unsigned long long>(failed),
+                static_cast<unsigned long long>(migrations), static_cast<unsigned long long>(in_flight));
+    if (failed == 0 && a.seeds >= 100 && migrations != 0 && in_flight == 0) {
+        std::printf("no suspend ever found a request in flight: the campaign has not tested what it is for\n");
+        return kFoundWrong;
+    }
+    return failed == 0 ? kWell : kFoundWrong;
+}
+
+int run_everywhere(const world::Scenario& scenario, const RunArguments& a, const world::RunOptions& options) {
+    Progress progress{"choice point"};
+    const world::EveryReport every = world::migrate_everywhere(
+        scenario, options, a.runs_max, [&](std::uint64_t d, std::uint64_t n) { progress(d, n); });
+    for (const world::RunReport& r : every.failed) (void)tell(r, a.trace);
+    std::printf("%s migrated at %llu of %llu choice points: %llu failed; %u requests in flight at a suspend\n",
+                scenario.name.c_str(), static_cast<unsigned long long>(every.runs),
+                static_cast<unsigned long long>(every.points), static_cast<unsigned long long>(every.failures),
+                every.in_flight_at_suspend);
+    return every.failures == 0 ? kWell : kFoundWrong;
+}
+
+int run_command(const RunArguments& a) {
+    const auto scenario = find_scenario(a.scenario);
+    if (!scenario) return complain(scenario.error().message);
+    world::RunOptions options{.seed = a.seed, .model = a.model};
+    if (!a.migrate_at.empty()) {
+        if (scenario->migrations.empty())
+            return complain("--migrate-at: scenario '" + scenario->name +
+                            "' has no [migrate], so there is nobody to move");
+        if (a.migrate_at == "every") return run_everywhere(*scenario, a, options);
+        std::uint64_t at = 0;
+        const char* end = a.migrate_at.data() + a.migrate_at.size();
+        const auto parsed = std::from_chars(a.migrate_at.data(), end, at);
+        if (parsed.ec != std::errc{} || parsed.ptr != end)
+            return complain("--migrate-at takes a choice point's number, or 'every'; not '" + a.migrate_at + "'");
+        options.migrate_at = at;
+    }
+    if (a.seeds != 0) return run_seeds(*scenario, a, options);
+    return tell(world::run(*scenario, options), a.trace);
+}
+
+int replay_command(const std::string& argument, const std::string& file, bool trace) {
+    const auto token = read_token(argument);
+    if (!token) return complain(token.error().message);
+    const auto name = world::scenario_of(*token);
+    if (!name) return complain(name.error().message);
+    const auto scenario = find_scenario(file.empty() ? *name : file);
+    if (!scenario) return complain(scenario.error().message);
+    const auto report = world::replay(*scenario, *token);
+    if (!report) return complain(report.error().message);
+    return tell(*report, trace);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& chosen) {
+    auto a = std::make_shared<RunArguments>();
+    CLI::App* command = app.add_subcommand("run", "Runs a scenario and checks what comes of it");
+    command->add_option("SCENARIO", a->scenario, "a .toml file, or the name of one in fixtures/scenarios")->required();
+    command->add_option("--seed", a->seed, "where the choices come from; without one all are the mildest");
+    command->add_option("--seeds", a->seeds, "run so many seeds, one after the other");
+    command->add_option("--first-seed", a->first_seed, "where --seeds begins (0)");
+    command->add_option("--migrate-at", a->migrate_at,
+                        "ask the guest to suspend at this choice point; 'every': one run for each");
+    command->add_option("--runs", a->runs_max, "with 'every': at most so many, evenly spread (20000)")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--model", a->model, "memory model; without one it is drawn from the seed")
+        ->check(CLI::IsMember({"sc", "tso", "relaxed"}));
+    command->add_flag("--trace", a->trace, "print the last steps before a problem");
+    command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
+}
+
+void add_replay(CLI::App& app, Action& chosen) {
+    struct Arguments {
+        std::string token, scenario;
+        bool trace = false;
+    };
+    auto a = std::make_shared<Arguments>();
+    CLI::App* command = app.add_subcommand("replay", "Runs again what a token stands for");
+    command->add_option("TOKEN", a->token, "as a report printed it; @FILE reads it from a file")->required();
+    command->add_option("--scenario", a->scenario, "the scenario's file, when it is none of fixtures/scenarios");
+    command->add_flag("--trace", a->trace, "print the last steps before the problem");
+    command->callback([a, &chosen] { chosen = [a] { return replay_command(a->token, a->scenario, a->trace); }; });
+}
+
+}  // namespace xenrig::cli
