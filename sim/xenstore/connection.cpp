@@ -168,6 +168,26 @@ std::string Connection::pending_input() const {
     return bytes;
 }
 
+void Connection::restore(std::string_view in, std::string_view out) {
+    if (in.size() >= kHeaderSize) {
+        std::memcpy(&header_in_, in.data(), kHeaderSize);
+        const std::size_t payload = in.size() - kHeaderSize;
+        if (header_in_.len > kPayloadMax || payload > header_in_.len) in = {};
+    }
+    if (!in.empty()) {
+        std::memcpy(&header_in_, in.data(), std::min(in.size(), kHeaderSize));
+        if (in.size() > kHeaderSize) {
+            payload_in_.resize(kPayloadMax);
+            std::memcpy(payload_in_.data(), in.data() + kHeaderSize, in.size() - kHeaderSize);
+        }
+        received_ = in.size();
+    }
+    if (out.empty()) return;
+    // Whole messages and the rest of one, in one piece that has no header of its own.
+    queue(XS_INVALID, 0, 0, out, false, nullptr, {});
+    header_sent_ = true;
+}
+
 std::string Connection::pending_output() const {
     std::string bytes;
     for (const Message& message : out_) {

@@ -86,6 +86,7 @@ public:
     std::map<std::uint64_t, Watch> watches;  ///< by order of registration
     std::map<std::uint32_t, std::unique_ptr<Transaction>> transactions;
     std::uint32_t next_transaction = 1;
+    Port port{};                       ///< of a ring, as INTRODUCE named it
     std::optional<DomId> target;       ///< SET_TARGET: it may do what that domain may
     std::shared_ptr<Request> current;  ///< of the guest's request that is being answered
     bool broken = false;               ///< a ring that is not served any more

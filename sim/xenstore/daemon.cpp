@@ -153,6 +153,14 @@ Result<> Daemon::resume(DomId domain) { return result_of(impl_->resume(domain));
 Result<> Daemon::set_target(DomId domain, DomId target) { return result_of(impl_->set_target(domain, target)); }
 void Daemon::check_domains() { impl_->check_domains(); }
 bool Daemon::service() { return impl_->service(); }
+StateImage Daemon::image() { return impl_->image(); }
+StateImage Daemon::image(DomId domain) { return impl_->image(domain); }
+Result<> Daemon::adopt(const StateImage& image, const std::function<Transport*(std::uint32_t)>& socket) {
+    return result_of(impl_->adopt(image, socket));
+}
+Result<> Daemon::adopt_guest(const StateImage& image, DomId domain) {
+    return result_of(impl_->adopt_guest(image, domain));
+}
 Store& Daemon::store() { return impl_->store; }
 
 }  // namespace xenrig::xenstore

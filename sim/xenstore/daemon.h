@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "sim/xenstore/environment.h"
@@ -20,6 +21,7 @@ namespace xenrig::xenstore {
 
 class Connection;
 class Store;
+struct StateImage;
 
 struct DaemonConfig {
     Personality personality = Personality::c;
@@ -29,6 +31,7 @@ class Daemon {
 public:
     /// The environment must outlive the daemon. The store begins with what xenstored begins with: /tool/xenstored.
     explicit Daemon(Environment& environment, DaemonConfig config = {});
+    /// Hangs up on every stream. Rings are let go without unmap_ring(): another daemon may go on with them.
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -52,6 +55,17 @@ public:
 
     /// A stream has new bytes or new room. StreamDoor calls it; service() looks at rings by itself.
     void wake(Connection& connection);
+
+    /// All that another daemon needs to go on from here (state_image.h: encode). Serve no more with this one then.
+    StateImage image();
+    /// What moves with a domain: its connection, its watches and the nodes below its home.
+    StateImage image(DomId domain);
+    /// Goes on from the image of another daemon; this one is new. Rings are mapped again and go on where their indices
+    /// are; `socket` gives the transport of a socket's client by its number in the image, or null if it has gone.
+    /// Transactions that were open end with EAGAIN. EINVAL, and nothing changed, for the image of a part.
+    Result<> adopt(const StateImage& image, const std::function<Transport*(std::uint32_t)>& socket);
+    /// Gives an introduced domain the watches and the half messages that it had elsewhere.
+    Result<> adopt_guest(const StateImage& image, DomId domain);
 
     Store& store();
 

@@ -14,6 +14,7 @@
 #include "sim/xenstore/active.h"
 #include "sim/xenstore/connection.h"
 #include "sim/xenstore/daemon.h"
+#include "sim/xenstore/state_image.h"
 #include "sim/xenstore/store.h"
 
 namespace xenrig::xenstore {
@@ -28,12 +29,19 @@ struct Daemon::Impl {
     bool service();
 
     // lifecycle.cpp
+    Connection& connect_ring(Domain& domain, std::unique_ptr<RingTransport> ring, Port port);
     Answer<> introduce(DomId id, Port remote);
     Answer<> release(DomId id);
     Answer<> resume(DomId id);
     Answer<> set_target(DomId id, DomId target);
     bool is_introduced(DomId id) const;
     void check_domains();
+
+    // live_update.cpp
+    StateImage image();
+    StateImage image(DomId id);
+    Answer<> adopt(const StateImage& image, const std::function<Transport*(std::uint32_t)>& socket);
+    Answer<> adopt_guest(const StateImage& image, DomId id);
 
     // requests.cpp
     void answer(Connection& connection);

@@ -14,23 +14,30 @@ bool Daemon::Impl::is_introduced(DomId id) const {
     return domain != nullptr && domain->introduced;
 }
 
+Connection& Daemon::Impl::connect_ring(Domain& domain, std::unique_ptr<RingTransport> ring, Port port) {
+    Connection& connection = add(*ring);
+    connection.belong_to(domain, std::move(ring));
+    connection.port = port;
+    rings.emplace(connection.id(), &connection);
+    domain.introduced = true;
+    domain.shutdown = false;
+    domain.connection = &connection;
+    return connection;
+}
+
 Answer<> Daemon::Impl::introduce(DomId id, Port remote) {
     Domain* domain = store.domains().find(id.value);
     if (domain != nullptr && domain->connection != nullptr) {
         // The toolstack makes a new event channel, or a guest that was saved has been restored.
         environment.rebind_ring(id, remote);
+        domain->connection->port = remote;
     } else {
         auto ring = environment.map_ring(id, remote);
         // Dom0 is there from the beginning, with or without a ring.
         if (!ring && id.value == 0) return {};
         if (!ring) return std::unexpected(ring.error().code);
         if (domain == nullptr) domain = &store.domains().add(id, store.generation());
-        Connection& connection = add(**ring);
-        connection.belong_to(*domain, std::move(*ring));
-        rings.emplace(connection.id(), &connection);
-        domain->introduced = true;
-        domain->shutdown = false;
-        domain->connection = &connection;
+        connect_ring(*domain, std::move(*ring), remote);
         if (id.value != 0) store.special_event(kIntroduceDomain, id, true, true);
     }
     Connection& connection = *domain->connection;

@@ -24,6 +24,8 @@
 
 namespace xenrig::xenstore {
 
+struct NodeImage;
+
 template <class T = void>
 using Answer = std::expected<T, Errno>;
 
@@ -68,11 +70,15 @@ public:
     /// The absolute path, or EINVAL: letters, slashes, the caller's path quota.
     Answer<std::string_view> canonical(Connection& connection, std::string_view path, bool special_allowed);
 
-    Tree& tree() { return tree_; }
+    /// The whole tree anew, parents before children; owners that do not exist are replaced by dom0.
+    void restore_nodes(const std::vector<NodeImage>& nodes);
+    /// A transaction that an earlier daemon began; all that it can do is to be started again.
+    void restore_transaction(Connection& connection, std::uint32_t id);
+
+    const Tree& tree() const { return tree_; }
     Domains& domains() { return domains_; }
     Personality personality() const { return personality_; }
     std::uint64_t generation() const { return generation_; }
-    void restore_generation(std::uint64_t generation) { generation_ = generation; }
 
 private:
     /// What decides whether a watcher may hear of a change: the permissions of the node and of its parent.

@@ -41,6 +41,7 @@ void Store::drop_transactions(Connection& connection) {
 }
 
 Answer<> Store::commit(Connection& connection, Transaction& transaction) {
+    if (transaction.restored) return std::unexpected(Errno::again);
     if (transaction.failed) return std::unexpected(Errno::nomem);
     if (transaction.node_created && !connection.privileged()) {
         for (const auto& [owner, count] : transaction.node_changes()) {

@@ -55,6 +55,8 @@ public:
     bool node_created = false;
     /// Some operation failed halfway, so the end will, too.
     bool failed = false;
+    /// It was begun under an earlier daemon, whose copies are gone: it ends with EAGAIN.
+    bool restored = false;
     /// Personality::o: the tree as it was, and as the transaction has made it.
     std::optional<Tree> base, own;
 

@@ -39,13 +39,13 @@ inline std::string message(std::uint32_t type, std::uint32_t req_id, std::uint32
 /// Takes whole messages off the front of `bytes`.
 inline std::vector<Seen> take_messages(std::string& bytes) {
     std::vector<Seen> messages;
-    while (bytes.size() >= sizeof(xsd_sockmsg)) {
-        xsd_sockmsg header;
-        std::memcpy(&header, bytes.data(), sizeof header);
-        if (bytes.size() < sizeof header + header.len) break;
-        messages.push_back({header.type, header.req_id, header.tx_id, bytes.substr(sizeof header, header.len)});
-        bytes.erase(0, sizeof header + header.len);
+    std::size_t at = 0;
+    for (xsd_sockmsg header; bytes.size() - at >= sizeof header; at += sizeof header + header.len) {
+        std::memcpy(&header, bytes.data() + at, sizeof header);
+        if (bytes.size() - at < sizeof header + header.len) break;
+        messages.push_back({header.type, header.req_id, header.tx_id, bytes.substr(at + sizeof header, header.len)});
     }
+    bytes.erase(0, at);
     return messages;
 }
 

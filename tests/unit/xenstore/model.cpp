@@ -87,17 +87,16 @@ void Model::changed(const std::string& path, bool subtree) {
     copy.subtree |= subtree;
 }
 
-void Model::order_of_removal(const std::string& path) {
+bool Model::remove(const std::string& path, bool top) {
+    // A transaction may know a parent's list from before a child was removed outside.
+    if (look(path) == nullptr) return false;
     const std::vector<std::string> children = look(path)->children;
-    for (const std::string& child : children) order_of_removal(below(path, child));
-}
-
-void Model::remove(const std::string& path, bool top) {
-    const std::vector<std::string> children = look(path)->children;
-    for (const std::string& child : children) remove(below(path, child), false);
+    for (const std::string& child : children)
+        if (!remove(below(path, child), false)) return false;
     changed(path, top);
     drop(path);
     std::erase(touch(parent(path)).children, name(path));
+    return true;
 }
 
 std::string Model::commit(Transaction& transaction) {
@@ -171,10 +170,8 @@ std::string Model::answer(const Request& r) {
         case Op::rm:
             if (node == nullptr) return look(parent(r.path)) != nullptr ? "OK" : "ENOENT";
             if (r.path == "/") return "EINVAL";
-            look(parent(r.path));
-            order_of_removal(r.path);
-            remove(r.path, true);
-            return "OK";
+            if (look(parent(r.path)) == nullptr) return "EINVAL";
+            return remove(r.path, true) ? "OK" : "EIO";
         case Op::mkdir:
             if (node != nullptr) return "OK";
             [[fallthrough]];

@@ -62,8 +62,7 @@ private:
     void changed(const std::string& path, bool subtree);
     void tell(const std::string& path, bool subtree);
     void look_up(const std::string& path);
-    void remove(const std::string& path, bool top);
-    void order_of_removal(const std::string& path);
+    bool remove(const std::string& path, bool top);
     std::string answer(const Request& request);
     std::string commit(Transaction& transaction);
 

@@ -1,0 +1,203 @@
+// A daemon goes on from the image of another, in the middle of traffic; a damaged stream is refused where it is
+// damaged.
+#include <gtest/gtest.h>
+
+#include "sim/xenstore/state_image.h"
+#include "sim/xenstore/store.h"
+#include "tests/unit/xenstore/host.h"
+
+namespace xenrig::xenstore::test {
+namespace {
+
+std::string z(std::string_view s) { return std::string(s) + '\0'; }
+
+/// A client that outlives a daemon: bytes in, bytes out.
+class Socket final : public Transport {
+public:
+    std::expected<std::size_t, RingFault> read(std::span<std::byte> to) override {
+        const std::size_t n = std::min(to.size(), in.size());
+        std::memcpy(to.data(), in.data(), n);
+        in.erase(0, n);
+        return n;
+    }
+    std::expected<std::size_t, RingFault> write(std::span<const std::byte> bytes) override {
+        const std::size_t n = std::min(bytes.size(), room);
+        out.append(reinterpret_cast<const char*>(bytes.data()), n);
+        room -= n;
+        return n;
+    }
+    bool can_read() override { return !in.empty(); }
+    bool can_write() override { return room != 0; }
+    void broken(RingFault) override {}
+
+    std::string in, out;
+    std::size_t room = 1 << 20;
+};
+
+class XenstoreLiveUpdate : public testing::Test {
+protected:
+    XenstoreLiveUpdate() {
+        host.exist(1);
+        connection = &daemon->connect(socket);
+        ask(XS_WRITE, z("/local/domain/1/data"));
+        ask(XS_SET_PERMS, z("/local/domain/1/data") + z("n1") + z("r0"));
+        ask(XS_INTRODUCE, z("1") + z("0") + z("7"));
+        ask(XS_WRITE, z("/vm/b") + "2");
+        ask(XS_WRITE, z("/vm/a") + "1");
+    }
+
+    std::vector<Seen> ask(std::uint32_t type, const std::string& payload, std::uint32_t tx = 0) {
+        socket.in += message(type, 1, tx, payload);
+        daemon->wake(*connection);
+        daemon->service();
+        return take_messages(socket.out);
+    }
+    std::string answer(std::uint32_t type, const std::string& payload, std::uint32_t tx = 0) {
+        const auto messages = ask(type, payload, tx);
+        return messages.empty() ? "nothing" : messages.back().payload;
+    }
+
+    /// The state goes through the stream into a new daemon.
+    void update() {
+        const std::string stream = encode(daemon->image());
+        auto image = decode(stream);
+        ASSERT_TRUE(image) << image.error().to_string();
+        // The page stays the guest's; only the old daemon's hold on it goes.
+        daemon = std::make_unique<Daemon>(host);
+        ASSERT_TRUE(daemon->adopt(*image, [&](std::uint32_t) { return &socket; }));
+        connection = nullptr;
+    }
+
+    Host host;
+    Socket socket;
+    std::unique_ptr<Daemon> daemon = std::make_unique<Daemon>(host);
+    Connection* connection = nullptr;
+};
+
+TEST_F(XenstoreLiveUpdate, KeepsTheTreeItsOrderAndPermissions) {
+    const StateImage before = daemon->image();
+    update();
+    const StateImage after = daemon->image();
+    ASSERT_EQ(before.nodes.size(), after.nodes.size());
+    for (std::size_t i = 0; i < before.nodes.size(); ++i) {
+        EXPECT_EQ(before.nodes[i].path, after.nodes[i].path);
+        EXPECT_EQ(before.nodes[i].value, after.nodes[i].value);
+        EXPECT_EQ(before.nodes[i].perms, after.nodes[i].perms);
+    }
+    EXPECT_EQ(encode(before), encode(after));
+}
+
+TEST_F(XenstoreLiveUpdate, KeepsAGuestsRingWatchesAndHalfAMessage) {
+    GuestEnd guest(host.exist(1));
+    const auto settle = [&] {
+        while (daemon->service() || guest.move()) {
+        }
+        return guest.messages();
+    };
+    guest.send(message(XS_WATCH, 5, 0, z("data") + z("token")));
+    EXPECT_EQ(settle().size(), 2u);
+    const std::string write = message(XS_WRITE, 6, 0, z("data/x") + "v");
+    guest.send(write.substr(0, 20));
+    settle();
+
+    update();
+    guest.send(write.substr(20));
+    const auto seen = settle();
+    ASSERT_EQ(seen.size(), 2u);
+    EXPECT_EQ(seen[0].payload, z("data/x") + z("token"));
+    EXPECT_EQ(seen[1].req_id, 6u);
+    EXPECT_EQ(daemon->store().tree().find("/local/domain/1/data/x")->value(), "v");
+}
+
+TEST_F(XenstoreLiveUpdate, SendsTheRestOfAnAnswerThatWasHalfSent) {
+    socket.room = 18;
+    socket.in += message(XS_READ, 1, 0, z("/vm/b")) + message(XS_DIRECTORY, 2, 0, z("/vm"));
+    daemon->wake(*connection);
+    daemon->service();
+    update();
+    socket.room = 1 << 20;
+    daemon->service();
+    const auto seen = take_messages(socket.out);
+    ASSERT_EQ(seen.size(), 2u);
+    EXPECT_EQ(seen[0].payload, "2");
+    EXPECT_EQ(seen[1].payload, z("b") + z("a"));
+}
+
+TEST_F(XenstoreLiveUpdate, LetsATransactionBeginAgain) {
+    GuestEnd guest(host.exist(1));
+    const auto settle = [&] {
+        while (daemon->service() || guest.move()) {
+        }
+        return guest.messages();
+    };
+    guest.send(message(XS_TRANSACTION_START, 1, 0, z("")));
+    EXPECT_EQ(settle().back().payload, z("1"));
+    update();
+    guest.send(message(XS_TRANSACTION_END, 2, 1, z("T")));
+    EXPECT_EQ(settle().back().payload, z("EAGAIN"));
+    guest.send(message(XS_TRANSACTION_START, 3, 0, z("")));
+    EXPECT_EQ(settle().back().payload, z("2"));
+}
+
+TEST_F(XenstoreLiveUpdate, AStreamWithAnyByteMissingIsRefusedWithItsOffset) {
+    const std::string stream = encode(daemon->image());
+    for (std::size_t length = 0; length < stream.size(); length += 3) {
+        const auto image = decode(std::string_view(stream).substr(0, length));
+        ASSERT_FALSE(image) << length;
+        EXPECT_EQ(image.error().code, Errno::badmsg);
+        EXPECT_NE(image.error().message.find("offset"), std::string::npos);
+    }
+}
+
+TEST_F(XenstoreLiveUpdate, AStreamWithAnyByteChangedIsRefusedOrIsAnotherState) {
+    const std::string stream = encode(daemon->image());
+    std::size_t refused = 0;
+    for (std::size_t at = 0; at < stream.size(); ++at) {
+        std::string damaged = stream;
+        damaged[at] = static_cast<char>(damaged[at] ^ 0x80);
+        const auto image = decode(damaged);
+        if (!image) {
+            ++refused;
+        } else {
+            EXPECT_NE(encode(*image), "");
+        }
+    }
+    EXPECT_GT(refused, stream.size() / 4);
+}
+
+TEST_F(XenstoreLiveUpdate, ADomainsPartHoldsItsWatchesAndItsHome) {
+    GuestEnd guest(host.exist(1));
+    guest.send(message(XS_WATCH, 5, 0, z("data") + z("token")));
+    while (daemon->service() || guest.move()) {
+    }
+    const auto image = decode(encode(daemon->image(DomId(1))));
+    ASSERT_TRUE(image) << image.error().to_string();
+    ASSERT_EQ(image->watches.size(), 1u);
+    EXPECT_EQ(image->watches[0].path, "data");
+    ASSERT_EQ(image->nodes.size(), 2u);
+    EXPECT_EQ(image->nodes[1].path, "/local/domain/1/data");
+    EXPECT_FALSE(Daemon(host).adopt(*image, {}));
+}
+
+TEST_F(XenstoreLiveUpdate, ADomainsWatchesFollowItToAnotherNumber) {
+    GuestEnd guest(host.exist(1));
+    guest.send(message(XS_WATCH, 5, 0, z("data") + z("token")));
+    while (daemon->service() || guest.move()) {
+    }
+    const StateImage image = daemon->image(DomId(1));
+
+    GuestEnd moved(host.exist(2));
+    ask(XS_WRITE, z("/local/domain/2/data"));
+    ask(XS_SET_PERMS, z("/local/domain/2/data") + z("n2"));
+    ask(XS_INTRODUCE, z("2") + z("0") + z("7"));
+    ASSERT_TRUE(daemon->adopt_guest(image, DomId(2)));
+    ask(XS_WRITE, z("/local/domain/2/data/x") + "1");
+    while (daemon->service() || moved.move()) {
+    }
+    const auto seen = moved.messages();
+    ASSERT_EQ(seen.size(), 1u);
+    EXPECT_EQ(seen[0].payload, z("data/x") + z("token"));
+}
+
+}  // namespace
+}  // namespace xenrig::xenstore::test
