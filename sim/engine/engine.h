@@ -57,6 +57,8 @@ public:
 
     std::uint64_t steps() const { return step_; }
     const Trace& trace_log() const { return trace_; }
+    /// Hears every record of the trace.
+    void set_listener(std::function<void(const Record&)> listener) { trace_.set_listener(std::move(listener)); }
     const Choices& choices() const { return choices_; }
     const Config& config() const { return config_; }
 

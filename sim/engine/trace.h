@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,7 +47,11 @@ public:
         mix(static_cast<std::uint64_t>(r.event) | std::uint64_t{r.cpu} << 8 | r.a << 24);
         mix(r.b ^ (r.c << 32 | r.c >> 32));
         recent_[count_++ % kRecent] = r;
+        if (listener_) [[unlikely]]
+            listener_(r);
     }
+    /// Hears every record.
+    void set_listener(std::function<void(const Record&)> listener) { listener_ = std::move(listener); }
     /// A record with a name, which counts in the hash too.
     void note(std::uint64_t step, std::uint16_t cpu, const char* what, std::uint64_t a, std::uint64_t b,
               std::uint64_t c);
@@ -64,6 +69,7 @@ private:
 
     static constexpr std::size_t kRecent = 1024;
 
+    std::function<void(const Record&)> listener_;
     std::uint64_t hash_ = 0xcbf29ce484222325ull;
     std::uint64_t count_ = 0;
     /// Not cleared: a world is made and thrown away in microseconds.

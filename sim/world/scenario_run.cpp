@@ -26,6 +26,9 @@ toolstack::DomainSpec domain_spec(const GuestSpec& guest, const Scenario& scenar
 ScenarioRun::ScenarioRun(const Scenario& scenario, const RunOptions& options, engine::Source& source,
                          engine::Model model)
     : scenario_(scenario), options_(options), engine_(source, {.model = model, .steps_max = options.steps_max}) {
+    if (options_.trace)
+        engine_.set_listener(
+            [this](const engine::Record& r) { options_.trace(engine::describe(r, engine_.cpu_name(r.cpu))); });
     make_sites();
 }
 

@@ -126,7 +126,7 @@ private:
 };
 
 struct RunArguments {
-    std::string scenario, migrate_at, model;
+    std::string scenario, migrate_at, model, trace_to;
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
     bool trace = false, hash_only = false;
@@ -185,6 +185,12 @@ int run_command(const RunArguments& a) {
             return complain("--migrate-at takes a choice point's number, or 'every'; not '" + a.migrate_at + "'");
         options.migrate_at = at;
     }
+    std::ofstream trace;
+    if (!a.trace_to.empty()) {
+        trace.open(a.trace_to);
+        if (!trace) return complain(a.trace_to + ": can't be written");
+        options.trace = [&trace](const std::string& line) { trace << line << '\n'; };
+    }
     if (a.seeds != 0) return run_seeds(*scenario, a, options);
     return tell(world::run(*scenario, options), a.trace);
 }
@@ -217,6 +223,8 @@ void add_run(CLI::App& app, Action& chosen) {
     command->add_option("--model", a->model, "memory model; without one it is drawn from the seed")
         ->check(CLI::IsMember({"sc", "tso", "relaxed"}));
     command->add_flag("--trace", a->trace, "print the last steps before a problem");
+    command->add_option("--trace-to", a->trace_to,
+                        "write every step to this file: two of them, and diff shows where runs part");
     command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
 }
 

@@ -22,6 +22,8 @@ struct RunOptions {
     std::optional<std::uint64_t> migrate_at;
     /// The scenario's migrations do not take place.
     bool no_migration = false;
+    /// Hears every line of the trace.
+    std::function<void(const std::string&)> trace;
     /// A run with more steps than this is a livelock.
     std::uint64_t steps_max = 5'000'000;
 };

@@ -199,7 +199,8 @@ void BlkbackRing::finish(Job& job) {
 }
 
 void BlkbackRing::answer(const Request& request, Status status) {
-    auto response = zeroed<Response>();
+    Response response;
+    clear(response);
     response.id = request.id;
     response.operation = request.operation;
     response.status = static_cast<std::int16_t>(status);

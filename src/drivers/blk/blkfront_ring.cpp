@@ -65,7 +65,8 @@ BlkfrontRing::~BlkfrontRing() {
 Result<> BlkfrontRing::put(BlkOp& op) {
     Slot& slot = slots_[free_.back()];
     const auto operation = wire_op(op.kind);
-    auto request = zeroed<Request>();
+    Request request;
+    clear(request);
     request.operation = slot.operation = static_cast<std::uint8_t>(operation);
     request.nr_segments = op.segment_count;
     request.handle = handle_;

@@ -35,12 +35,11 @@ enum class Status : std::int16_t {
     not_supported = BLKIF_RSP_EOPNOTSUPP,
 };
 
-/// All bytes zero, those between the fields too: nothing of our own memory goes to the peer.
+/// All bytes zero, those between the fields too: nothing of our own memory goes to the peer. In place, because a copy
+/// of a struct need not carry its padding.
 template <class Message>
-Message zeroed() {
-    Message m;
-    std::memset(&m, 0, sizeof m);
-    return m;
+void clear(Message& m) {
+    std::memset(static_cast<void*>(&m), 0, sizeof m);
 }
 
 }  // namespace xenrig::blk
