@@ -1,10 +1,13 @@
 #include "sim/xenstore/daemon.h"
 
 #include "sim/xenstore/daemon_impl.h"
+#include "xenrig/abi/check.h"
 
 namespace xenrig::xenstore {
 
-Daemon::Impl::Impl(Environment& env, DaemonConfig config) : environment(env), store(env, config.personality) {}
+Daemon::Impl::Impl(Environment& env, DaemonConfig config) : environment(env), store(env) {
+    check(supported(config.personality), "a daemon has a personality that is there");
+}
 
 Daemon::Impl::~Impl() {
     for (auto& [id, connection] : connections) {

@@ -2,7 +2,8 @@
 //
 // One pass looks at every connection in the order in which they came: it takes at most one message from each and writes
 // at most one to each, so which of two identical events is still unsent, and is merged, is as in the real daemon. The
-// reference is C xenstored's development head; Personality::o answers as oxenstored (personality.h).
+// reference is C xenstored's development head. Left out of it: the write rate limit, which needs a clock, and what a
+// guest's open transactions take of its memory quota, because their nodes are shared with the tree.
 //
 // Threads: one task at a time is in service() or any call that changes connections; StreamDoor::feed() may be called
 // at any time. Nothing here reads a clock or a hash table's order.
@@ -29,7 +30,8 @@ struct DaemonConfig {
 
 class Daemon {
 public:
-    /// The environment must outlive the daemon. The store begins with what xenstored begins with: /tool/xenstored.
+    /// The personality is a supported one. The environment must outlive the daemon. The store begins with what
+    /// xenstored begins with: /tool/xenstored.
     explicit Daemon(Environment& environment, DaemonConfig config = {});
     /// Hangs up on every stream. Rings are let go without unmap_ring(): another daemon may go on with them.
     ~Daemon();

@@ -6,8 +6,7 @@
 
 namespace xenrig::xenstore {
 
-Store::Store(Environment& environment, Personality personality)
-    : environment_(environment), personality_(personality), domains_(environment) {
+Store::Store(Environment& environment) : environment_(environment), domains_(environment) {
     domains_.add(DomId(0), generation_).introduced = true;
     const auto begin = [&](Ref<Node>& node) { node->generation = ++generation_; };
     begin(tree_.edit("/"));

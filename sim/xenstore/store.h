@@ -16,7 +16,6 @@
 #include "sim/xenstore/connection.h"
 #include "sim/xenstore/domains.h"
 #include "sim/xenstore/environment.h"
-#include "sim/xenstore/personality.h"
 #include "sim/xenstore/transaction.h"
 #include "sim/xenstore/tree.h"
 #include "sim/xenstore/watches.h"
@@ -36,7 +35,7 @@ struct Caller {
 
 class Store {
 public:
-    Store(Environment& environment, Personality personality);
+    explicit Store(Environment& environment);
 
     Answer<std::string_view> read(Caller caller, std::string_view path);
     /// The names of the children, each with its nul.
@@ -77,7 +76,6 @@ public:
 
     const Tree& tree() const { return tree_; }
     Domains& domains() { return domains_; }
-    Personality personality() const { return personality_; }
     std::uint64_t generation() const { return generation_; }
 
 private:
@@ -120,7 +118,6 @@ private:
     void changed(Caller caller, std::string_view path, const Perms* old_perms = nullptr);
 
     Environment& environment_;
-    const Personality personality_;
     Tree tree_;
     Domains domains_;
     WatchIndex watches_;

@@ -57,8 +57,6 @@ public:
     bool failed = false;
     /// It was begun under an earlier daemon, whose copies are gone: it ends with EAGAIN.
     bool restored = false;
-    /// Personality::o: the tree as it was, and as the transaction has made it.
-    std::optional<Tree> base, own;
 
 private:
     struct Hash {

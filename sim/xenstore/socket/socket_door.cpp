@@ -197,6 +197,9 @@ bool remove_stale(const std::string& path) {
 }  // namespace
 
 int run_xenstored(const SocketDoorConfig& config) {
+    if (!supported(config.personality))
+        return complain(config.path,
+                        "only C xenstored's personality is there so far; leave --personality out, or use c");
     if (config.path.empty() || config.path.size() > 107)
         return complain(config.path, "a unix socket's path has 1 to 107 bytes");
     if (!remove_stale(config.path))

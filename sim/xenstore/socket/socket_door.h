@@ -16,7 +16,7 @@ struct SocketDoorConfig {
 };
 
 /// Serves until SIGINT or SIGTERM, then removes the socket. Returns the exit code of the program: 0, or 2 after a
-/// sentence on stderr when the socket cannot be made.
+/// sentence on stderr when the socket cannot be made or the personality is not there.
 int run_xenstored(const SocketDoorConfig& config);
 
 }  // namespace xenrig::xenstore
