@@ -18,6 +18,7 @@ inline constexpr int kWell = 0, kFoundWrong = 1, kCouldNot = 2;
 /// Sets `chosen` when its command is on the command line.
 void add_run(CLI::App& app, Action& chosen);
 void add_replay(CLI::App& app, Action& chosen);
+void add_serve(CLI::App& app, Action& chosen);
 void add_conformance(CLI::App& app, Action& chosen);
 
 }  // namespace xenrig::cli

@@ -15,6 +15,7 @@ constexpr const char* kAbout =
     "  xenrig run blk-migrate --seeds 1000      a thousand\n"
     "  xenrig run blk-migrate --migrate-at every\n"
     "  xenrig replay TOKEN                      the run that a report was about, again\n"
+    "  xenrig serve --disk IMAGE --nbd SOCKET   a guest's disk, for real NBD clients\n"
     "  xenrig COMMAND --help                    more on each\n"
     "\n"
     "Exit codes: 0 all well, 1 something was found wrong, 2 usage or error.";
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
     xenrig::cli::Action chosen;
     xenrig::cli::add_run(app, chosen);
     xenrig::cli::add_replay(app, chosen);
+    xenrig::cli::add_serve(app, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
