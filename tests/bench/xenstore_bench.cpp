@@ -97,14 +97,12 @@ BENCHMARK(CreateAndRemove)->Apply(sizes);
 void OneDirectoryOfAMillion(benchmark::State& state) {
     World world(0);
     for (int i = 0; i < 1'000'000; ++i) (void)world.store.write(world.caller, "/d/node" + std::to_string(i), "value");
-    std::size_t parts = 0;
     unsigned i = 0;
     for (auto _ : state) {
         const std::string path = "/d/node" + std::to_string(i = (i + 7'919) % 1'000'000);
         benchmark::DoNotOptimize(world.store.rm(world.caller, path));
         benchmark::DoNotOptimize(world.store.write(world.caller, path, "value"));
         benchmark::DoNotOptimize(world.store.directory_part(world.caller, "/d", i * 9));
-        ++parts;
     }
     state.SetLabel("remove, create, one part of the list");
 }

@@ -194,12 +194,13 @@ private:
         int ok = 0, errors = 0, events = 0;
         std::string first = "none";
         std::map<std::string, int> others;
+        const std::string asked = step["conn"];
         for (int i = 0; i < int(step["n"]); ++i) {
-            send(step["conn"], request(step, i));
+            send(asked, request(step, i));
             settle();
             for (auto& [name, c] : clients_) {
                 for (const Seen& m : messages_of(*c)) {
-                    if (name != step["conn"]) {
+                    if (name != asked) {
                         ++others[name];
                     } else if (m.type == XS_WATCH_EVENT) {
                         ++events;
@@ -211,7 +212,7 @@ private:
                 }
             }
         }
-        return {{step["conn"], {tally(ok, errors, events, first, others)}}};
+        return {{asked, {tally(ok, errors, events, first, others)}}};
     }
 
     Host host_;
