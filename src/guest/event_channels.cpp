@@ -1,7 +1,6 @@
 #include "xenrig/guest/event_channels.h"
 
 #include <algorithm>
-#include <iterator>
 #include <mutex>
 
 #include "event_words.h"
@@ -53,11 +52,11 @@ void EventChannels::end_epoch() {
 }
 
 void EventChannels::bury() {
-    std::vector<BoundPtr> ended;
+    std::vector<BoundPtr> at_rest;
     const std::lock_guard held(lock_);
-    const auto at_rest = std::stable_partition(ended_.begin(), ended_.end(), [](const auto& b) { return b->running; });
-    ended.assign(std::make_move_iterator(at_rest), std::make_move_iterator(ended_.end()));
-    ended_.erase(at_rest, ended_.end());
+    for (const BoundPtr& bound : ended_)
+        if (!bound->running) at_rest.push_back(bound);
+    std::erase_if(ended_, [](const BoundPtr& bound) { return !bound->running; });
 }
 
 Result<Channel> EventChannels::alloc_unbound(DomId remote, EventHandler handler) {
