@@ -1,0 +1,15 @@
+// The checks that exist, a list for each header: docs/conformance/<header>.md says what each does and why.
+#pragma once
+
+#include <vector>
+
+#include "sim/conformance/check.h"
+#include "sim/conformance/subject.h"
+
+namespace xenrig::conformance {
+
+std::vector<Check> ring_checks(const Subjects& subjects = own_drivers());
+std::vector<Check> xenbus_checks(const Subjects& subjects = own_drivers());
+std::vector<Check> blkif_checks(const Subjects& subjects = own_drivers());
+
+}  // namespace xenrig::conformance

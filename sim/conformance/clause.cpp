@@ -1,0 +1,35 @@
+#include "sim/conformance/clause.h"
+
+namespace xenrig::conformance {
+
+namespace {
+
+void play(const Clause& clause, Role subject, const Subjects& subjects, Verdict& verdict) {
+    const auto once = [&](Conditions c) {
+        c.read_only = clause.runs.read_only_disk;
+        for (const auto script : clause.scripts) {
+            if (verdict.failed()) return;
+            Stage stage(verdict, subjects, subject, c);
+            stage.play(script);
+        }
+    };
+    once({});
+    for (unsigned seed = 1; seed <= clause.runs.seeds; ++seed)
+        for (const engine::Model model : clause.runs.models) once({.seed = seed, .model = model});
+}
+
+}  // namespace
+
+std::vector<Check> checks_of(const char* header, std::span<const Clause> clauses, const Subjects& subjects) {
+    std::vector<Check> checks;
+    for (const Clause& clause : clauses) {
+        const auto run = [clause, subjects](Verdict& verdict) {
+            if (clause.subject != Role::frontend) play(clause, Role::backend, subjects, verdict);
+            if (clause.subject != Role::backend && !verdict.failed()) play(clause, Role::frontend, subjects, verdict);
+        };
+        checks.push_back({clause.id, header, clause.line, clause.subject, clause.words, run});
+    }
+    return checks;
+}
+
+}  // namespace xenrig::conformance

@@ -1,0 +1,32 @@
+// The row of a table of checks, and what makes checks of a table.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "sim/conformance/check.h"
+#include "sim/conformance/stage.h"
+
+namespace xenrig::conformance {
+
+/// How often a script is played: once with the mildest choices, and once for each seed with each model.
+struct Runs {
+    unsigned seeds = 0;
+    std::vector<engine::Model> models = {engine::Model::sc};
+    bool read_only_disk = false;
+};
+
+struct Clause {
+    const char* id;
+    unsigned line;
+    Role subject;
+    const char* words;
+    /// Each has a stage of its own.
+    std::vector<void (*)(Stage&)> scripts;
+    Runs runs = {};
+};
+
+/// Checks of these clauses against these subjects.
+std::vector<Check> checks_of(const char* header, std::span<const Clause> clauses, const Subjects& subjects);
+
+}  // namespace xenrig::conformance

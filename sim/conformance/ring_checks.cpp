@@ -1,0 +1,15 @@
+#include "sim/conformance/checks.h"
+#include "sim/conformance/ring_clauses.h"
+
+namespace xenrig::conformance {
+
+std::vector<Check> ring_checks(const Subjects& subjects) {
+    std::vector<Check> all = checks_of("xen/io/ring.h", ring_frontend_clauses(), subjects);
+    for (Check& c : checks_of("xen/io/ring.h", ring_backend_clauses(), subjects)) all.push_back(std::move(c));
+    return all;
+}
+
+std::vector<Check> xenbus_checks(const Subjects&) { return {}; }
+std::vector<Check> blkif_checks(const Subjects&) { return {}; }
+
+}  // namespace xenrig::conformance
