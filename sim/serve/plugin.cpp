@@ -5,8 +5,11 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include <unistd.h>
+
 #include <cinttypes>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -23,6 +26,13 @@ using xenrig::serve::Request;
 
 xenrig::serve::ServerOptions options;
 std::unique_ptr<DiskServer> server;
+/// nbdkit makes the socket, and leaves it behind.
+std::string socket_to_remove;
+
+void remove_socket() {
+    if (!socket_to_remove.empty()) ::unlink(socket_to_remove.c_str());
+    socket_to_remove.clear();
+}
 
 /// Xen's error numbers are Linux's wherever both have one.
 int answer(const xenrig::Result<>& result) {
@@ -51,8 +61,10 @@ int config(const char* key, const char* value) {
         if (!path) return -1;
         options.recording = path;
         std::free(path);
+    } else if (std::strcmp(key, "remove-socket") == 0) {
+        socket_to_remove = value;
     } else {
-        nbdkit_error("unknown parameter '%s'; there are disk, read-only, seed and record", key);
+        nbdkit_error("unknown parameter '%s'; there are disk, read-only, seed, record and remove-socket", key);
         return -1;
     }
     return 0;
@@ -71,6 +83,7 @@ int after_fork() {
     auto started = DiskServer::start(options);
     if (!started) {
         nbdkit_error("%s", started.error().to_string().c_str());
+        remove_socket();
         return -1;
     }
     server = std::move(*started);
@@ -79,6 +92,7 @@ int after_fork() {
 
 /// No client and no thread of nbdkit's is left.
 void cleanup() {
+    remove_socket();
     if (!server) return;
     const auto report = server->stop();
     server.reset();
@@ -136,7 +150,8 @@ nbdkit_plugin describe() {
         "disk=FILE         the image (required)\n"
         "read-only=BOOL    the guest's disk can't be written\n"
         "seed=N            where the world's choices come from\n"
-        "record=FILE       record what comes from outside";
+        "record=FILE       record what comes from outside\n"
+        "remove-socket=S   remove this file at the end";
     p.magic_config_key = "disk";
     p.after_fork = after_fork;
     p.cleanup = cleanup;

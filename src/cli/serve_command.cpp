@@ -44,7 +44,7 @@ std::optional<std::string> find_plugin() {
     return std::nullopt;
 }
 
-/// An empty file system socket address, or what is wrong with the path.
+/// EINVAL when the path is too long for one.
 Result<sockaddr_un> socket_address(const std::string& path) {
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     if (path.size() >= sizeof address.sun_path)
@@ -54,21 +54,23 @@ Result<sockaddr_un> socket_address(const std::string& path) {
     return address;
 }
 
-/// Nothing may be there, and its folder must be.
-Result<> check_socket(const std::string& path) {
-    const auto address = socket_address(path);
-    if (!address) return std::unexpected(address.error());
+/// The folder of a file that is to be made.
+Result<> check_folder(const std::string& path) {
     std::error_code error;
     const fs::path folder = fs::absolute(path).parent_path();
     if (!fs::is_directory(folder, error))
         return fail(Errno::noent, path + ": there is no folder " + folder.string() + "; make it first");
+    if (::access(folder.c_str(), W_OK) != 0)
+        return fail(Errno::access, path + ": nothing can be made in " + folder.string() + ": " + std::strerror(errno));
+    return {};
+}
+
+/// Nothing may be there, and its folder must be.
+Result<> check_socket(const std::string& path) {
+    const auto address = socket_address(path);
+    if (!address) return std::unexpected(address.error());
     struct stat st{};
-    if (::lstat(path.c_str(), &st) != 0) {
-        if (::access(folder.c_str(), W_OK) != 0)
-            return fail(Errno::access,
-                        path + ": can't make a socket in " + folder.string() + ": " + std::strerror(errno));
-        return {};
-    }
+    if (::lstat(path.c_str(), &st) != 0) return check_folder(path);
     if (!S_ISSOCK(st.st_mode))
         return fail(Errno::exist, path + ": is there already, and no socket; choose another name");
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -105,20 +107,24 @@ int serve_command(const ServeArguments& a) {
         return complain(image.error().message + (rights && !a.read_only ? "; --read-only may do" : ""));
     }
     if (auto free = check_socket(a.socket); !free) return complain(free.error().message);
+    if (!a.record.empty())
+        if (auto folder = check_folder(a.record); !folder) return complain(folder.error().message);
     const auto plugin = find_plugin();
     if (!plugin)
         return complain(std::string(kPlugin) +
                         " is not beside this program: install nbdkit-plugin-dev and build xenrig again");
 
-    // nbdkit's own filter cuts up requests that are not whole sectors.
+    const std::string socket = fs::absolute(a.socket).string();
+    // nbdkit's own filter makes whole sectors of requests that are none.
     std::vector<std::string> args = {"nbdkit",
                                      "-f",
                                      "-U",
-                                     fs::absolute(a.socket).string(),
+                                     socket,
                                      "--filter=blocksize",
                                      *plugin,
                                      "disk=" + fs::absolute(a.disk).string(),
-                                     "minblock=512"};
+                                     "minblock=512",
+                                     "remove-socket=" + socket};
     if (a.read_only) {
         args.insert(args.begin() + 1, "-r");
         args.push_back("read-only=true");
@@ -131,7 +137,7 @@ int serve_command(const ServeArguments& a) {
 
     std::fprintf(stderr, "xenrig: %s, %llu bytes%s, as nbd+unix:///?socket=%s; ends on SIGINT and SIGTERM\n",
                  a.disk.c_str(), static_cast<unsigned long long>((*image)->info().bytes),
-                 a.read_only ? ", read-only" : "", fs::absolute(a.socket).c_str());
+                 a.read_only ? ", read-only" : "", socket.c_str());
     ::execvp("nbdkit", argv.data());
     if (errno == ENOENT) return complain("nbdkit is not installed; on Debian: apt install nbdkit");
     return complain(std::string("nbdkit can't be started: ") + std::strerror(errno));
