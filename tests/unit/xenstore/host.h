@@ -86,12 +86,12 @@ private:
 /// The guest's end of a ring: what a well-behaved driver does.
 class GuestEnd {
 public:
-    explicit GuestEnd(RingPage& page) : page_(page) {}
+    explicit GuestEnd(RingPage& page) : page_(&page) {}
 
     void send(std::string_view bytes) { waiting_ += bytes; }
     /// Puts what fits onto the ring and takes what is there; true when either was something.
     bool move() {
-        auto& ring = page_.ring();
+        auto& ring = page_->ring();
         bool moved = false;
         while (!waiting_.empty() && ring.req_prod - ring.req_cons < XENSTORE_RING_SIZE) {
             ring.req[MASK_XENSTORE_IDX(ring.req_prod)] = waiting_.front();
@@ -99,7 +99,7 @@ public:
             ++ring.req_prod;
             moved = true;
         }
-        while (ring.rsp_cons != ring.rsp_prod) {
+        while (ring.rsp_cons != ring.rsp_prod && ring.rsp_prod - ring.rsp_cons <= XENSTORE_RING_SIZE) {
             received_ += ring.rsp[MASK_XENSTORE_IDX(ring.rsp_cons)];
             ++ring.rsp_cons;
             moved = true;
@@ -109,7 +109,7 @@ public:
     std::vector<Seen> messages() { return take_messages(received_); }
 
 private:
-    RingPage& page_;
+    RingPage* page_;
     std::string waiting_, received_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "sim/xenstore/store.h"
 #include "tests/unit/xenstore/host.h"
+#include "tests/unit/xenstore/random.h"
 
 namespace xenrig::xenstore::test {
 namespace {
@@ -182,6 +183,58 @@ TEST_F(XenstoreHostile, TenThousandIdleConnectionsDisturbNobody) {
     std::vector<std::unique_ptr<StreamDoor>> idle;
     for (int i = 0; i < 10'000; ++i) idle.push_back(std::make_unique<StreamDoor>(daemon));
     for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(dom0_is_served());
+}
+
+/// Something like a message: often well formed, sometimes not.
+std::string random_message(Random& random) {
+    static constexpr std::string_view kPieces[] = {"/",  "a", "b/c", "@releaseDomain", "data", "T",   "F", "n0",
+                                                   "r1", "1", "-1",  "99999999",       "..",   "\xff"};
+    std::string payload;
+    for (unsigned n = random.below(5); n != 0; --n) {
+        payload += kPieces[random.below(std::size(kPieces))];
+        if (random.below(3) != 0) payload += '\0';
+    }
+    std::string bytes = message(random.below(30), random.below(4), random.below(3), payload);
+    if (random.below(20) == 0)
+        bytes[random.below(static_cast<unsigned>(bytes.size()))] ^= static_cast<char>(random.below(256));
+    return bytes;
+}
+
+TEST_F(XenstoreHostile, AnyBytesInAnyPiecesHurtNobodyElse) {
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        Random random(seed);
+        StreamDoor client(daemon);
+        std::string bytes;
+        for (int i = 0; i < 40; ++i) bytes += random_message(random);
+        for (std::size_t at = 0; at < bytes.size() && !client.closed();) {
+            const std::size_t n = std::min<std::size_t>(1 + random.below(50), bytes.size() - at);
+            client.feed(bytes_of(bytes.substr(at, n)));
+            at += n;
+            if (random.below(2) == 0) daemon.service();
+            if (random.below(3) == 0) client.discard_output(client.output().size());
+        }
+        daemon.service();
+    }
+    // Some of them will have shut guest 1 out, or written to the root; nobody may have stopped the daemon.
+    EXPECT_EQ(ask(XS_WRITE, std::string("/tool/x\0001", 9)), std::string("OK\0", 3));
+    EXPECT_EQ(ask(XS_READ, std::string("/tool/x\0", 8)), "1");
+}
+
+TEST_F(XenstoreHostile, AnyBytesAnywhereInARingPageHurtNobodyElse) {
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        Random random(seed);
+        ask(XS_INTRODUCE, std::string("1\0000\0007\0", 6));
+        for (int i = 0; i < 40; ++i) {
+            guest.send(random_message(random));
+            if (random.below(3) != 0) guest.move();
+            if (random.below(10) == 0)
+                host.pages.at(1)->bytes[random.below(2'080)] = static_cast<std::byte>(random.below(256));
+            daemon.service();
+        }
+        ask(XS_RELEASE, std::string("1\0", 2));
+        guest = GuestEnd(host.exist(1));
+        ASSERT_TRUE(dom0_is_served()) << seed;
+    }
 }
 
 TEST_F(XenstoreHostile, ATreeAsDeepAsAPathIsLongComesAndGoes) {
