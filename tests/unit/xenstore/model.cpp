@@ -136,9 +136,9 @@ std::string Model::answer(const Request& r) {
         case Op::watch:
             for (const Watch& w : watches_)
                 if (w.client == r.client && w.path == r.path && w.token == r.value) return "EEXIST";
-            watches_.push_back({r.client, r.path, r.value});
-            std::stable_sort(watches_.begin(), watches_.end(),
-                             [](const Watch& a, const Watch& b) { return a.client < b.client; });
+            watches_.insert(std::upper_bound(watches_.begin(), watches_.end(), r.client,
+                                             [](unsigned client, const Watch& w) { return client < w.client; }),
+                            {r.client, r.path, r.value});
             return "OK";
         case Op::unwatch: {
             const auto gone = std::erase_if(watches_, [&](const Watch& w) {
