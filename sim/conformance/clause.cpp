@@ -6,12 +6,13 @@ namespace {
 
 void play(const Clause& clause, Role subject, const Subjects& subjects, Verdict& verdict) {
     const auto once = [&](Conditions c) {
-        c.read_only = clause.runs.read_only_disk;
-        for (const auto script : clause.scripts) {
-            if (verdict.failed()) return;
-            Stage stage(verdict, subjects, subject, c);
-            stage.play(script);
-        }
+        for (const bool read_only : clause.runs.read_only_disk)
+            for (const auto script : clause.scripts) {
+                if (verdict.failed()) return;
+                c.read_only = read_only;
+                Stage stage(verdict, subjects, subject, c);
+                stage.play(script);
+            }
     };
     once({});
     for (unsigned seed = 1; seed <= clause.runs.seeds; ++seed)

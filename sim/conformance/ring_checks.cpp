@@ -9,7 +9,4 @@ std::vector<Check> ring_checks(const Subjects& subjects) {
     return all;
 }
 
-std::vector<Check> xenbus_checks(const Subjects&) { return {}; }
-std::vector<Check> blkif_checks(const Subjects&) { return {}; }
-
 }  // namespace xenrig::conformance

@@ -179,10 +179,10 @@ bool Stage::connect_frontend() {
     return true;
 }
 
-bool Stage::connect_backend() {
+bool Stage::offer_backend(const Nodes& features, const Nodes& properties) {
     start_subject();
     settle();
-    backend().write("feature-flush-cache", "1");
+    for (const auto& [name, value] : features) backend().write(name, value);
     backend().state(2);
     settle();
     const Result<> joined = backend().join();
@@ -190,11 +190,23 @@ bool Stage::connect_backend() {
                 [&] { return joined.error().to_string(); }))
         return false;
     backend().ask_for_event();
-    backend().write_properties();
+    for (const auto& [name, value] : properties) backend().write(name, value);
     backend().state(4);
     settle();
-    return expect(backend().frontend_state() == "4", "the frontend connects with a backend that does all as usual",
+    return true;
+}
+
+bool Stage::connect_backend(const Nodes& features, const Nodes& properties) {
+    return offer_backend(features, properties) &&
+           expect(backend().frontend_state() == "4", "the frontend connects with a backend that does all as usual",
                   [this] { return "the frontend's state is " + backend().frontend_state(); });
+}
+
+Nodes usual_properties(std::uint64_t sectors, unsigned info) {
+    return {{"sectors", std::to_string(sectors)},
+            {"sector-size", "512"},
+            {"physical-sector-size", "512"},
+            {"info", std::to_string(info)}};
 }
 
 UserCallPtr Stage::call(const char* what, std::function<void(FrontendSubject&, UserCall&)> body) {

@@ -57,6 +57,9 @@ struct UserCall {
 };
 using UserCallPtr = std::shared_ptr<UserCall>;
 
+/// What a backend of a disk with sectors of 512 bytes writes before Connected.
+Nodes usual_properties(std::uint64_t sectors = 2048, unsigned info = 0);
+
 class Stage {
 public:
     static constexpr unsigned kDevice = 51712;
@@ -91,7 +94,11 @@ public:
     /// Starts the subject and takes the scripted end the usual way to Connected; false, and a failure, if the subject
     /// does not come along.
     bool connect_frontend();
-    bool connect_backend();
+    /// The backend writes `features` before InitWait and `properties` before Connected.
+    bool connect_backend(const Nodes& features = {{"feature-flush-cache", "1"}},
+                         const Nodes& properties = usual_properties());
+    /// As connect_backend(), up to the frontend's answer to Connected, whatever that is; false when it has no ring.
+    bool offer_backend(const Nodes& features, const Nodes& properties);
 
     // Users of the subject's frontend. They return at once; what they hold changes as the world settles.
     UserCallPtr wait_connected();
@@ -110,6 +117,7 @@ public:
     /// Event channels of the subject's domain since the script began.
     std::size_t ports() const;
     DomId guest() const { return guest_; }
+    bool read_only() const { return conditions_.read_only; }
     /// Nodes of the subject's directory and of its peer's, at each change since the stage was set.
     const StoreHistory& history() const { return *history_; }
     /// Paths that the subject has read.

@@ -1,0 +1,14 @@
+#include "sim/conformance/blkif_clauses.h"
+#include "sim/conformance/checks.h"
+
+namespace xenrig::conformance {
+
+std::vector<Check> blkif_checks(const Subjects& subjects) {
+    std::vector<Check> all;
+    for (const auto* table : {&blkif_frontend_store_clauses(), &blkif_backend_store_clauses(),
+                              &blkif_backend_request_clauses(), &blkif_frontend_request_clauses()})
+        for (Check& c : checks_of("xen/io/blkif.h", *table, subjects)) all.push_back(std::move(c));
+    return all;
+}
+
+}  // namespace xenrig::conformance

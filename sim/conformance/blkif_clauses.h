@@ -1,0 +1,15 @@
+// The tables of blkif.h's checks, by end and by what they look at: the store, or requests.
+#pragma once
+
+#include <vector>
+
+#include "sim/conformance/clause.h"
+
+namespace xenrig::conformance {
+
+const std::vector<Clause>& blkif_frontend_store_clauses();
+const std::vector<Clause>& blkif_frontend_request_clauses();
+const std::vector<Clause>& blkif_backend_store_clauses();
+const std::vector<Clause>& blkif_backend_request_clauses();
+
+}  // namespace xenrig::conformance
