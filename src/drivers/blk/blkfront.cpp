@@ -211,13 +211,17 @@ std::optional<Error> Blkfront::refusal(const BlkOp& op) const {
     if (op.segment_count == 0 || op.segment_count > BlkOp::kSegmentsMax)
         return Error{Errno::inval, "an operation has 1 to 11 segments"};
     if (!whole(op.sector, info_.sector_bytes)) return Error{Errno::inval, "not at a sector of the disk"};
+    std::uint64_t units = 0;
     for (std::size_t i = 0; i < op.segment_count; ++i) {
         const BlkSegment& s = op.segments[i];
         if (s.first > s.last || s.last >= kUnitsPerPage)
             return Error{Errno::inval, "a segment's sectors lie in order inside its page"};
         if (!whole(s.first, info_.sector_bytes) || !whole(s.last + 1u, info_.sector_bytes))
             return Error{Errno::inval, "not whole sectors of the disk"};
+        units += s.last - s.first + 1u;
     }
+    if (op.sector > info_.sectors || units > info_.sectors - op.sector)
+        return Error{Errno::inval, "beyond the end of the disk"};
     return {};
 }
 
