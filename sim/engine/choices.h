@@ -12,9 +12,9 @@
 
 namespace xenrig::engine {
 
-/// How a source should treat a stream: `schedule` is asked at every step and mostly stays; `data` is uniform; `fault`
-/// is rare.
-enum class StreamKind : std::uint8_t { schedule, data, fault };
+/// How a source should treat a stream: `schedule` is asked at every shared access and mostly stays, `sync` the same at
+/// every lock, of which there are many more; `data` is uniform; `fault` is rare.
+enum class StreamKind : std::uint8_t { schedule, sync, data, fault };
 
 /// A stream's name in a token: the hash of its name, so it does not depend on the order in which streams are made.
 using StreamKey = std::uint32_t;

@@ -29,6 +29,7 @@ Engine::~Engine() {
 Cpu& Engine::add_cpu(std::string name) {
     auto cpu = std::make_unique<VirtualCpu>(*this, name, cpus_made_++);
     cpu->run_stream = choices_.add_stream(name + ".run", StreamKind::schedule);
+    cpu->sync_stream = choices_.add_stream(name + ".sync", StreamKind::sync);
     cpu->next_stream = choices_.add_stream(name + ".next", StreamKind::data);
     if (free_memory_ports_.empty()) {
         cpu->memory_port = memory_.add_cpu();

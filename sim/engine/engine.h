@@ -115,12 +115,15 @@ private:
     /// The step's inline half; the other is decide(). Nothing outside vCPUs and in a task that is being unwound.
     void choice_point() {
         if (!current_ || unwinder_) return;
-        ++step_;
-        if (step_ < attention_ && choices_.pass(current_->run_stream)) [[likely]]
-            return;
-        decide();
+        choice_point(current_->run_stream);
     }
-    void decide();
+    void choice_point(StreamId stream) {
+        ++step_;
+        if (step_ < attention_ && choices_.pass(stream)) [[likely]]
+            return;
+        decide(stream);
+    }
+    void decide(StreamId stream);
     void attend();
     void stop_here(Stopped why);
     /// Outside any vCPU, on whatever stack: what `body` does is no step.

@@ -63,34 +63,40 @@ Stopped Engine::drive() {
     }
 }
 
-void Engine::decide() {
+void Engine::decide(StreamId stream) {
     if (step_ >= attention_) attend();
     VirtualCpu& cpu = *current_;
     FiberTask& self = *cpu.current;
     if (self.cancelled) return;
 
-    const std::uint32_t upcalls = cpu.upcall_deliverable() ? 1 : 0;
-    const std::uint32_t tasks = cpu.preemptible() ? static_cast<std::uint32_t>(cpu.ready.size()) : 0;
-    const std::uint32_t cpus = others_runnable();
-    const std::uint32_t stores = drainable();
-    const std::uint32_t time = config_.time_passes && !timers_.empty() ? 1 : 0;
+    // A store that becomes visible, or time that passes, changes what the others see: then one of them may run, still
+    // before this step.
+    for (;;) {
+        const std::uint32_t upcalls = cpu.upcall_deliverable() ? 1 : 0;
+        const std::uint32_t tasks = cpu.preemptible() ? static_cast<std::uint32_t>(cpu.ready.size()) : 0;
+        const std::uint32_t cpus = others_runnable();
+        const std::uint32_t stores = drainable();
+        const std::uint32_t time = config_.time_passes && !timers_.empty() ? 1 : 0;
 
-    std::uint32_t choice = choices_.pick(cpu.run_stream, 1 + upcalls + tasks + cpus + stores + time);
-    if (choice-- == 0) return;
-    if (choice < upcalls) return deliver_upcall(cpu);
-    choice -= upcalls;
-    if (choice < tasks) {
-        FiberTask& next = *cpu.ready[choice];
-        cpu.ready.erase(cpu.ready.begin() + choice);
-        self.state = FiberTask::State::ready;
-        cpu.ready.push_back(&self);
-        return switch_task(cpu, self, next);
+        std::uint32_t choice = choices_.pick(stream, 1 + upcalls + tasks + cpus + stores + time);
+        if (choice-- == 0) return;
+        if (choice < upcalls) return deliver_upcall(cpu);
+        choice -= upcalls;
+        if (choice < tasks) {
+            FiberTask& next = *cpu.ready[choice];
+            cpu.ready.erase(cpu.ready.begin() + choice);
+            self.state = FiberTask::State::ready;
+            cpu.ready.push_back(&self);
+            return switch_task(cpu, self, next);
+        }
+        choice -= tasks;
+        if (choice < cpus) return switch_cpu(other_runnable(choice));
+        choice -= cpus;
+        if (choice < stores)
+            drain_one(choice);
+        else
+            pass_time();
     }
-    choice -= tasks;
-    if (choice < cpus) return switch_cpu(other_runnable(choice));
-    choice -= cpus;
-    if (choice < stores) return drain_one(choice);
-    pass_time();
 }
 
 void Engine::attend() {
@@ -282,7 +288,7 @@ Task* Engine::current_task() { return current_ ? current_->current : nullptr; }
 
 void Engine::point(Step step, std::uint64_t object) {
     if (!current_ || unwinder_) return;
-    choice_point();
+    choice_point(step == Step::hypercall ? current_->run_stream : current_->sync_stream);
     record(Event::step, static_cast<std::uint64_t>(step), object, 0);
     // Locked operations and hypercalls are full barriers; waiting and waking stand beside a lock.
     if (step != Step::wait && step != Step::wake && step != Step::yield) memory_.full_barrier(current_->memory_port);

@@ -20,7 +20,10 @@ constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ull;
 }  // namespace
 
 SeededSource::SeededSource(std::uint64_t seed)
-    : seed_(mix(seed + kGolden)), stay_(1ull << (mix(seed_ + 1) % 8)), fault_every_(8ull << (mix(seed_ + 2) % 6)) {}
+    : seed_(mix(seed + kGolden)),
+      stay_(1ull << (mix(seed_ + 1) % 8)),
+      stay_at_locks_(1ull << (mix(seed_ + 3) % 12)),
+      fault_every_(8ull << (mix(seed_ + 2) % 6)) {}
 
 std::uint64_t SeededSource::hash(StreamKey key, std::uint64_t ordinal, std::uint64_t salt) const {
     return mix(seed_ ^ mix((std::uint64_t{key} << 32) + salt + ordinal * kGolden));
@@ -28,7 +31,9 @@ std::uint64_t SeededSource::hash(StreamKey key, std::uint64_t ordinal, std::uint
 
 std::uint64_t SeededSource::next(StreamKey key, StreamKind kind, std::uint64_t from) {
     if (kind == StreamKind::data) return from;
-    const std::uint64_t mean = kind == StreamKind::schedule ? stay_ : fault_every_;
+    const std::uint64_t mean = kind == StreamKind::schedule ? stay_
+                               : kind == StreamKind::sync   ? stay_at_locks_
+                                                            : fault_every_;
     return from + hash(key, from, 1) % (2 * mean - 1);
 }
 

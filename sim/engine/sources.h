@@ -20,7 +20,7 @@ public:
 /// A random walk that is a function of the seed alone: each answer is a hash of (seed, stream, ordinal).
 ///
 /// Neither a scheduler that switches at every step nor one that rarely does finds all bugs, so the seed also draws how
-/// long a vCPU stays on average, from 1 to 128 steps, and how rare faults are.
+/// long a vCPU stays on average, from 1 to 128 shared accesses and from 1 to 2,048 locks, and how rare faults are.
 class SeededSource final : public Source {
 public:
     explicit SeededSource(std::uint64_t seed);
@@ -32,6 +32,7 @@ private:
 
     std::uint64_t seed_;
     std::uint64_t stay_;
+    std::uint64_t stay_at_locks_;
     std::uint64_t fault_every_;
 };
 

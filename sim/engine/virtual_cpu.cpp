@@ -30,7 +30,13 @@ void FiberTask::run(void* self) {
 }
 
 VirtualCpu::VirtualCpu(Engine& owner, std::string label, std::uint16_t id)
-    : engine(owner), number(id), run_stream(0), next_stream(0), memory_port(0), name_(std::move(label)) {}
+    : engine(owner),
+      number(id),
+      run_stream(0),
+      sync_stream(0),
+      next_stream(0),
+      memory_port(0),
+      name_(std::move(label)) {}
 
 VirtualCpu::~VirtualCpu() = default;
 

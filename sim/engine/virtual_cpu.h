@@ -95,7 +95,8 @@ public:
     const Task* spin_holder = nullptr;
     /// Position in the engine's list of runnable vCPUs, or none.
     std::size_t runnable_at = kNotRunnable;
-    StreamId run_stream, next_stream;
+    /// Asked at shared accesses and hypercalls, at locks, and when the running task can't go on.
+    StreamId run_stream, sync_stream, next_stream;
     std::size_t memory_port;
 
     static constexpr std::size_t kNotRunnable = ~std::size_t{0};
