@@ -43,12 +43,6 @@ void DiskUser::add(Request& request) {
     work_.wake_all();
 }
 
-std::vector<Request*> DiskUser::unanswered() const {
-    std::vector<Request*> left;
-    for (const Job& job : jobs_) left.push_back(job.request);
-    return left;
-}
-
 void DiskUser::run() {
     std::vector<Slot*> answered;
     std::deque<std::list<Job>::iterator> asked;

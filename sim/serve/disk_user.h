@@ -31,8 +31,6 @@ public:
     void run();
 
     void add(Request& request);
-    /// Of a world that has come to its end: these will have no answer. In the order in which they were added.
-    std::vector<Request*> unanswered() const;
     /// Operations put on the ring, ever.
     std::uint64_t operations() const { return operations_; }
 

@@ -19,10 +19,8 @@ constexpr const char* kParams = "image";
 /// Room for a ring full of requests with all their pages, and the kernel.
 constexpr std::uint64_t kGuestFrames = 1024;
 
-/// Steps after which a world that was asked something is said to go round in circles. A request of a page takes a few
-/// hundred.
-constexpr std::uint64_t kStepsMax = 20'000'000;
-constexpr std::uint64_t kBytesAStep = 1;
+/// Booting takes some ten thousand.
+constexpr std::uint64_t kBootStepsMax = 20'000'000;
 
 std::unique_ptr<engine::Source> source_of(const DiskOptions& options) {
     if (options.seed) return std::make_unique<engine::SeededSource>(*options.seed);
@@ -42,11 +40,13 @@ Result<std::unique_ptr<ServedDisk>> ServedDisk::open(const DiskOptions& options,
     if (!file) return std::unexpected(file.error());
     std::unique_ptr<ServedDisk> disk(new ServedDisk(options, std::move(*file), recorder));
     if (auto booted = disk->boot(); !booted) return std::unexpected(booted.error());
+    disk->steps_max_ = options.steps_max;
     return disk;
 }
 
 ServedDisk::ServedDisk(const DiskOptions& options, std::shared_ptr<blk::Storage> file, Recorder* recorder)
-    : source_(source_of(options)),
+    : steps_max_(kBootStepsMax),
+      source_(source_of(options)),
       // Steps are bounded between two quiet moments, not over a server's life.
       engine_(*source_, {.steps_max = ~std::uint64_t{0}}),
       recorder_(recorder),
@@ -73,9 +73,9 @@ ServedDisk::~ServedDisk() {
     host_.reset();
 }
 
-Result<> ServedDisk::until_quiet(std::uint64_t steps_max) {
-    engine_.at_step(engine_.steps() + steps_max, [this, steps_max]() -> Cpu* {
-        engine_.report("livelock", "the world took " + std::to_string(steps_max) + " steps without going quiet.\n" +
+Result<> ServedDisk::until_quiet() {
+    engine_.at_step(engine_.steps() + steps_max_, [this]() -> Cpu* {
+        engine_.report("livelock", "the world took " + std::to_string(steps_max_) + " steps without going quiet.\n" +
                                        engine_.wait_for_report());
         return nullptr;
     });
@@ -86,7 +86,7 @@ Result<> ServedDisk::until_quiet(std::uint64_t steps_max) {
 }
 
 Result<> ServedDisk::boot() {
-    if (auto up = until_quiet(kStepsMax); !up) return up;
+    if (auto up = until_quiet(); !up) return up;
     guest::Kernel& control = host_->control();
     const auto open_image = [this](const blk::StorageRequest&) -> Result<std::shared_ptr<blk::Storage>> {
         return storage_;
@@ -95,10 +95,10 @@ Result<> ServedDisk::boot() {
         control, std::map<std::string, xenbus::BackendFactory>{{"vbd", blk::blkback_factory(control, open_image)}});
     control.spawn("backends", TaskRole::work,
                   [this] { check(backends_->start().has_value(), "the control domain may watch its own backends"); });
-    if (auto up = until_quiet(kStepsMax); !up) return up;
+    if (auto up = until_quiet(); !up) return up;
     build_guest();
     start_user();
-    return until_quiet(kStepsMax);
+    return until_quiet();
 }
 
 void ServedDisk::build_guest() {
@@ -142,26 +142,40 @@ Result<> ServedDisk::serve(std::span<Request* const> batch) {
         for (Request* request : batch) finish(*request, fail(Errno::io, "the disk is not there any more"));
         return fail(Errno::io, "the disk is not there any more");
     }
-    std::vector<Request*> unanswered;
-    std::uint64_t bytes = 0;
+    std::vector<Request*> asked;
     for (Request* request : batch) {
         if (auto refused = refusal(*request); !refused) {
             finish(*request, refused);
         } else if (request->length() == 0 && request->kind != Request::Kind::flush) {
             finish(*request, {});
         } else {
-            unanswered.push_back(request);
-            bytes += request->length();
+            asked.push_back(request);
         }
     }
-    if (unanswered.empty()) return {};
-    if (recorder_) recorder_->asked(engine_.steps(), unanswered);
-    for (Request* request : unanswered) user_->add(*request);
-    auto quiet = until_quiet(kStepsMax + bytes / kBytesAStep);
-    if (quiet) return quiet;
-    for (Request* request : user_->unanswered()) finish(*request, quiet);
-    user_.reset();
+    if (asked.empty()) return {};
+    if (recorder_) recorder_->asked(engine_.steps(), asked);
+    for (Request* request : asked) ask(*request);
+    auto quiet = until_quiet();
+    if (!quiet) fail_unanswered(quiet.error());
     return quiet;
+}
+
+void ServedDisk::ask(Request& request) {
+    const auto here = unanswered_.insert(unanswered_.end(), &request);
+    request.done = [this, here, done = std::move(request.done)](Request& r) {
+        unanswered_.erase(here);
+        done(r);
+    };
+    user_->add(request);
+}
+
+void ServedDisk::fail_unanswered(const Error& why) {
+    ring_requests_ = user_->operations();
+    user_.reset();
+    // A task that the end found in the middle of something goes on to where it next blocks: that it may still touch, or
+    // answer, what it was asked, nobody is told of the end before it is gone.
+    guest_->kill();
+    while (!unanswered_.empty()) finish(*unanswered_.front(), std::unexpected(why));
 }
 
 Result<> ServedDisk::close() {
@@ -172,7 +186,7 @@ Result<> ServedDisk::close() {
         if (auto removed = tools_.remove_disk(guest_->domain(), kDevice); !removed)
             engine_.report("unplug", removed.error().to_string());
     });
-    return until_quiet(kStepsMax);
+    return until_quiet();
 }
 
 DiskCounts ServedDisk::counts() const {

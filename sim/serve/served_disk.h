@@ -7,6 +7,7 @@
 // Threads: made, used and ended by one thread; one world a thread.
 #pragma once
 
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,9 @@ struct DiskOptions {
     bool read_only = false;
     /// None: every choice is the mildest, which is also the fastest.
     std::optional<std::uint64_t> seed;
+    /// A world that takes more steps than this over one batch is said to go round in circles. A request of 44 KiB takes
+    /// some hundred, so this is for gigabytes.
+    std::uint64_t steps_max = 100'000'000;
 };
 
 struct DiskCounts {
@@ -64,9 +68,12 @@ private:
     Result<> boot();
     void build_guest();
     void start_user();
-    Result<> until_quiet(std::uint64_t steps_max);
+    Result<> until_quiet();
     Result<> refusal(const Request& request) const;
+    void ask(Request& request);
+    void fail_unanswered(const Error& why);
 
+    std::uint64_t steps_max_;
     std::unique_ptr<engine::Source> source_;
     engine::Engine engine_;
     Recorder* recorder_;
@@ -77,6 +84,7 @@ private:
     std::unique_ptr<xenbus::Bus> backends_;
     std::unique_ptr<world::Guest> guest_;
     std::shared_ptr<DiskUser> user_;
+    std::list<Request*> unanswered_;
     std::uint64_t ring_requests_ = 0;
 };
 

@@ -141,6 +141,24 @@ TEST_F(Serve, AMissingImageIsNamed) {
     EXPECT_NE(started.error().message.find(path("none")), std::string::npos);
 }
 
+TEST_F(Serve, AWorldThatComesToItsEndAnswersEverybodyAndSaysWhyOnce) {
+    // So few steps that the first batch is not done in them.
+    const auto server = start({.image = image("disk"), .steps_max = 100});
+    std::vector<std::thread> threads;
+    std::array<Errno, 8> answers{};
+    for (unsigned t = 0; t < answers.size(); ++t)
+        threads.emplace_back([&, t] {
+            const auto answer = write(*server, t * 1_MiB, filled(1_MiB, t));
+            answers[t] = answer ? Errno{} : answer.error().code;
+        });
+    for (std::thread& thread : threads) thread.join();
+    for (const Errno answer : answers) EXPECT_EQ(answer, Errno::io);
+    EXPECT_EQ(flush(*server).error().code, Errno::io);
+    EXPECT_FALSE(server->stop());
+    EXPECT_EQ(complaints_.find("livelock"), complaints_.rfind("livelock"));
+    EXPECT_NE(complaints_.find("livelock"), std::string::npos);
+}
+
 /// Writes, reads and flushes from several threads, so that batches come as they come.
 void work(DiskServer& server) {
     std::vector<std::thread> threads;
