@@ -44,6 +44,12 @@ void DiskUser::add(Request& request) {
 }
 
 void DiskUser::run() {
+    // The device answers its last operations when it goes, and each of them keeps this user: so the user does not keep
+    // the device beyond its task.
+    struct LettingGo {
+        std::shared_ptr<blk::Blkfront>& disk;
+        ~LettingGo() { disk.reset(); }
+    } const letting_go{disk_};
     std::vector<Slot*> answered;
     std::deque<std::list<Job>::iterator> asked;
     for (;;) {
