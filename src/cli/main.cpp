@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
     CLI::App app{kAbout, "xenrig"};
     app.require_subcommand(1);
     xenrig::cli::Action chosen;
+    xenrig::cli::add_conformance(app, chosen);
     xenrig::cli::add_run(app, chosen);
     xenrig::cli::add_replay(app, chosen);
     xenrig::cli::add_serve(app, chosen);

@@ -132,6 +132,7 @@ int serve_command(const ServeArguments& a) {
     if (a.seed) args.push_back("seed=" + std::to_string(*a.seed));
     if (!a.record.empty()) args.push_back("record=" + fs::absolute(a.record).string());
     std::vector<char*> argv;
+    argv.reserve(args.size() + 1);
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
 
