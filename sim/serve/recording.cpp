@@ -1,7 +1,8 @@
 #include "sim/serve/recording.h"
 
-#include <cinttypes>
+#include <charconv>
 #include <cstring>
+#include <string_view>
 
 #include "sim/serve/served_disk.h"
 
@@ -13,6 +14,37 @@ constexpr std::size_t kLineMax = 160;
 /// NBD has no longer request, and no recorder writes one.
 constexpr std::uint32_t kLengthMax = 1u << 26;
 
+constexpr std::string_view kMagic = "xenrig-serve-recording ";
+
+/// Takes `name` and the number behind it off the line's front.
+std::optional<std::uint64_t> take_number(std::string_view& line, std::string_view name) {
+    std::uint64_t value = 0;
+    if (!line.starts_with(name)) return std::nullopt;
+    const char* const end = line.data() + line.size();
+    const auto parsed = std::from_chars(line.data() + name.size(), end, value);
+    if (parsed.ec != std::errc{}) return std::nullopt;
+    line.remove_prefix(static_cast<std::size_t>(parsed.ptr - line.data()));
+    return value;
+}
+
+/// The header behind "xenrig-serve-recording 1".
+std::optional<RecordingHeader> parse_header(std::string_view line) {
+    constexpr std::string_view kNoSeed = " seed=none";
+    RecordingHeader header;
+    const auto bytes = take_number(line, " bytes=");
+    if (line.starts_with(kNoSeed)) {
+        line.remove_prefix(kNoSeed.size());
+    } else {
+        header.seed = take_number(line, " seed=");
+        if (!header.seed) return std::nullopt;
+    }
+    const auto read_only = take_number(line, " read-only=");
+    if (!bytes || !read_only || line != "\n") return std::nullopt;
+    header.bytes = *bytes;
+    header.read_only = *read_only != 0;
+    return header;
+}
+
 bool is_request(RecordKind kind) {
     return kind == RecordKind::read || kind == RecordKind::write || kind == RecordKind::flush;
 }
@@ -20,7 +52,7 @@ bool is_request(RecordKind kind) {
 }  // namespace
 
 std::string header_line(const RecordingHeader& header) {
-    return "xenrig-serve-recording 1 bytes=" + std::to_string(header.bytes) +
+    return std::string(kMagic) + "1 bytes=" + std::to_string(header.bytes) +
            " seed=" + (header.seed ? std::to_string(*header.seed) : "none") +
            " read-only=" + (header.read_only ? "1" : "0") + "\n";
 }
@@ -28,19 +60,15 @@ std::string header_line(const RecordingHeader& header) {
 Result<Recording> Recording::open(const std::string& path) {
     FilePtr file(std::fopen(path.c_str(), "rbe"));
     if (!file) return fail(Errno::noent, path + ": can't read this recording: " + std::strerror(errno));
-    char line[kLineMax], seed[24];
-    RecordingHeader header;
-    unsigned version = 0, read_only = 0;
-    const bool parsed = std::fgets(line, sizeof line, file.get()) &&
-                        std::sscanf(line, "xenrig-serve-recording %u bytes=%" SCNu64 " seed=%23s read-only=%u",
-                                    &version, &header.bytes, seed, &read_only) == 4;
-    if (!parsed) return fail(Errno::inval, path + ": not a recording of xenrig serve");
-    if (version != 1)
-        return fail(Errno::inval,
-                    path + ": a recording of version " + std::to_string(version) + ", and this xenrig knows version 1");
-    if (std::strcmp(seed, "none") != 0) header.seed = std::strtoull(seed, nullptr, 10);
-    header.read_only = read_only != 0;
-    return Recording(path, std::move(file), header);
+    char text[kLineMax];
+    std::string_view line = std::fgets(text, sizeof text, file.get()) ? text : "";
+    const auto version = take_number(line, kMagic);
+    if (version && *version != 1)
+        return fail(Errno::inval, path + ": a recording of version " + std::to_string(*version) +
+                                      ", and this xenrig knows version 1");
+    const auto header = version ? parse_header(line) : std::nullopt;
+    if (!header) return fail(Errno::inval, path + ": not a recording of xenrig serve");
+    return Recording(path, std::move(file), *header);
 }
 
 bool Recording::read(void* bytes, std::size_t length) {
@@ -142,6 +170,7 @@ Result<ReplayReport> replay(const std::string& path, const std::string& image) {
         for (const auto& [ordinal, why] : (*batch)->failures) (*disk)->fail_storage_at(ordinal, why);
         std::vector<Request> requests = requests_of(**batch);
         std::vector<Request*> asked;
+        asked.reserve(requests.size());
         for (Request& r : requests) asked.push_back(&r);
         if (auto served = (*disk)->serve(asked); !served) return std::unexpected(served.error());
         ++report.batches;

@@ -107,8 +107,12 @@ int serve_command(const ServeArguments& a) {
         return complain(image.error().message + (rights && !a.read_only ? "; --read-only may do" : ""));
     }
     if (auto free = check_socket(a.socket); !free) return complain(free.error().message);
-    if (!a.record.empty())
+    if (!a.record.empty()) {
         if (auto folder = check_folder(a.record); !folder) return complain(folder.error().message);
+        std::error_code error;
+        if (fs::equivalent(a.record, a.disk, error))
+            return complain(a.record + ": is the disk image; a recording there would be the end of it");
+    }
     const auto plugin = find_plugin();
     if (!plugin)
         return complain(std::string(kPlugin) +

@@ -27,6 +27,9 @@ long=$(printf 'x%.0s' $(seq 120))
 refused "a socket with a long name" "too long for a unix socket" "$xenrig" serve --disk disk.img --nbd "$long"
 refused "a recording in no folder" "none/r: there is no folder" \
     "$xenrig" serve --disk disk.img --nbd s --record none/r
+refused "a recording over the image" "is the disk image" \
+    "$xenrig" serve --disk disk.img --nbd s --record ./disk.img
+well "which is as it was" test "$(stat -c %s disk.img)" = 1048576
 refused "no nbdkit" "apt install nbdkit" env PATH="$dir" "$xenrig" serve --disk disk.img --nbd s
 refused "a recording that is none" "odd.img: not a recording" "$xenrig" serve --disk disk.img --replay odd.img
 refused "a recording that is missing" "none.rec" "$xenrig" serve --disk disk.img --replay none.rec

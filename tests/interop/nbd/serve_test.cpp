@@ -92,6 +92,7 @@ TEST_F(Serve, RequestsOfManyThreadsMeetInOneWorld) {
     constexpr unsigned kThreads = 16;
     const auto server = start({.image = image("disk")});
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     std::array<bool, kThreads> same{};
     for (unsigned t = 0; t < kThreads; ++t)
         threads.emplace_back([&, t] {
@@ -144,8 +145,9 @@ TEST_F(Serve, AMissingImageIsNamed) {
 TEST_F(Serve, AWorldThatComesToItsEndAnswersEverybodyAndSaysWhyOnce) {
     // So few steps that the first batch is not done in them.
     const auto server = start({.image = image("disk"), .steps_max = 100});
-    std::vector<std::thread> threads;
     std::array<Errno, 8> answers{};
+    std::vector<std::thread> threads;
+    threads.reserve(answers.size());
     for (unsigned t = 0; t < answers.size(); ++t)
         threads.emplace_back([&, t] {
             const auto answer = write(*server, t * 1_MiB, filled(1_MiB, t));
@@ -161,8 +163,10 @@ TEST_F(Serve, AWorldThatComesToItsEndAnswersEverybodyAndSaysWhyOnce) {
 
 /// Writes, reads and flushes from several threads, so that batches come as they come.
 void work(DiskServer& server) {
+    constexpr unsigned kThreads = 4;
     std::vector<std::thread> threads;
-    for (unsigned t = 0; t < 4; ++t)
+    threads.reserve(kThreads);
+    for (unsigned t = 0; t < kThreads; ++t)
         threads.emplace_back([&server, t] {
             std::vector<std::byte> back(64_KiB);
             for (unsigned i = 0; i < 6; ++i) {
