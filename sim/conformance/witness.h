@@ -88,6 +88,10 @@ public:
                std::source_location where) override {
         inner_.store(w, offset, in, length, where);
     }
+    void store_now(const shared::Window& w, std::size_t offset, const void* in, std::size_t length,
+                   std::source_location where) override {
+        inner_.store_now(w, offset, in, length, where);
+    }
     std::uint64_t rmw(const shared::Window& w, std::size_t offset, unsigned width, shared::Rmw op,
                       std::uint64_t operand, std::uint64_t expected, std::source_location where) override {
         return inner_.rmw(w, offset, width, op, operand, expected, where);

@@ -103,6 +103,7 @@ public:
     // Watcher
     void load(const shared::Window&, std::size_t, void*, std::size_t, shared::Fetch, std::source_location) override;
     void store(const shared::Window&, std::size_t, const void*, std::size_t, std::source_location) override;
+    void store_now(const shared::Window&, std::size_t, const void*, std::size_t, std::source_location) override;
     std::uint64_t rmw(const shared::Window&, std::size_t, unsigned, shared::Rmw, std::uint64_t, std::uint64_t,
                       std::source_location) override;
     void barrier(shared::Barrier, std::source_location) override;

@@ -89,6 +89,15 @@ void Engine::store(const shared::Window& w, std::size_t offset, const void* in, 
     record(Event::store, address(w, offset), length, digest(in, length));
 }
 
+void Engine::store_now(const shared::Window& w, std::size_t offset, const void* in, std::size_t length,
+                       std::source_location where) {
+    choice_point();
+    if (!lease_ok(w, offset, true, where)) return;
+    if (current_) memory_.drain_all(current_->memory_port);
+    raw::copy_in(w, offset, in, length);
+    if (current_ && !unwinder_) record(Event::store, address(w, offset), length, digest(in, length));
+}
+
 std::uint64_t Engine::rmw(const shared::Window& w, std::size_t offset, unsigned width, shared::Rmw op,
                           std::uint64_t operand, std::uint64_t expected, std::source_location where) {
     choice_point();

@@ -50,8 +50,8 @@ Result<DomId> Migration::run() {
 
     Pages pages;
     if (auto logging = xen.enable_log_dirty(domain); !logging) return std::unexpected(logging.error());
-    // The first clean names all RAM; what is written from here on is found by the next.
-    for (const Gfn gfn : xen.clean_dirty(domain)) {
+    // All RAM once; what is written from here on is in the log.
+    for (const Gfn gfn : xen.ram(domain)) {
         copy_frame(source, domain, gfn, pages);
         if (pages.size() % kBatch == 0) scheduler->yield();
     }
@@ -61,8 +61,10 @@ Result<DomId> Migration::run() {
         return std::unexpected(suspended.error());
     }
     for (const Gfn gfn : xen.clean_dirty(domain)) copy_frame(source, domain, gfn, pages);
-    for (const auto& [gfn, page] : pages)
-        if (!unchanged(source, domain, gfn, page)) missed({gfn});
+    for (const Gfn gfn : xen.ram(domain)) {
+        const auto copy = pages.find(gfn);
+        if (copy == pages.end() || !unchanged(source, domain, gfn, copy->second)) missed({gfn});
+    }
 
     if (auto removed = from.remove_devices(domain); !removed) return std::unexpected(removed.error());
     const auto moved = to.build(spec);

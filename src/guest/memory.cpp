@@ -133,7 +133,8 @@ void GuestMemory::read(Gfn frame, std::size_t offset, std::span<std::byte> out) 
 void GuestMemory::write(Gfn frame, std::size_t offset, std::span<const std::byte> in) {
     const Underway access(*this, frame, offset, in.size());
     if (!access.present()) return;
-    shared::copy_in(access.window(), offset, in.data(), in.size());
+    // No choice point between the two: what a migration copies and what its log knows never differ.
+    shared::copy_in_now(access.window(), offset, in.data(), in.size());
     link_.mark_dirty(frame);
 }
 

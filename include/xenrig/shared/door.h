@@ -37,6 +37,16 @@ inline void copy_in(const Window& w, std::size_t offset, const void* in, std::si
     raw::copy_in(w, offset, in, length);
 }
 
+/// The same, visible at once on every memory model: for a guest's own payload, which the log of a migration must know
+/// in the step in which it changes.
+inline void copy_in_now(const Window& w, std::size_t offset, const void* in, std::size_t length,
+                        Where where = Where::current()) {
+    check(w.contains(offset, length), "a shared access lies inside its window", where);
+    if (watcher) [[unlikely]]
+        return watcher->store_now(w, offset, in, length, where);
+    raw::copy_in(w, offset, in, length);
+}
+
 /// One load of a naturally aligned number.
 template <class T>
     requires(std::is_integral_v<T>)

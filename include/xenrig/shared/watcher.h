@@ -29,6 +29,9 @@ public:
     virtual void load(const Window&, std::size_t offset, void* out, std::size_t length, Fetch,
                       std::source_location) = 0;
     virtual void store(const Window&, std::size_t offset, const void* in, std::size_t length, std::source_location) = 0;
+    /// Visible to all at once, whatever the memory model.
+    virtual void store_now(const Window&, std::size_t offset, const void* in, std::size_t length,
+                           std::source_location) = 0;
     /// `width` is 1, 2, 4 or 8 bytes, aligned. `expected` is used by compare_exchange alone. Returns the old value.
     virtual std::uint64_t rmw(const Window&, std::size_t offset, unsigned width, Rmw, std::uint64_t operand,
                               std::uint64_t expected, std::source_location) = 0;
