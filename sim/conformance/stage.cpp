@@ -13,6 +13,22 @@ namespace {
 constexpr std::uint64_t kGuestFrames = 512;
 constexpr std::uint64_t kStepsMax = 2'000'000;
 
+/// A disk that says what it is and does what it is told: whether a read-only one is written is its backend's to see to.
+class Labelled final : public blk::Storage {
+public:
+    Labelled(std::shared_ptr<blk::Storage> inner, bool read_only) : inner_(std::move(inner)), read_only_(read_only) {}
+    blk::StorageInfo info() const override {
+        blk::StorageInfo info = inner_->info();
+        info.read_only = read_only_;
+        return info;
+    }
+    void submit(blk::StorageOpPtr op) override { inner_->submit(std::move(op)); }
+
+private:
+    std::shared_ptr<blk::Storage> inner_;
+    bool read_only_;
+};
+
 std::unique_ptr<engine::Source> source_of(const Conditions& c) {
     if (c.seed) return std::make_unique<engine::SeededSource>(*c.seed);
     return std::make_unique<engine::MildSource>();
@@ -36,8 +52,8 @@ Stage::Stage(Verdict& verdict, const Subjects& subjects, Role subject, const Con
         backend_ = std::make_unique<blk::RawBackend>(control, guest_, kDevice);
     } else {
         backend_subject_ = subjects.backend(
-            *subject_platform_, [this](const blk::StorageRequest&) -> Result<std::shared_ptr<blk::Storage>> {
-                return std::static_pointer_cast<blk::Storage>(disk_);
+            *subject_platform_, [disk = disk_, read_only = conditions_.read_only](const blk::StorageRequest&) {
+                return Result<std::shared_ptr<blk::Storage>>(std::make_shared<Labelled>(disk, read_only));
             });
         frontend_ = std::make_unique<blk::RawFrontend>(*kernel_, DomId{0}, kDevice);
     }
@@ -101,11 +117,9 @@ void Stage::guest_up() {
 
 void Stage::fill_disk() {
     const std::uint32_t stream = engine_.add_stream("disk");
-    disk_ = std::make_shared<blk::SimDisk>(
-        host_->control().clock(),
-        blk::SimDiskOptions{.info = {.bytes = kSectors * 512, .read_only = conditions_.read_only},
-                            .latency_choices = 4},
-        [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
+    disk_ = std::make_shared<blk::SimDisk>(host_->control().clock(),
+                                           blk::SimDiskOptions{.info = {.bytes = kSectors * 512}, .latency_choices = 4},
+                                           [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
     disk_->poke(0, blk::sector_pattern(0, kSectors));
 }
 

@@ -58,8 +58,7 @@ bool covers(const std::string& lines, unsigned line) {
     return line >= from && line <= to;
 }
 
-const std::map<std::string, std::string> kPages = {
-    {"ring", "ring.md"}, {"xenbus", "xenbus.md"}, {"blkif", "blkif.md"}};
+const std::map<std::string, std::string> kPages = {{"ring", "ring.md"}, {"xenbus", "xenbus.md"}, {"blkif", "blkif.md"}};
 
 std::map<std::string, const Check*> registered() {
     std::map<std::string, const Check*> all;
