@@ -69,6 +69,8 @@ void Device::cancel_suspend() {
 void Device::resume() {
     handshake_->resume();
     link_.noted_->take();
+    // What the bus found before is the old backend.
+    found_.reset();
     begun_ = false;
     service_.unpause();
     service_.poke();

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace xenrig::world {
 namespace {
 
@@ -12,7 +15,7 @@ std::string told(const RunReport& r) {
     std::string text;
     for (const Problem& p : r.problems) text += p.rule + ": " + p.text + "\n";
     for (const std::string& line : r.trace_tail) text += line + "\n";
-    return text + "replay " + r.token;
+    return text + "replay " + r.token.substr(0, 200);
 }
 
 TEST(Scenario, BlkMigrateIsWellWithTheMildestChoices) {
@@ -53,6 +56,21 @@ TEST(Scenario, ATokenOfAnotherScenarioOrVersionIsRefused) {
     scenario.name = "other";
     EXPECT_NE(replay(scenario, token).error().message.find("'blk-migrate'"), std::string::npos);
     EXPECT_FALSE(replay(scenario, token.substr(0, token.size() / 2)));
+}
+
+/// fixtures/failures: each token is a run that failed once, and its name says of what.
+TEST(Scenario, RunsThatFailedOnceAreWell) {
+    unsigned tokens = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(XENRIG_SOURCE_DIR "/fixtures/failures")) {
+        std::ifstream in(entry.path());
+        std::string token;
+        ASSERT_TRUE(in >> token) << entry.path();
+        const auto r = replay(blk_migrate(), token);
+        ASSERT_TRUE(r) << entry.path() << r.error().to_string();
+        EXPECT_TRUE(r->ok()) << entry.path() << "\n" << told(*r);
+        ++tokens;
+    }
+    EXPECT_GT(tokens, 0u);
 }
 
 TEST(Scenario, ACancelledSuspendIsNoSuspend) {
