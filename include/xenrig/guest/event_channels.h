@@ -33,7 +33,8 @@ public:
 
     Result<Channel> alloc_unbound(DomId remote, EventHandler handler) override;
     Result<Channel> bind_interdomain(DomId remote, Port remote_port, EventHandler handler) override;
-    /// A virtual interrupt of xen.h; a global one (VIRQ_DOM_EXC) is bound once in the whole host. EEXIST, EINVAL, ENOENT.
+    /// A virtual interrupt of xen.h; a global one (VIRQ_DOM_EXC) is bound once in the whole host: EEXIST. EINVAL,
+    /// ENOENT.
     Result<Channel> bind_virq(unsigned virq, EventHandler handler);
     /// A port that the toolstack made for us: the store's, the console's.
     Result<Channel> adopt(Port port, EventHandler handler);

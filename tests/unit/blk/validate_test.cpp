@@ -11,7 +11,8 @@ struct Seg {
 };
 
 Request request(std::uint8_t op, std::uint64_t sector, std::initializer_list<Seg> segments) {
-    auto r = zeroed<Request>();
+    Request r;
+    clear(r);
     r.operation = op;
     r.sector_number = sector;
     for (const Seg& s : segments) {
