@@ -41,6 +41,9 @@ ScenarioRun::~ScenarioRun() {
     }
     workloads_.clear();
     guests_.clear();
+    // A disk cancels the timers of what is in flight, and those are a host's.
+    disks_.clear();
+    sim_disks_.clear();
     for (Site& site : sites_) site.host.reset();
 }
 
