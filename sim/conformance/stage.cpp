@@ -64,6 +64,7 @@ Stage::Stage(Verdict& verdict, const Subjects& subjects, Role subject, const Con
 
 Stage::~Stage() {
     // As when the power goes: the guest first, for its backend's host must outlive it.
+    for (Cpu* cpu : guest_cpus_) cpu->freeze();
     kernel_->domain_died();
     for (Cpu* cpu : guest_cpus_) cpu->kill();
     frontend_subject_.reset();

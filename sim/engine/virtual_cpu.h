@@ -68,6 +68,8 @@ public:
     void halt(const char* why, const std::function<bool()>& over) override;
     void pause() override;
     void unpause() override;
+    /// Nobody runs but the caller.
+    void freeze() override { pause(); }
     void kill() override;
 
     bool upcall_deliverable() const { return upcall && irqs_on && !in_upcall && !halted && upcall->pending(); }

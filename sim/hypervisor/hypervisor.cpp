@@ -39,9 +39,13 @@ const HostConfig& Hypervisor::config() const { return host_->config; }
 Machine& Hypervisor::machine() const { return host_->machine; }
 MachineMemory& Hypervisor::memory() { return host_->memory; }
 
-Result<DomId> Hypervisor::create_domain(const DomainConfig& config) { return host_->create(config); }
+Result<DomId> Hypervisor::create_domain(const DomainConfig& config) {
+    const InHypervisor inside(host_->machine);
+    return host_->create(config);
+}
 
 Result<> Hypervisor::kill_domain(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     host_->kill(*d);
@@ -49,15 +53,20 @@ Result<> Hypervisor::kill_domain(DomId dom) {
 }
 
 Result<> Hypervisor::destroy_domain(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     host_->release(*d);
     return {};
 }
 
-std::vector<DomId> Hypervisor::domains() const { return host_->domains(); }
+std::vector<DomId> Hypervisor::domains() const {
+    const InHypervisor inside(host_->machine);
+    return host_->domains();
+}
 
 Result<DomainInfo> Hypervisor::info(DomId dom) const {
+    const InHypervisor inside(host_->machine);
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     return DomainInfo{.id = d->id,
@@ -94,10 +103,25 @@ Vcpu& ever(const Host& host, DomId dom, VcpuId vcpu) {
 
 }  // namespace
 
-void Hypervisor::attach_vcpu(DomId dom, VcpuId vcpu, Cpu& cpu) { host_->attach(ever(*host_, dom, vcpu), cpu); }
-void Hypervisor::detach_vcpu(DomId dom, VcpuId vcpu) { host_->detach(ever(*host_, dom, vcpu)); }
-Hypercalls& Hypervisor::hypercalls(DomId dom, VcpuId vcpu) { return ever(*host_, dom, vcpu); }
-AddressSpace& Hypervisor::address_space(DomId dom) { return ever(*host_, dom); }
+void Hypervisor::attach_vcpu(DomId dom, VcpuId vcpu, Cpu& cpu) {
+    const InHypervisor inside(host_->machine);
+    host_->attach(ever(*host_, dom, vcpu), cpu);
+}
+
+void Hypervisor::detach_vcpu(DomId dom, VcpuId vcpu) {
+    const InHypervisor inside(host_->machine);
+    host_->detach(ever(*host_, dom, vcpu));
+}
+
+Hypercalls& Hypervisor::hypercalls(DomId dom, VcpuId vcpu) {
+    const InHypervisor inside(host_->machine);
+    return ever(*host_, dom, vcpu);
+}
+
+AddressSpace& Hypervisor::address_space(DomId dom) {
+    const InHypervisor inside(host_->machine);
+    return ever(*host_, dom);
+}
 
 std::int64_t Hypervisor::hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number,
                                    const HypercallArgs& args) {
@@ -111,6 +135,7 @@ bool Hypervisor::upcall_pending(DomId dom, VcpuId vcpu) const {
 }
 
 Result<> Hypervisor::populate(DomId dom, Gfn first, std::uint64_t count) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     for (std::uint64_t i = 0; i < count; ++i)
@@ -121,6 +146,7 @@ Result<> Hypervisor::populate(DomId dom, Gfn first, std::uint64_t count) {
 }
 
 Result<Mfn> Hypervisor::lookup(DomId dom, Gfn gfn) const {
+    const InHypervisor inside(host_->machine);
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     const PhysmapEntry entry = d->physmap.at(gfn);
@@ -129,6 +155,7 @@ Result<Mfn> Hypervisor::lookup(DomId dom, Gfn gfn) const {
 }
 
 std::vector<Gfn> Hypervisor::ram(DomId dom) const {
+    const InHypervisor inside(host_->machine);
     std::vector<Gfn> found;
     if (const Domain* d = host_->find(dom))
         d->physmap.for_each([&](Gfn gfn, PhysmapEntry entry) {
@@ -138,6 +165,7 @@ std::vector<Gfn> Hypervisor::ram(DomId dom) const {
 }
 
 Result<> Hypervisor::enable_log_dirty(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     d->dirty.enable();
@@ -146,10 +174,12 @@ Result<> Hypervisor::enable_log_dirty(DomId dom) {
 }
 
 void Hypervisor::disable_log_dirty(DomId dom) {
+    const InHypervisor inside(host_->machine);
     if (Domain* d = host_->find(dom)) d->dirty.disable();
 }
 
 std::vector<Gfn> Hypervisor::clean_dirty(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return {};
     std::vector<Gfn> found = d->dirty.clean();
@@ -158,11 +188,13 @@ std::vector<Gfn> Hypervisor::clean_dirty(DomId dom) {
 }
 
 bool Hypervisor::dirty(DomId dom, Gfn gfn) const {
+    const InHypervisor inside(host_->machine);
     const Domain* d = host_->find(dom);
     return d && d->dirty.marked(gfn);
 }
 
 Result<> Hypervisor::pause(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     host_->pause(*d);
@@ -170,6 +202,7 @@ Result<> Hypervisor::pause(DomId dom) {
 }
 
 Result<> Hypervisor::unpause(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     if (d->pauses == 0) return fail(Errno::inval, "domain " + std::to_string(dom.value) + " is not paused");
@@ -178,6 +211,7 @@ Result<> Hypervisor::unpause(DomId dom) {
 }
 
 Result<> Hypervisor::resume(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     // domain_resume() of a domain that is not shut down does nothing.
@@ -186,6 +220,7 @@ Result<> Hypervisor::resume(DomId dom) {
 }
 
 Result<> Hypervisor::resume_elsewhere(DomId dom) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     if (!d->shut_down) return fail(Errno::inval, "only a suspended domain's guest can live on elsewhere");
@@ -196,12 +231,14 @@ Result<> Hypervisor::resume_elsewhere(DomId dom) {
 void Hypervisor::on_state_change(std::function<void(DomId)> listener) { host_->listener = std::move(listener); }
 
 Result<> Hypervisor::set_param(DomId dom, unsigned index, std::uint64_t value) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     return result_of(set_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
 }
 
 Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
+    const InHypervisor inside(host_->machine);
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     std::uint64_t value = 0;
@@ -211,6 +248,7 @@ Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
 }
 
 Result<Port> Hypervisor::alloc_unbound(DomId dom, DomId remote) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     Port port{};
@@ -220,6 +258,7 @@ Result<Port> Hypervisor::alloc_unbound(DomId dom, DomId remote) {
 }
 
 Result<> Hypervisor::seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame) {
+    const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     const PhysmapEntry entry = d->physmap.at(frame);
@@ -239,7 +278,10 @@ std::byte* Hypervisor::shared_info(DomId dom) {
     return d ? d->shared_info : nullptr;
 }
 
-std::string Hypervisor::take_console(DomId dom) { return std::exchange(ever(*host_, dom).console, {}); }
+std::string Hypervisor::take_console(DomId dom) {
+    const InHypervisor inside(host_->machine);
+    return std::exchange(ever(*host_, dom).console, {});
+}
 
 void Hypervisor::set_observer(Observer* observer) { host_->observer = observer; }
 const HypercallCounts& Hypervisor::counts() const { return host_->counts; }

@@ -84,7 +84,24 @@ void ThreadCpu::unpause() {
     signal();
 }
 
+void ThreadCpu::freeze() {
+    freezing_.store(true, std::memory_order_release);
+    signal();
+    while (!frozen_.load(std::memory_order_acquire)) frozen_.wait(false);
+}
+
+void ThreadCpu::stand_still() {
+    frozen_.store(true, std::memory_order_release);
+    frozen_.notify_all();
+    for (;;) {
+        const std::uint32_t seen = signals_.load(std::memory_order_acquire);
+        if (stopping_.load(std::memory_order_acquire)) return;
+        sleep_until_signalled(seen);
+    }
+}
+
 void ThreadCpu::kill() {
+    freeze();
     stopping_.store(true, std::memory_order_release);
     signal();
     while (!stopped_.load(std::memory_order_acquire)) stopped_.wait(false);
@@ -102,7 +119,7 @@ void ThreadCpu::loop() {
     Fiber here;
     loop_fiber_ = &here;
     scheduler = this;
-    while (!stopping_.load(std::memory_order_acquire)) {
+    while (!freezing_.load(std::memory_order_acquire)) {
         const std::uint32_t seen = signals_.load(std::memory_order_acquire);
         if (paused_.load(std::memory_order_acquire) != 0) {
             sleep_until_signalled(seen);
@@ -123,6 +140,7 @@ void ThreadCpu::loop() {
             if (task->role() == TaskRole::work) machine_.work_ended();
         }
     }
+    stand_still();
     unwind_all();
     scheduler = nullptr;
     stopped_.store(true, std::memory_order_release);
@@ -182,10 +200,12 @@ void ThreadCpu::switch_to_loop() { current_->fiber->jump_to(*loop_fiber_); }
 void ThreadCpu::point(Step, std::uint64_t) {
     if (!current_ || unwinding_) return;
     while (paused_.load(std::memory_order_acquire) != 0 && !in_upcall_ && irqs_on_ &&
-           !stopping_.load(std::memory_order_acquire)) {
+           !freezing_.load(std::memory_order_acquire)) {
         const std::uint32_t seen = signals_.load(std::memory_order_acquire);
         if (paused_.load(std::memory_order_acquire) != 0) sleep_until_signalled(seen);
     }
+    // Under an irq lock the vCPU goes on: others may spin for it.
+    if (freezing_.load(std::memory_order_acquire) && !in_upcall_ && irqs_on_) return switch_to_loop();
     if (kicked_.load(std::memory_order_relaxed)) deliver_pending();
 }
 
@@ -234,7 +254,12 @@ void ThreadCpu::yield() {
     switch_to_loop();
 }
 
-void ThreadCpu::spin(std::string_view, const Task*) { std::this_thread::yield(); }
+void ThreadCpu::spin(std::string_view, const Task*) {
+    if (!freezing_.load(std::memory_order_acquire)) return std::this_thread::yield();
+    // The holder may stand still already: a vCPU in SCHEDOP_shutdown holds locks.
+    if (current_) return switch_to_loop();
+    unwinding_ = true;
+}
 
 bool ThreadCpu::irq_save() { return std::exchange(irqs_on_, false); }
 
@@ -251,7 +276,7 @@ void ThreadCpu::halt(const char*, const std::function<bool()>& over) {
     for (;;) {
         const std::uint32_t seen = signals_.load(std::memory_order_acquire);
         if (over()) return;
-        if (stopping_.load(std::memory_order_acquire)) {
+        if (freezing_.load(std::memory_order_acquire)) {
             // The domain dies while it is down: its tasks unwind from the loop, this one first.
             switch_to_loop();
             throw Unwound{};

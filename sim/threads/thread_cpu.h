@@ -62,6 +62,7 @@ public:
     void halt(const char* why, const std::function<bool()>& over) override;
     void pause() override;
     void unpause() override;
+    void freeze() override;
     void kill() override;
 
     // Scheduler, for the thread itself
@@ -89,6 +90,7 @@ private:
 
     void loop();
     void signal();
+    void stand_still();
     void sleep_until_signalled(std::uint32_t seen);
     bool deliver_pending();
     ThreadTask* next_ready();
@@ -106,6 +108,8 @@ private:
     std::atomic<bool> kicked_{false};
     std::atomic<Upcall*> upcall_{nullptr};
     std::atomic<unsigned> paused_{0};
+    std::atomic<bool> freezing_{false};
+    std::atomic<bool> frozen_{false};
     std::atomic<bool> stopping_{false};
     std::atomic<bool> stopped_{false};
 

@@ -73,6 +73,7 @@ Host::~Host() {
 }
 
 void Host::stop() {
+    for (Cpu* cpu : cpus_) cpu->freeze();
     control_->domain_died();
     for (Cpu* cpu : cpus_) cpu->kill();
 }

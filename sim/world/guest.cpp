@@ -61,6 +61,7 @@ void Guest::wait_bound() {
 void Guest::kill() {
     if (dead_) return;
     dead_ = true;
+    for (Cpu* cpu : cpus_) cpu->freeze();
     kernel_->domain_died();
     for (Cpu* cpu : cpus_) cpu->kill();
     bus_.stop();

@@ -32,6 +32,7 @@ public:
         EXPECT_TRUE(host.unpause(domain));
     }
     ~ThreadedGuest() {
+        for (Cpu* cpu : cpus_) cpu->freeze();
         kernel->domain_died();
         (void)host_.kill_domain(domain);
         for (Cpu* cpu : cpus_) cpu->kill();

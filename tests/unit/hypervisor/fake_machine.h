@@ -30,6 +30,7 @@ public:
     }
     void pause() override { ++pauses; }
     void unpause() override { --pauses; }
+    void freeze() override {}
     void kill() override {}
 
     std::function<void()> meanwhile;
