@@ -4,8 +4,8 @@
 // libxenctrl are on a real host. Answers are those of Xen 4.17 (docs/fidelity.md). It stands on the Machine for time,
 // timers and processors, and names nothing else.
 //
-// Threads: hypercalls and the toolstack's calls may come from several at once; listener and observer are called with the
-// hypervisor entered, and set before anything runs.
+// Threads: hypercalls and the toolstack's calls may come from several at once; listener and observer are called with
+// the hypervisor entered, and set before anything runs.
 #pragma once
 
 #include <array>

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -68,12 +69,13 @@ private:
     Store& store_;
 };
 
-/// What differs between a page of a suspended guest and its copy that the dirty log called clean.
+/// A page of a suspended guest that is not as its copy, and that the dirty log called clean.
 struct DirtyLogMiss {
     Gfn gfn;
 };
 
-/// Moves a guest: pre-copy while it runs, suspend, last copy, end of its devices here, a new domain there.
+/// Moves a guest: pre-copy into an image while it runs, suspend, the last copies, end of its devices here, a new domain
+/// there that is filled from the image.
 struct Migration {
     Toolstack& from;
     Toolstack& to;
@@ -82,6 +84,8 @@ struct Migration {
     BindGuest bind;
     /// Called with each frame that was changed behind the log's back.
     std::function<void(DirtyLogMiss)> missed;
+    /// The whole image, once it is written; may be empty.
+    std::function<void(std::span<const std::byte>)> saved;
 
     /// The new domain. On error the guest lives on at the source if it can.
     Result<DomId> run();

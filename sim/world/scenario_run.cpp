@@ -221,7 +221,8 @@ void ScenarioRun::migrate(const MigrateSpec& spec, Guest& guest) {
                                        [&](toolstack::DirtyLogMiss m) {
                                            broken("dirty-log", "gfn " + std::to_string(m.gfn.value) +
                                                                    " was written and the log does not know of it");
-                                       }};
+                                       },
+                                   .saved = options_.saved};
     if (const auto moved = migration.run(); !moved) broken("migration", moved.error().to_string());
 }
 
@@ -318,6 +319,7 @@ RunReport ScenarioRun::report() {
         r.grant_copies += site.ledger->counts().copies;
         r.grant_maps += site.ledger->counts().maps;
         r.events_sent += site.ledger->counts().sends;
+        r.store_messages += site.host->store().daemon().messages();
     }
     r.migrations = migrations_;
     r.in_flight_at_suspend = in_flight_at_suspend_;

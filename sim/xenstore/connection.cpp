@@ -136,6 +136,7 @@ std::expected<bool, RingFault> Connection::send() {
     moved |= *n != 0;
     sent_ += *n;
     if (sent_ < first.payload.size()) return moved;
+    ++sent_messages_;
     settle_first();
     return true;
 }

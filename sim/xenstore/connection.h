@@ -73,6 +73,7 @@ public:
     /// Writes what the transport takes of the first message; true when that was something.
     std::expected<bool, RingFault> send();
     bool has_output() const { return !out_.empty(); }
+    std::uint64_t sent_messages() const { return sent_messages_; }
     /// Drops events that a guest has left unread past their deadline.
     void expire(Nanoseconds now);
     /// Nothing waits any more, in neither direction.
@@ -124,6 +125,7 @@ private:
     std::deque<Message> out_;
     /// How many waiting events have this hash: with a long queue, most events are found to be new without a look at it.
     std::unordered_map<std::size_t, unsigned> waiting_events_;
+    std::uint64_t sent_messages_ = 0;
     std::size_t sent_ = 0;      ///< bytes of the first message
     bool header_sent_ = false;  ///< a socket's payload goes out in the next pass
 };

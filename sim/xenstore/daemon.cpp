@@ -67,6 +67,7 @@ bool Daemon::Impl::receive(Connection& connection) {
         return true;
     }
     if (*progress == Progress::whole) {
+        ++messages_;
         connection.request_done();
         answer(connection);
     }
@@ -78,7 +79,9 @@ bool Daemon::Impl::send(Connection& connection) {
     if (connection.ring() == nullptr && !connection.may_write) return false;
     if (!connection.privileged()) connection.expire(environment.now());
     if (!connection.has_output() || !connection.transport().can_write()) return false;
+    const std::uint64_t before = connection.sent_messages();
     const auto moved = connection.send();
+    messages_ += connection.sent_messages() - before;
     if (!moved) break_off(connection, moved.error());
     return !moved || *moved;
 }
@@ -164,6 +167,7 @@ Result<> Daemon::adopt(const StateImage& image, const std::function<Transport*(s
 Result<> Daemon::adopt_guest(const StateImage& image, DomId domain) {
     return result_of(impl_->adopt_guest(image, domain));
 }
+std::uint64_t Daemon::messages() const { return impl_->messages(); }
 Store& Daemon::store() { return impl_->store; }
 
 }  // namespace xenrig::xenstore

@@ -69,6 +69,9 @@ public:
     /// Gives an introduced domain the watches and the half messages that it had elsewhere.
     Result<> adopt_guest(const StateImage& image, DomId domain);
 
+    /// Requests that came in, and answers and events that went out whole.
+    std::uint64_t messages() const;
+
     Store& store();
 
     struct Impl;

@@ -27,6 +27,7 @@ struct Daemon::Impl {
     Connection& connect(Transport& transport);
     void disconnect(Connection& connection);
     bool service();
+    std::uint64_t messages() const { return messages_; }
 
     // lifecycle.cpp
     Connection& connect_ring(Domain& domain, std::unique_ptr<RingTransport> ring, Port port);
@@ -70,6 +71,7 @@ private:
     std::uint64_t looking_at_ = 0;            ///< in a pass: the id of the connection whose turn it is
     std::optional<std::uint64_t> ends_next_;  ///< the connection after it, released while its turn lasted
     bool serving_ = false;
+    std::uint64_t messages_ = 0;
     bool again_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "commands.h"
+#include "sim/image/file.h"
 #include "xenrig/world/run.h"
 
 namespace xenrig::cli {
@@ -126,7 +127,7 @@ private:
 };
 
 struct RunArguments {
-    std::string scenario, migrate_at, model, trace_to;
+    std::string scenario, migrate_at, model, trace_to, save_image;
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
     bool trace = false, hash_only = false;
@@ -169,6 +170,16 @@ int run_everywhere(const world::Scenario& scenario, const RunArguments& a, const
     return every.failures == 0 ? kWell : kFoundWrong;
 }
 
+int save_image(const std::string& path, std::span<const std::byte> bytes) {
+    auto file = image::File::create(path);
+    if (!file) return complain(file.error().message);
+    file->write(bytes);
+    if (auto committed = file->commit(); !committed) return complain(committed.error().message);
+    std::printf("  the guest's image: %s, %zu bytes; Xen's own check: verify-stream-v2 -f libxl -i %s\n", path.c_str(),
+                bytes.size(), path.c_str());
+    return kWell;
+}
+
 int run_command(const RunArguments& a) {
     const auto scenario = find_scenario(a.scenario);
     if (!scenario) return complain(scenario.error().message);
@@ -192,7 +203,15 @@ int run_command(const RunArguments& a) {
         options.trace = [&trace](const std::string& line) { trace << line << '\n'; };
     }
     if (a.seeds != 0) return run_seeds(*scenario, a, options);
-    return tell(world::run(*scenario, options), a.trace);
+    std::vector<std::byte> image;
+    if (!a.save_image.empty())
+        options.saved = [&image](std::span<const std::byte> whole) { image.assign(whole.begin(), whole.end()); };
+    const int outcome = tell(world::run(*scenario, options), a.trace);
+    if (a.save_image.empty() || outcome != kWell) return outcome;
+    if (image.empty())
+        return complain("--save-image: nobody moved in this run of '" + scenario->name +
+                        "', so there is no image; take a scenario with a [[migrate]] that is not cancelled");
+    return save_image(a.save_image, image);
 }
 
 int replay_command(const std::string& argument, const std::string& file, bool trace) {
@@ -225,6 +244,8 @@ void add_run(CLI::App& app, Action& chosen) {
     command->add_flag("--trace", a->trace, "print the last steps before a problem");
     command->add_option("--trace-to", a->trace_to,
                         "write every step to this file: two of them, and diff shows where runs part");
+    command->add_option("--save-image", a->save_image,
+                        "keep the guest's image of the last migration in this file (docs/image.md)");
     command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
 }
 

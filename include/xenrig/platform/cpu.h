@@ -60,8 +60,8 @@ public:
     virtual void pause() = 0;
     virtual void unpause() = 0;
 
-    /// The vCPU runs no step of the guest's any more, and this returns when that is so; what is left is to kill it. From
-    /// outside the guest's vCPUs only.
+    /// The vCPU runs no step of the guest's any more, and this returns when that is so; what is left is to kill it.
+    /// From outside the guest's vCPUs only.
     virtual void freeze() = 0;
 
     /// Ends all tasks by unwinding their stacks, in the order of their birth. Choice points do nothing meanwhile.

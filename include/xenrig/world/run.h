@@ -3,9 +3,11 @@
 // The same scenario, options and choices give the same trace hash, on any machine and compiler.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,8 @@ struct RunOptions {
     bool no_migration = false;
     /// Hears every line of the trace.
     std::function<void(const std::string&)> trace;
+    /// Given each image that a migration saves, whole: docs/image.md.
+    std::function<void(std::span<const std::byte>)> saved;
     /// A run with more steps than this is a livelock.
     std::uint64_t steps_max = 5'000'000;
 };

@@ -18,6 +18,7 @@
 #include "sample.h"
 #include "sim/image/file.h"
 #include "sim/image/hvm_context.h"
+#include "xenrig/world/run.h"
 
 namespace xenrig::image {
 namespace {
@@ -113,6 +114,18 @@ TEST_F(VerifyStream, AcceptsThousandsOfPages) {
     }));
     const Answer answer = verify();
     EXPECT_EQ(answer.exit_code, 0) << answer.text;
+}
+
+TEST_F(VerifyStream, AcceptsTheImageThatAMigrationSaved) {
+    const auto scenario = world::load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/blk-migrate.toml");
+    ASSERT_TRUE(scenario) << scenario.error().message;
+    world::RunOptions options{.seed = 1};
+    options.saved = [this](std::span<const std::byte> whole) { save(whole); };
+    const world::RunReport report = world::run(*scenario, options);
+    EXPECT_TRUE(report.ok());
+    const Answer answer = verify();
+    EXPECT_EQ(answer.exit_code, 0) << answer.text;
+    EXPECT_NE(answer.text.find("Libxl Record: End"), std::string::npos) << answer.text;
 }
 
 TEST_F(VerifyStream, RefusesADamagedImageSoItsWordIsWorthSomething) {
