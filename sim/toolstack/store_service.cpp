@@ -70,6 +70,13 @@ Result<> StoreService::release(DomId domain) {
     return done;
 }
 
+Result<> StoreService::resume(DomId domain) {
+    const std::lock_guard held(lock_);
+    Result<> done = daemon_->resume(domain);
+    daemon_->service();
+    return done;
+}
+
 xenstore::DomainState StoreService::domain_state(DomId domain) {
     const auto info = xen_.info(domain);
     if (!info) return xenstore::DomainState::missing;

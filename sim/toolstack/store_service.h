@@ -37,6 +37,8 @@ public:
     /// What a toolstack asks on its socket; from a task.
     Result<> introduce(DomId domain, Port remote);
     Result<> release(DomId domain);
+    /// The domain goes on after a shutdown: the next one is to be told again (XS_RESUME).
+    Result<> resume(DomId domain);
 
     xenstore::Daemon& daemon() { return *daemon_; }
     Lock& lock() { return lock_; }

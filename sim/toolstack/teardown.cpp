@@ -59,7 +59,10 @@ Result<> Toolstack::suspend(DomId domain) {
     });
 }
 
-Result<> Toolstack::cancel_suspend(DomId domain) { return host_.xen().resume(domain); }
+Result<> Toolstack::cancel_suspend(DomId domain) {
+    if (auto resumed = host_.xen().resume(domain); !resumed) return resumed;
+    return host_.store().resume(domain);
+}
 
 Result<> Toolstack::wait_for_backend_closed(const std::string& backend) {
     return wait_for(backend + "/state", [&]() -> Result<bool> {
