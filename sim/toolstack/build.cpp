@@ -23,6 +23,9 @@ std::string text(std::uint64_t n) { return std::to_string(n); }
 
 std::string home(DomId domain) { return "/local/domain/" + text(domain.value); }
 
+/// Where libxl writes down which devices a domain has.
+std::string ledger_of(DomId domain) { return "/libxl/" + text(domain.value) + "/device/vbd"; }
+
 /// The owner may do all; everybody else nothing.
 std::vector<StorePerm> owned_by(DomId owner) { return {{owner}}; }
 
@@ -121,9 +124,9 @@ Result<> Toolstack::write_home(DomId domain, const DomainSpec& spec) {
 Result<> Toolstack::add_disk(DomId domain, const DiskNodes& disk) {
     const std::string number = text(disk.number);
     const std::string front = home(domain) + "/device/vbd/" + number;
-    const std::string back = home(kControl) + "/backend/vbd/" + text(domain.value) + "/" + number;
+    const std::string back = home(disk.backend) + "/backend/vbd/" + text(domain.value) + "/" + number;
     const std::pair<std::string, std::string> front_nodes[] = {
-        {"backend", back}, {"backend-id", "0"}, {"state", "1"}, {"virtual-device", number}, {"device-type", "disk"},
+        {"backend", back}, {"backend-id", text(disk.backend.value)}, {"state", "1"}, {"virtual-device", number}, {"device-type", "disk"},
     };
     const std::pair<std::string, std::string> back_nodes[] = {
         {"frontend", front},     {"frontend-id", text(domain.value)},
@@ -133,12 +136,14 @@ Result<> Toolstack::add_disk(DomId domain, const DiskNodes& disk) {
         {"device-type", "disk"}, {"mode", disk.read_only ? "r" : "w"},
     };
     return store_.transaction([&](StoreTx tx) -> Result<> {
-        if (auto done = make(tx, front, "", owned_by(domain, kControl)); !done) return done;
-        if (auto done = make(tx, back, "", owned_by(kControl, domain)); !done) return done;
+        // Its parents inherit the root's permissions: the control domain's alone.
+        if (auto done = store_.write(tx, ledger_of(domain) + "/" + number + "/backend", back); !done) return done;
+        if (auto done = make(tx, front, "", owned_by(domain, disk.backend)); !done) return done;
+        if (auto done = make(tx, back, "", owned_by(disk.backend, domain)); !done) return done;
         for (const auto& [name, value] : front_nodes)
-            if (auto done = make(tx, front + "/" + name, value, owned_by(domain, kControl)); !done) return done;
+            if (auto done = make(tx, front + "/" + name, value, owned_by(domain, disk.backend)); !done) return done;
         for (const auto& [name, value] : back_nodes)
-            if (auto done = make(tx, back + "/" + name, value, owned_by(kControl, domain)); !done) return done;
+            if (auto done = make(tx, back + "/" + name, value, owned_by(disk.backend, domain)); !done) return done;
         return {};
     });
 }

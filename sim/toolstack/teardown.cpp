@@ -18,7 +18,7 @@ namespace {
 
 std::string home(DomId domain) { return "/local/domain/" + std::to_string(domain.value); }
 
-std::string backends(DomId domain) { return home(DomId{0}) + "/backend/vbd/" + std::to_string(domain.value); }
+std::string ledger_of(DomId domain) { return "/libxl/" + std::to_string(domain.value) + "/device/vbd"; }
 
 }  // namespace
 
@@ -72,29 +72,53 @@ Result<> Toolstack::wait_for_backend_closed(const std::string& backend) {
     });
 }
 
+Result<std::string> Toolstack::backend_of(DomId domain, const std::string& number) {
+    auto backend = store_.read(StoreTx::none, ledger_of(domain) + "/" + number + "/backend");
+    if (!backend) return fail(backend.error().code, "domain " + std::to_string(domain.value) + " has no disk " + number);
+    return backend;
+}
+
+Result<> Toolstack::remove_disk_nodes(DomId domain, const std::string& number, const std::string& backend) {
+    return store_.transaction([&](StoreTx tx) -> Result<> {
+        // A dead driver domain's nodes may be gone already, and a directory that is not there needs no removal.
+        (void)store_.rm(tx, home(domain) + "/device/vbd/" + number);
+        (void)store_.rm(tx, backend);
+        return store_.rm(tx, ledger_of(domain) + "/" + number);
+    });
+}
+
 Result<> Toolstack::remove_disk(DomId domain, unsigned number) {
-    const std::string backend = backends(domain) + "/" + std::to_string(number);
+    const std::string name = std::to_string(number);
+    const auto backend = backend_of(domain, name);
+    if (!backend) return std::unexpected(backend.error());
     const Result<> asked = store_.transaction([&](StoreTx tx) -> Result<> {
-        if (auto done = store_.write(tx, backend + "/online", "0"); !done) return done;
-        return store_.write(tx, backend + "/state", "5");
+        if (auto done = store_.write(tx, *backend + "/online", "0"); !done) return done;
+        return store_.write(tx, *backend + "/state", "5");
     });
     if (!asked) return asked;
-    if (auto closed = wait_for_backend_closed(backend); !closed) return closed;
-    return store_.transaction([&](StoreTx tx) -> Result<> {
-        if (auto done = store_.rm(tx, home(domain) + "/device/vbd/" + std::to_string(number)); !done) return done;
-        return store_.rm(tx, backend);
-    });
+    if (auto closed = wait_for_backend_closed(*backend); !closed) return closed;
+    return remove_disk_nodes(domain, name, *backend);
+}
+
+Result<> Toolstack::force_remove_disk(DomId domain, unsigned number) {
+    const std::string name = std::to_string(number);
+    const auto backend = backend_of(domain, name);
+    return backend ? remove_disk_nodes(domain, name, *backend) : std::unexpected(backend.error());
 }
 
 Result<> Toolstack::remove_devices(DomId domain) {
     // The frontend is gone or stands still, so there is nobody to close with: its directories go first, and each
     // backend finishes what it has in progress and closes alone.
     (void)store_.rm(StoreTx::none, home(domain) + "/device");
-    const auto numbers = store_.directory(StoreTx::none, backends(domain));
+    const auto numbers = store_.directory(StoreTx::none, ledger_of(domain));
     if (!numbers) return numbers.error().code == Errno::noent ? Result<>{} : std::unexpected(numbers.error());
-    for (const std::string& number : *numbers)
-        if (auto closed = wait_for_backend_closed(backends(domain) + "/" + number); !closed) return closed;
-    return store_.rm(StoreTx::none, backends(domain));
+    for (const std::string& number : *numbers) {
+        const auto backend = backend_of(domain, number);
+        if (!backend) return std::unexpected(backend.error());
+        if (auto closed = wait_for_backend_closed(*backend); !closed) return closed;
+        if (auto removed = remove_disk_nodes(domain, number, *backend); !removed) return removed;
+    }
+    return {};
 }
 
 Result<> Toolstack::destroy(DomId domain) {
@@ -103,6 +127,7 @@ Result<> Toolstack::destroy(DomId domain) {
     // The store may have noticed the death by itself.
     (void)host_.store().release(domain);
     if (auto destroyed = host_.xen().destroy_domain(domain); !destroyed) return destroyed;
+    (void)store_.rm(StoreTx::none, "/libxl/" + std::to_string(domain.value));
     return store_.rm(StoreTx::none, home(domain));
 }
 

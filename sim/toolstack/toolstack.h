@@ -23,6 +23,8 @@ struct DiskNodes {
     /// What the backend opens.
     std::string params;
     bool read_only = false;
+    /// Who serves it: the control domain, or a driver domain.
+    DomId backend{0};
 };
 
 struct DomainSpec {
@@ -44,6 +46,8 @@ public:
     Result<> add_disk(DomId domain, const DiskNodes& disk);
     /// Asks the backend to close and waits until both ends have; then the nodes go.
     Result<> remove_disk(DomId domain, unsigned number);
+    /// The nodes go and nobody is asked: what is left when a backend has died (xl block-detach --force).
+    Result<> force_remove_disk(DomId domain, unsigned number);
 
     /// Writes the request and waits until the domain is down with SHUTDOWN_suspend. ETIMEDOUT never: a guest that does
     /// not answer is found when the world is quiet. ESRCH when the domain dies meanwhile.
@@ -64,6 +68,9 @@ private:
     /// Waits until `done()` after a change of `path`; looks once before.
     Result<> wait_for(const std::string& path, const std::function<Result<bool>()>& done);
     Result<> wait_for_backend_closed(const std::string& backend);
+    /// The backend's directory, as the toolstack wrote it down: the guest's own node is the guest's to change.
+    Result<std::string> backend_of(DomId domain, const std::string& number);
+    Result<> remove_disk_nodes(DomId domain, const std::string& number, const std::string& backend);
 
     Host& host_;
     Store& store_;
