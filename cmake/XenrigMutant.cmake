@@ -30,11 +30,16 @@ function(xenrig_mutant name)
         cmake_path(GET file PARENT_PATH folder)
         file(COPY ${CMAKE_SOURCE_DIR}/${file} DESTINATION ${tree}.new/${folder})
     endforeach()
-    execute_process(COMMAND ${XENRIG_PATCH} -p1 -s -i ${patch} WORKING_DIRECTORY ${tree}.new RESULT_VARIABLE failed
+    execute_process(COMMAND ${XENRIG_PATCH} -p1 -s -N -i ${patch} WORKING_DIRECTORY ${tree}.new RESULT_VARIABLE failed
                     OUTPUT_VARIABLE said ERROR_VARIABLE said)
+    # A test that fails says so: who is at work on these sources, or has put the bug in to look at it, builds on.
     if(failed)
         file(REMOVE_RECURSE ${tree}.new)
-        message(FATAL_ERROR "fixtures/mutants/${name}.patch does not fit the sources any more: make it anew\n${said}")
+        set(misfit "fixtures/mutants/${name}.patch does not fit the sources: make it anew, unless they have it applied")
+        message(STATUS "${misfit}\n${said}")
+        add_test(NAME Mutant.${name} COMMAND ${CMAKE_COMMAND} -E echo "${misfit}")
+        set_tests_properties(Mutant.${name} PROPERTIES LABELS mutants WILL_FAIL TRUE)
+        return()
     endif()
     # What is the same stays as old as it is, so that nothing is compiled twice.
     foreach(file ${originals})
