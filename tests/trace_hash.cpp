@@ -38,4 +38,12 @@ int main() {
     scenario.disks[0].kind = DiskKind::ram;
     scenario.migrations[0].cancel = true;
     for (std::uint64_t seed = 0; seed < 12; ++seed) print(scenario, seed);
+
+    scenario.name = "blk-faults";
+    scenario.disks[0].kind = DiskKind::simulated;
+    scenario.drivers = {{.name = "storage", .host = "a", .vcpus = 2}};
+    scenario.guests[0].disks[0].driver = "storage";
+    scenario.faults = {{.kind = FaultKind::power_cut, .disk = "data", .after_operations = 50},
+                       {.kind = FaultKind::backend_dies, .driver = "storage", .after_operations = 50}};
+    for (std::uint64_t seed = 0; seed < 12; ++seed) print(scenario, seed);
 }

@@ -108,6 +108,8 @@ bool Engine::pass_time() {
     return true;
 }
 
+void Engine::from_outside(const std::function<void()>& body) { outside(body); }
+
 std::uint32_t Engine::pick(std::uint32_t stream, std::uint32_t n) {
     const std::uint32_t value = choices_.pick(stream, n);
     record(Event::pick, stream, n, value);

@@ -54,6 +54,9 @@ public:
 
     /// Before step `n`, `hook` runs, outside any vCPU. The vCPU that it returns, if any, runs next.
     void at_step(std::uint64_t n, std::function<Cpu*()> hook);
+    /// Runs `body` at once as if no task called it: what it does is no step and does not wait. For ends that come from
+    /// outside, as a crash does.
+    void from_outside(const std::function<void()>& body);
 
     std::uint64_t steps() const { return step_; }
     const Trace& trace_log() const { return trace_; }
@@ -131,7 +134,11 @@ private:
     template <class F>
     auto outside(F body) {
         VirtualCpu* here = std::exchange(current_, nullptr);
-        auto back = [&] { current_ = here; };
+        VirtualCpu* on = here ? std::exchange(outside_on_, here) : outside_on_;
+        auto back = [&] {
+            current_ = here;
+            outside_on_ = on;
+        };
         if constexpr (std::is_void_v<decltype(body())>) {
             body();
             back();
@@ -181,6 +188,8 @@ private:
     MemoryModel memory_;
     LockOrder lock_order_;
     Fiber outside_;  ///< the thread that calls run()
+    /// Whose task's stack an outside() runs on; null for the thread's own.
+    VirtualCpu* outside_on_ = nullptr;
     std::vector<std::unique_ptr<VirtualCpu>> cpus_;
     std::vector<std::size_t> free_memory_ports_;
     std::vector<VirtualCpu*> runnable_;

@@ -128,7 +128,8 @@ void Engine::reschedule(bool yields) {
     FiberTask& self = *cpu.current;
     using State = FiberTask::State;
     for (;;) {
-        if (self.cancelled) return block_cancelled(self);
+        // A spin lock may be taken in a destructor: it looks for itself and goes on without the lock.
+        if (self.cancelled) return self.spins ? void() : block_cancelled(self);
         update(cpu);
         const bool free = cpu.can_run();
         if (free && (cpu.in_upcall || self.state == State::running)) return;
@@ -272,7 +273,9 @@ void Engine::unwind(FiberTask& task) {
     }
     Fiber* outer = unwinder_;
     VirtualCpu* here = current_;
-    Fiber& from = here ? *here->current->fiber : outside_;
+    VirtualCpu* on = here ? here : outside_on_;
+    Fiber& from = on ? *on->current->fiber : outside_;
+    check(!on || on->current != &task, "no task unwinds itself");
     FiberTask* was = task.cpu.current;
     unwinder_ = &from;
     current_ = &task.cpu;
@@ -333,7 +336,10 @@ void Engine::spin(std::string_view lock, const Task* holder) {
     cpu.spins_on = lock;
     cpu.spin_holder = holder;
     ++spinning_;
+    FiberTask& self = *cpu.current;
+    self.spins = true;
     reschedule();
+    self.spins = false;
 }
 
 bool Engine::irq_save() {

@@ -37,6 +37,8 @@ public:
     State state = State::ready;
     /// A wake() that found the task not parked.
     bool woken = false;
+    /// Waits in spin().
+    bool spins = false;
     /// Its domain died: it is to unwind at the next place where it would block.
     bool cancelled = false;
     bool started = false;

@@ -126,7 +126,8 @@ Result<> Toolstack::add_disk(DomId domain, const DiskNodes& disk) {
     const std::string front = home(domain) + "/device/vbd/" + number;
     const std::string back = home(disk.backend) + "/backend/vbd/" + text(domain.value) + "/" + number;
     const std::pair<std::string, std::string> front_nodes[] = {
-        {"backend", back}, {"backend-id", text(disk.backend.value)}, {"state", "1"}, {"virtual-device", number}, {"device-type", "disk"},
+        {"backend", back},       {"backend-id", text(disk.backend.value)}, {"state", "1"}, {"virtual-device", number},
+        {"device-type", "disk"},
     };
     const std::pair<std::string, std::string> back_nodes[] = {
         {"frontend", front},     {"frontend-id", text(domain.value)},

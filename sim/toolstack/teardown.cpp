@@ -74,7 +74,8 @@ Result<> Toolstack::wait_for_backend_closed(const std::string& backend) {
 
 Result<std::string> Toolstack::backend_of(DomId domain, const std::string& number) {
     auto backend = store_.read(StoreTx::none, ledger_of(domain) + "/" + number + "/backend");
-    if (!backend) return fail(backend.error().code, "domain " + std::to_string(domain.value) + " has no disk " + number);
+    if (!backend)
+        return fail(backend.error().code, "domain " + std::to_string(domain.value) + " has no disk " + number);
     return backend;
 }
 

@@ -38,7 +38,9 @@ struct DiskWorkload::Slot {
     FramePtr page;
     std::uint64_t number = 0;
     unsigned block = 0;
-    /// What it is was drawn; its block may still be another's.
+    /// When a flush was submitted, and when anything was.
+    DiskHistory::FlushMark mark;
+    /// What it is was drawn; its block may still be another's, or its disk may have gone.
     bool drawn = false;
     bool under_way = false;
     /// Done, and not yet looked at.
@@ -57,16 +59,28 @@ DiskWorkload::DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine
                     return std::to_string(completed_) + " of " + std::to_string(spec_.operations) + " done, " +
                            std::to_string(in_flight_) + " under way";
                 }),
-      content_(spec_.blocks),
+      history_(spec_.blocks, kBlock / blk::kUnit),
       busy_(spec_.blocks),
       acknowledged_(spec_.operations + 1) {}
 
 DiskWorkload::~DiskWorkload() = default;
 
-void DiskWorkload::run(Platform& guest, blk::Blkfront& disk) {
-    const auto info = disk.wait_connected();
-    if (!info) return broken_("device-closed", "the disk closed before it was used: " + info.error().to_string());
-    check(spec_.blocks * kBlock <= info->sectors * blk::kUnit, "the workload's blocks lie on its disk");
+Result<> DiskWorkload::connect(const NextDisk& next_disk) {
+    for (;;) {
+        if (front_) gone_.push_back(front_);
+        front_ = next_disk(front_.get());
+        const auto info = front_->wait_connected();
+        if (info) {
+            check(spec_.blocks * kBlock <= info->sectors * blk::kUnit, "the workload's blocks lie on its disk");
+            return {};
+        }
+        if (!disk_may_go_) return std::unexpected(info.error());
+    }
+}
+
+void DiskWorkload::run(Platform& guest, const NextDisk& next_disk) {
+    if (auto connected = connect(next_disk); !connected)
+        return broken_("device-closed", "the disk closed before it was used: " + connected.error().to_string());
 
     for (unsigned i = 0; i < std::min(spec_.in_flight, spec_.blocks); ++i) {
         auto page = guest.memory().allocate();
@@ -74,7 +88,7 @@ void DiskWorkload::run(Platform& guest, blk::Blkfront& disk) {
         slots_.push_back(std::make_unique<Slot>());
         slots_.back()->page = *page;
     }
-    // One operation is drawn and waits for its block; the others are under way or answered.
+    // One operation is drawn and waits for its block; the others are under way, answered, or wait for another disk.
     Slot* next = nullptr;
     for (;;) {
         Slot* answered = nullptr;
@@ -86,30 +100,52 @@ void DiskWorkload::run(Platform& guest, blk::Blkfront& disk) {
                     return found == slots_.end() ? nullptr : found->get();
                 };
                 answered = find([](const auto& s) { return s->answered; });
+                if (!next) next = find([](const auto& s) { return s->drawn && !s->under_way; });
                 if (!next && begun_ < spec_.operations) next = find([](const auto& s) { return !s->under_way; });
-                const bool may_begin = next && (!next->drawn || !busy_[next->block]);
-                return answered || may_begin || (in_flight_ == 0 && !next);
+                const bool may_begin = next && !front_went_ && (!next->drawn || !busy_[next->block]);
+                return answered || may_begin || (in_flight_ == 0 && (!next || front_went_));
             });
         }
         if (answered) {
-            finish(guest, *answered);
+            const Result<>& result = answered->op.result;
+            if (disk_may_go_ && !result && result.error().code == Errno::nodev)
+                abandon(*answered);
+            else
+                finish(guest, *answered);
+        } else if (front_went_) {
+            if (auto connected = connect(next_disk); !connected)
+                return broken_("device-closed",
+                               "no disk came after the one that went: " + connected.error().to_string());
+            front_went_ = false;
         } else if (next) {
-            if (begin(guest, disk, *next)) next = nullptr;
+            if (begin(guest, *next)) next = nullptr;
         } else {
             break;
         }
     }
-
-    std::vector<std::byte> block(kBlock);
-    for (unsigned b = 0; b < spec_.blocks; ++b) {
-        if (auto read = disk.read(b * kBlock / blk::kUnit, block); !read)
-            return broken_("io-error", "reading block " + std::to_string(b) + " back: " + read.error().to_string());
-        verify(b, block, "at the end");
-    }
+    read_all_back(next_disk);
     slots_.clear();
     const std::lock_guard held(lock_);
     finished_ = true;
     progress_.wake_all();
+}
+
+void DiskWorkload::read_all_back(const NextDisk& next_disk) {
+    std::vector<std::byte> bytes(kBlock);
+    for (unsigned b = 0; b < spec_.blocks; ++b) {
+        unsigned cuts = history_.cuts();
+        auto read = front_->read(b * kBlock / blk::kUnit, bytes);
+        while (!read) {
+            const bool power = history_.cuts() != cuts && read.error().code == Errno::io;
+            const bool gone = disk_may_go_ && read.error().code == Errno::nodev;
+            if (gone && !connect(next_disk)) return broken_("device-closed", "no disk came after the one that went");
+            if (!power && !gone)
+                return broken_("io-error", "reading block " + std::to_string(b) + " back: " + read.error().to_string());
+            cuts = history_.cuts();
+            read = front_->read(b * kBlock / blk::kUnit, bytes);
+        }
+        verify(b, bytes, cuts, "at the end");
+    }
 }
 
 void DiskWorkload::draw(Slot& slot) {
@@ -125,7 +161,7 @@ void DiskWorkload::draw(Slot& slot) {
     slot.op.kind = kind < spec_.writes ? Kind::write : kind < spec_.writes + spec_.reads ? Kind::read : Kind::flush;
 }
 
-bool DiskWorkload::begin(Platform& guest, blk::Blkfront& disk, Slot& slot) {
+bool DiskWorkload::begin(Platform& guest, Slot& slot) {
     if (!slot.drawn) draw(slot);
     if (busy_[slot.block]) return false;
     blk::BlkOp& op = slot.op;
@@ -137,12 +173,13 @@ bool DiskWorkload::begin(Platform& guest, blk::Blkfront& disk, Slot& slot) {
         op.segments[0] = {slot.page->gfn(), 0, 7, slot.page};
         op.segment_count = 1;
     }
-    op.done = [this, &slot](blk::BlkOp&) {
+    op.result = {};
+    op.done = [this, &slot](blk::BlkOp& done) {
         const std::lock_guard held(lock_);
         if (!slot.under_way || slot.answered)
             broken_("answered-twice", "operation " + std::to_string(slot.number) + " was answered a second time");
         slot.answered = true;
-        acknowledged_[slot.number] = true;
+        if (done.result) acknowledged_[slot.number] = true;
         progress_.wake_all();
     };
     {
@@ -150,45 +187,80 @@ bool DiskWorkload::begin(Platform& guest, blk::Blkfront& disk, Slot& slot) {
         busy_[slot.block] = true;
         slot.under_way = true;
         ++in_flight_;
+        slot.mark = history_.flush_begun();
+        if (op.kind == blk::BlkOp::Kind::write) history_.write_begun(slot.block, slot.number);
     }
-    disk.submit(op);
+    front_->submit(op);
     return true;
 }
 
+void DiskWorkload::abandon(Slot& slot) {
+    front_went_ = true;
+    const std::lock_guard held(lock_);
+    if (slot.op.kind == blk::BlkOp::Kind::write) history_.write_failed(slot.block);
+    slot.answered = slot.under_way = false;
+    busy_[slot.block] = false;
+    --in_flight_;
+    ++repeated_;
+}
+
 void DiskWorkload::finish(Platform& guest, Slot& slot) {
-    if (!slot.op.result)
+    using Kind = blk::BlkOp::Kind;
+    const bool done = slot.op.result.has_value();
+    // What the power cut came between may fail.
+    if (!done && (slot.op.result.error().code != Errno::io || slot.mark.cuts == history_.cuts()))
         broken_("io-error",
                 "operation " + std::to_string(slot.number) + " failed: " + slot.op.result.error().to_string());
-    if (slot.op.kind == blk::BlkOp::Kind::read && slot.op.result) {
+    if (slot.op.kind == Kind::read && done) {
         std::array<std::byte, kBlock> block;
         guest.memory().read(slot.page->gfn(), 0, block);
-        verify(slot.block, block, "by a read");
+        verify(slot.block, block, slot.mark.cuts, "by a read");
     }
     const std::lock_guard held(lock_);
-    if (slot.op.kind == blk::BlkOp::Kind::write && slot.op.result) content_[slot.block] = slot.number;
+    if (slot.op.kind == Kind::write) done ? history_.write_acknowledged(slot.block) : history_.write_failed(slot.block);
+    if (slot.op.kind == Kind::flush && done) history_.flush_acknowledged(slot.mark);
     slot.answered = slot.under_way = slot.drawn = false;
     busy_[slot.block] = false;
     --in_flight_;
     ++completed_;
+    if (!done) ++failed_;
     progress_.wake_all();
 }
 
-void DiskWorkload::verify(std::uint64_t block, std::span<const std::byte> data, const char* when) {
-    std::array<std::byte, kBlock> want;
-    fill(want, content_[block]);
-    const auto differs = std::mismatch(want.begin(), want.end(), data.begin());
-    if (differs.first == want.end()) return;
-    const auto at = static_cast<std::size_t>(differs.first - want.begin()) / 8 * 8;
-    broken_("data", "block " + std::to_string(block) + " holds, from byte " + std::to_string(at) +
-                        " on, the data of write " + std::to_string(number_of(data.subspan(at))) +
-                        ", and the last acknowledged one was " + std::to_string(content_[block]) + " (seen " + when +
-                        ")");
+void DiskWorkload::verify(unsigned block, std::span<const std::byte> data, unsigned cuts_when_begun, const char* when) {
+    const std::lock_guard held(lock_);
+    for (unsigned sector = 0; sector < kBlock / blk::kUnit; ++sector) {
+        const std::size_t at = sector * blk::kUnit;
+        const std::uint64_t found = number_of(data.subspan(at));
+        std::array<std::byte, kBlock> want;
+        fill(want, found);
+        const bool whole = std::equal(want.begin() + at, want.begin() + at + blk::kUnit, data.begin() + at);
+        if (whole && history_.admits(block, sector, found)) {
+            if (cuts_when_begun == history_.cuts()) history_.seen(block, sector, found);
+            continue;
+        }
+        std::string possible;
+        for (const std::uint64_t n : history_.possible(block, sector))
+            possible += (possible.empty() ? "" : " or ") + std::to_string(n);
+        return broken_("data", "block " + std::to_string(block) + " holds, from byte " + std::to_string(at) +
+                                   " on, the data of write " + std::to_string(found) + (whole ? "" : ", torn,") +
+                                   " where that of write " + possible + " must be (seen " + when +
+                                   "; 0 is what the disk held at first)");
+    }
 }
 
 std::uint64_t DiskWorkload::content_hash() const {
     std::uint64_t h = 0xcbf29ce484222325ull;
-    for (const std::uint64_t number : content_) h = (h ^ number) * 0x100000001b3ull;
+    for (unsigned b = 0; b < spec_.blocks; ++b) {
+        const auto numbers = history_.possible(b, 0);
+        h = (h ^ (numbers.size() == 1 ? numbers.front() : 0)) * 0x100000001b3ull;
+    }
     return h;
+}
+
+void DiskWorkload::power_lost() {
+    const std::lock_guard held(lock_);
+    history_.power_lost();
 }
 
 void DiskWorkload::wait_completed(unsigned operations) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/world/disk_history.h"
 #include "xenrig/drivers/blk/blkfront.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/platform/machine.h"
@@ -30,20 +31,32 @@ public:
     ~DiskWorkload();
 
     const std::string& guest() const { return spec_.guest; }
+    const std::string& device() const { return spec_.device; }
     const std::string& disk() const { return disk_; }
 
+    /// Blocks until there is a disk that is not this one; null asks for the first.
+    using NextDisk = std::function<std::shared_ptr<blk::Blkfront>(const blk::Blkfront* not_this)>;
+
     /// The work itself, in a task of the guest's; returns when all is done and read back.
-    void run(Platform& guest, blk::Blkfront& disk);
+    void run(Platform& guest, const NextDisk& next_disk);
+
+    /// What would be an error else: a disk that goes away and comes again. Operations that it leaves unanswered are
+    /// begun again on the next one.
+    void expect_disk_to_go() { disk_may_go_ = true; }
+    /// The storage is about to lose its power: what is under way may fail, what was not flushed may be lost.
+    void power_lost();
 
     bool finished() const { return finished_; }
     unsigned completed() const { return completed_; }
     unsigned in_flight() const { return in_flight_; }
+    unsigned failed() const { return failed_; }
+    unsigned repeated() const { return repeated_; }
     /// Blocks the calling task until so many operations are done, or the work is over.
     void wait_completed(unsigned operations);
 
     /// Told by the storage of each operation that reaches it.
     void reached_storage(const blk::StorageOp& op);
-    /// A hash of the last acknowledged write of each block.
+    /// A hash of the last write of each block; less where that is uncertain.
     std::uint64_t content_hash() const;
     /// Numbers of the writes in the order in which they reached the storage, those that came twice twice.
     const std::vector<std::uint64_t>& executed() const { return executed_; }
@@ -52,9 +65,13 @@ private:
     struct Slot;
     static constexpr std::uint64_t kBlock = kPageSize;
 
-    bool begin(Platform& guest, blk::Blkfront& disk, Slot& slot);
+    Result<> connect(const NextDisk& next_disk);
+    bool begin(Platform& guest, Slot& slot);
     void finish(Platform& guest, Slot& slot);
-    void verify(std::uint64_t block, std::span<const std::byte> data, const char* when);
+    /// The disk went before it answered.
+    void abandon(Slot& slot);
+    void read_all_back(const NextDisk& next_disk);
+    void verify(unsigned block, std::span<const std::byte> data, unsigned cuts_when_begun, const char* when);
     void draw(Slot& slot);
 
     WorkloadSpec spec_;
@@ -67,13 +84,19 @@ private:
     WaitQueue progress_;
     // Under lock_.
     std::vector<std::unique_ptr<Slot>> slots_;
-    unsigned begun_ = 0, completed_ = 0, in_flight_ = 0;
+    unsigned begun_ = 0, completed_ = 0, in_flight_ = 0, failed_ = 0, repeated_ = 0;
     bool finished_ = false;
-    /// The number of the last acknowledged write of each block; 0 for none.
-    std::vector<std::uint64_t> content_;
+    DiskHistory history_;
     std::vector<bool> busy_;
     std::vector<bool> acknowledged_;
     std::vector<std::uint64_t> executed_;
+
+    // The task's own.
+    bool disk_may_go_ = false;
+    bool front_went_ = false;
+    std::shared_ptr<blk::Blkfront> front_;
+    /// Those that went away, which their last answers still come from.
+    std::vector<std::shared_ptr<blk::Blkfront>> gone_;
 };
 
 /// Storage that tells a witness of each operation before it does it.

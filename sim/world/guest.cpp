@@ -87,10 +87,15 @@ void Guest::on_disk(std::shared_ptr<blk::Blkfront> disk) {
     disk_found_.wake_all();
 }
 
-std::shared_ptr<blk::Blkfront> Guest::disk(unsigned number) {
+std::shared_ptr<blk::Blkfront> Guest::disk(unsigned number) { return disk_after(number, nullptr); }
+
+std::shared_ptr<blk::Blkfront> Guest::disk_after(unsigned number, const blk::Blkfront* not_this) {
     const std::string path = "device/vbd/" + std::to_string(number);
     const std::lock_guard held(disks_lock_);
-    disk_found_.wait(disks_lock_, [&] { return disks_.contains(path); });
+    disk_found_.wait(disks_lock_, [&] {
+        const auto found = disks_.find(path);
+        return found != disks_.end() && found->second.get() != not_this;
+    });
     return disks_.at(path);
 }
 

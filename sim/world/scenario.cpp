@@ -43,6 +43,20 @@ std::string names(const List& list) {
 const DiskSpec* Scenario::disk(std::string_view wanted) const { return find_named(disks, wanted); }
 const GuestSpec* Scenario::guest(std::string_view wanted) const { return find_named(guests, wanted); }
 
+const DriverSpec* Scenario::driver(std::string_view wanted) const { return find_named(drivers, wanted); }
+
+const WorkloadSpec* Scenario::workload_of(const FaultSpec& fault) const {
+    const auto meant = [&](const WorkloadSpec& w) {
+        const GuestSpec* g = guest(w.guest);
+        return g && std::any_of(g->disks.begin(), g->disks.end(), [&](const GuestDisk& d) {
+                   return d.device == w.device &&
+                          (fault.kind == FaultKind::power_cut ? d.disk == fault.disk : d.driver == fault.driver);
+               });
+    };
+    const auto found = std::find_if(workloads.begin(), workloads.end(), meant);
+    return found == workloads.end() ? nullptr : &*found;
+}
+
 std::uint32_t Scenario::hash() const {
     Hash h;
     h.add(name);
@@ -63,7 +77,11 @@ std::uint32_t Scenario::hash() const {
         h.add(g.host);
         h.add(g.vcpus);
         h.add(g.frames);
-        for (const GuestDisk& d : g.disks) h.add(d.disk), h.add(d.device);
+        for (const GuestDisk& d : g.disks) {
+            h.add(d.disk);
+            h.add(d.device);
+            if (!d.driver.empty()) h.add(d.driver);
+        }
     }
     for (const WorkloadSpec& w : workloads) {
         h.add(w.guest);
@@ -75,6 +93,18 @@ std::uint32_t Scenario::hash() const {
         h.add(m.to);
         h.add(m.after_operations);
         h.add(m.cancel);
+    }
+    for (const DriverSpec& d : drivers) {
+        h.add(d.name);
+        h.add(d.host);
+        h.add(d.vcpus);
+        h.add(d.frames);
+    }
+    for (const FaultSpec& f : faults) {
+        h.add(static_cast<std::uint64_t>(f.kind));
+        h.add(f.disk);
+        h.add(f.driver);
+        h.add(f.after_operations);
     }
     return h.value;
 }
@@ -100,8 +130,20 @@ Result<> Scenario::validate() const {
         if (!find_named(hosts, g.host)) return missing(where, "host '" + g.host + "'", names(hosts));
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
-        for (const GuestDisk& d : g.disks)
+        for (const GuestDisk& d : g.disks) {
             if (!disk(d.disk)) return missing(where, "disk '" + d.disk + "'", names(disks));
+            if (d.driver.empty()) continue;
+            const DriverSpec* served_by = driver(d.driver);
+            if (!served_by) return missing(where, "driver '" + d.driver + "'", names(drivers));
+            if (served_by->host != g.host)
+                return fail(Errno::inval, where + ": driver '" + d.driver + "' is on another host, '" +
+                                              served_by->host + "'; a disk's two ends share one");
+            const auto moves = [&](const MigrateSpec& m) { return m.guest == g.name && !m.cancel; };
+            if (std::any_of(migrations.begin(), migrations.end(), moves))
+                return fail(Errno::inval, where + ": its disk '" + d.disk +
+                                              "' is a driver domain's, so it can't move; " + "take '" + d.disk + ":" +
+                                              d.device + "' without @" + d.driver);
+        }
     }
     for (const WorkloadSpec& w : workloads) {
         const std::string where = "[workload." + w.guest + "]";
@@ -118,6 +160,28 @@ Result<> Scenario::validate() const {
     for (const MigrateSpec& m : migrations) {
         if (!guest(m.guest)) return missing("[migrate]", "guest '" + m.guest + "'", names(guests));
         if (!m.cancel && !find_named(hosts, m.to)) return missing("[migrate]", "host '" + m.to + "'", names(hosts));
+    }
+    for (const DriverSpec& d : drivers) {
+        const std::string where = "[driver." + d.name + "]";
+        if (!find_named(hosts, d.host)) return missing(where, "host '" + d.host + "'", names(hosts));
+        if (guest(d.name)) return fail(Errno::inval, where + ": a guest has that name");
+        if (d.vcpus == 0 || d.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
+        if (d.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+    }
+    for (const FaultSpec& f : faults) {
+        if (f.kind == FaultKind::power_cut) {
+            const DiskSpec* d = disk(f.disk);
+            if (!d) return missing("[fault]", "disk '" + f.disk + "'", names(disks));
+            if (d->kind != DiskKind::simulated)
+                return fail(Errno::inval,
+                            "[fault]: disk '" + f.disk + "' has no power to lose; only kind = " + "\"simulated\" has");
+        } else if (!driver(f.driver)) {
+            return missing("[fault]", "driver '" + f.driver + "'", names(drivers));
+        }
+        if (!workload_of(f))
+            return fail(Errno::inval, "[fault]: there is no workload on " +
+                                          (f.disk.empty() ? "a disk of driver '" + f.driver : "disk '" + f.disk) +
+                                          "', so it would never strike");
     }
     return {};
 }

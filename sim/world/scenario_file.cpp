@@ -217,9 +217,12 @@ void read_guest(Table& t, GuestSpec& g) {
     g.frames = t.number("frames", g.frames, 1 << 20);
     unsigned letter = 0;
     for (const std::string& d : t.texts("disk")) {
-        const auto colon = d.find(':');
+        const auto at = d.find('@');
+        const std::string named = d.substr(0, at);
+        const auto colon = named.find(':');
         const std::string device = std::string("xvd") + static_cast<char>('a' + letter++ % 26);
-        g.disks.push_back({d.substr(0, colon), colon == std::string::npos ? device : d.substr(colon + 1)});
+        g.disks.push_back({named.substr(0, colon), colon == std::string::npos ? device : named.substr(colon + 1),
+                           at == std::string::npos ? "" : d.substr(at + 1)});
     }
 }
 
@@ -254,6 +257,13 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         s.disks.push_back({.name = name});
         read_disk(t, s.disks.back());
     });
+    top.each("driver", [&](Table& t, const std::string& name) {
+        DriverSpec& d = s.drivers.emplace_back();
+        d.name = name;
+        d.host = t.text("host", "");
+        d.vcpus = t.small("vcpus", d.vcpus);
+        d.frames = t.number("frames", d.frames, 1 << 20);
+    });
     top.each("guest", [&](Table& t, const std::string& name) {
         s.guests.push_back({.name = name});
         read_guest(t, s.guests.back());
@@ -268,6 +278,15 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         m.to = t.text("to", "");
         m.after_operations = t.small("after-operations", m.after_operations);
         m.cancel = t.flag("cancel", m.cancel);
+    });
+    top.list("fault", [&](Table& t) {
+        FaultSpec& f = s.faults.emplace_back();
+        f.kind = t.word("kind", {"power-cut", "backend-dies"}) == 0 ? FaultKind::power_cut : FaultKind::backend_dies;
+        if (f.kind == FaultKind::power_cut)
+            f.disk = t.text("disk", s.disks.empty() ? "" : s.disks.front().name);
+        else
+            f.driver = t.text("driver", s.drivers.empty() ? "" : s.drivers.front().name);
+        f.after_operations = t.small("after-operations", f.after_operations);
     });
     top.refuse_unknown();
     if (error) return std::unexpected(*error);

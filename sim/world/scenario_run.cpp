@@ -9,19 +9,16 @@
 
 namespace xenrig::world {
 
-namespace {
-
-toolstack::DomainSpec domain_spec(const GuestSpec& guest, const Scenario& scenario) {
+toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames};
     for (const GuestDisk& d : guest.disks) {
         const auto number = toolstack::device_number(d.device);
         check(number.has_value(), "a scenario's devices were validated");
-        spec.disks.push_back({*number, d.disk, scenario.disk(d.disk)->read_only});
+        const DomId backend = d.driver.empty() ? DomId{0} : drivers_.at(d.driver)->domain();
+        spec.disks.push_back({*number, d.disk, scenario_.disk(d.disk)->read_only, backend});
     }
     return spec;
 }
-
-}  // namespace
 
 ScenarioRun::ScenarioRun(const Scenario& scenario, const RunOptions& options, engine::Source& source,
                          engine::Model model)
@@ -39,11 +36,14 @@ ScenarioRun::~ScenarioRun() {
         site.host->stop();
         site.backends.reset();
     }
+    for (auto& [name, driver] : drivers_) driver->kill();
     workloads_.clear();
     guests_.clear();
     // A disk cancels the timers of what is in flight, and those are a host's.
     disks_.clear();
     sim_disks_.clear();
+    drivers_.clear();
+    dead_drivers_.clear();
     for (Site& site : sites_) site.host.reset();
 }
 
@@ -118,10 +118,26 @@ void ScenarioRun::start_backends(Site& site) {
     });
 }
 
+std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
+    return std::make_unique<DriverDomain>(
+        engine_, toolstack::DomainSpec{.name = spec.name, .vcpus = spec.vcpus, .frames = spec.frames},
+        [this](const blk::StorageRequest& r) { return open_storage(r); });
+}
+
+void ScenarioRun::start_drivers() {
+    for (const DriverSpec& spec : scenario_.drivers) {
+        Site& site = site_named(spec.host);
+        DriverDomain& driver = *(drivers_[spec.name] = make_driver(spec));
+        site.host->spawn_job("xl create " + spec.name, [&site, &driver, this] {
+            if (auto started = driver.start(*site.tools); !started) broken("build", started.error().to_string());
+        });
+    }
+}
+
 void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
-        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec, scenario_)));
+        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec)));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());
@@ -143,8 +159,8 @@ void ScenarioRun::start_workloads() {
             [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); }));
         const unsigned number = *toolstack::device_number(spec.device);
         (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
-            const auto disk = guest.disk(number);
-            workload.run(guest.kernel(), *disk);
+            workload.run(guest.kernel(),
+                         [&](const blk::Blkfront* not_this) { return guest.disk_after(number, not_this); });
         });
     }
 }
@@ -255,20 +271,23 @@ void ScenarioRun::unplug_and_check() {
     }
 }
 
+bool ScenarioRun::end_domain(Site& site, DomId domain, const std::string& name, const std::function<void()>& kill) {
+    const std::uint64_t refused = site.ledger->counts().refused;
+    kill();
+    if (site.ledger->counts().refused != refused)
+        broken("dead-domain", "guest '" + name + "' made a hypercall after its death");
+    site.host->spawn_job("xl destroy", [&site, domain, this] {
+        if (auto destroyed = site.tools->destroy(domain); !destroyed) broken("destroy", destroyed.error().to_string());
+    });
+    return until_quiet();
+}
+
 void ScenarioRun::check_leftovers() {
-    for (auto& guest : guests_) {
-        Site& site = site_of(*guest);
-        const DomId domain = guest->domain();
-        const std::uint64_t refused = site.ledger->counts().refused;
-        guest->kill();
-        if (site.ledger->counts().refused != refused)
-            broken("dead-domain", "guest '" + guest->name() + "' made a hypercall after its death");
-        site.host->spawn_job("xl destroy", [&site, domain, this] {
-            if (auto destroyed = site.tools->destroy(domain); !destroyed)
-                broken("destroy", destroyed.error().to_string());
-        });
-        if (!until_quiet()) return;
-    }
+    for (auto& guest : guests_)
+        if (!end_domain(site_of(*guest), guest->domain(), guest->name(), [&] { guest->kill(); })) return;
+    for (auto& [name, driver] : drivers_)
+        if (!end_domain(site_named(scenario_.driver(name)->host), driver->domain(), name, [&] { driver->kill(); }))
+            return;
     for (Site& site : sites_) {
         if (const std::string wrong = site.host->xen().audit(); !wrong.empty())
             broken("hypervisor", site.host->name() + ": " + wrong);
@@ -283,11 +302,16 @@ RunReport ScenarioRun::run() {
     for (Site& site : sites_)
         if (well) start_backends(site);
     well = well && until_quiet();
+    if (well && !scenario_.drivers.empty()) {
+        start_drivers();
+        well = until_quiet();
+    }
     if (well) {
         first_step_ = engine_.steps();
         boot_guests();
         start_workloads();
         start_migrations();
+        start_faults();
         well = until_quiet();
         last_step_ = engine_.steps();
     }
@@ -305,8 +329,11 @@ RunReport ScenarioRun::report() {
             r.trace_tail.push_back(engine::describe(record, engine_.cpu_name(record.cpu)));
     r.hash = engine_.trace_log().hash();
     for (const auto& w : workloads_) {
-        r.end_state = r.end_state * 0x100000001b3ull ^ w->content_hash();
+        // Where a fault strikes decides what it leaves.
+        r.end_state = r.end_state * 0x100000001b3ull ^ (scenario_.faults.empty() ? w->content_hash() : 0);
         r.operations += w->completed();
+        r.failed_operations += w->failed();
+        r.repeated_operations += w->repeated();
     }
     r.points = last_step_ - first_step_;
     r.steps = engine_.steps();
@@ -322,6 +349,7 @@ RunReport ScenarioRun::report() {
         r.store_messages += site.host->store().daemon().messages();
     }
     r.migrations = migrations_;
+    r.faults = faults_;
     r.in_flight_at_suspend = in_flight_at_suspend_;
     r.model = engine::name(engine_.config().model);
     return r;

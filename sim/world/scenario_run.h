@@ -2,6 +2,7 @@
 // at.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "sim/engine/engine.h"
 #include "sim/toolstack/toolstack.h"
 #include "sim/world/disk_workload.h"
+#include "sim/world/driver_domain.h"
 #include "sim/world/guest.h"
 #include "sim/world/ledger.h"
 #include "xenrig/drivers/blk/sim_disk.h"
@@ -37,6 +39,10 @@ private:
     void make_sites();
     void start_backends(Site& site);
     Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
+    /// Each driver domain runs before a guest's disk names it.
+    void start_drivers();
+    std::unique_ptr<DriverDomain> make_driver(const DriverSpec& spec);
+    toolstack::DomainSpec domain_spec(const GuestSpec& guest);
     void boot_guests();
     void start_workloads();
     struct Move {
@@ -44,11 +50,17 @@ private:
         std::uint32_t when;
     };
     void start_migrations();
+    void start_faults();
+    void cut_power(const FaultSpec& fault);
+    void kill_driver(const FaultSpec& fault);
+    DiskWorkload& workload(const WorkloadSpec& spec);
+    Guest& guest_named(const std::string& name);
     void migrate_in_turn(const std::vector<Move>& moves, Guest& guest);
     Site& site_of(const Guest& guest);
     Site& site_named(const std::string& name);
     void migrate(const MigrateSpec& spec, Guest& guest);
     void unplug_and_check();
+    bool end_domain(Site& site, DomId domain, const std::string& name, const std::function<void()>& kill);
     void check_leftovers();
     bool healthy() const { return engine_.problems().empty(); }
     bool until_quiet();
@@ -62,11 +74,17 @@ private:
     std::vector<Site> sites_;
     std::map<std::string, std::shared_ptr<blk::SimDisk>> sim_disks_;
     std::map<std::string, std::shared_ptr<blk::Storage>> disks_;
+    /// By name; the dead ones stay.
+    std::map<std::string, std::unique_ptr<DriverDomain>> drivers_;
+    std::vector<std::unique_ptr<DriverDomain>> dead_drivers_;
+    /// Held while a driver domain is replaced.
+    Lock driver_lock_{"driver domains"};
     std::vector<std::unique_ptr<Guest>> guests_;
     std::vector<std::unique_ptr<DiskWorkload>> workloads_;
     /// Steps of the part in which guests boot, work and move.
     std::uint64_t first_step_ = 0, last_step_ = 0;
     unsigned migrations_ = 0;
+    unsigned faults_ = 0;
     unsigned in_flight_at_suspend_ = 0;
 };
 

@@ -83,6 +83,9 @@ void print_counts(const world::RunReport& r) {
     const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
     std::printf("  %u operations, %u migrations (%u requests in flight at a suspend), memory model %s\n", r.operations,
                 r.migrations, r.in_flight_at_suspend, r.model.c_str());
+    if (r.faults != 0)
+        std::printf("  %u faults struck: %u operations failed, %u were begun again\n", r.faults, r.failed_operations,
+                    r.repeated_operations);
     std::printf("  %llu steps, %llu choices of which %llu picks, %llu switches, %llu upcalls\n", n(r.steps),
                 n(r.choices), n(r.picks), n(r.switches), n(r.upcalls));
     std::printf("  %llu hypercalls, %llu events sent, %llu grant copies, %llu grant maps, %llu store messages\n",
@@ -135,12 +138,14 @@ struct RunArguments {
 
 int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::RunOptions options) {
     Progress progress{"seed"};
-    std::uint64_t failed = 0, in_flight = 0, migrations = 0;
+    std::uint64_t failed = 0, in_flight = 0, migrations = 0, faults = 0, hurt = 0;
     for (std::uint64_t i = 0; i < a.seeds; ++i) {
         options.seed = a.first_seed + i;
         const world::RunReport r = world::run(scenario, options);
         in_flight += r.in_flight_at_suspend;
         migrations += r.migrations;
+        faults += r.faults;
+        hurt += r.failed_operations + r.repeated_operations;
         progress(i + 1, a.seeds);
         if (r.ok()) continue;
         if (++failed > 5) continue;
@@ -151,6 +156,13 @@ int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::Run
                 static_cast<unsigned long long>(a.seeds), scenario.name.c_str(),
                 static_cast<unsigned long long>(a.seeds - failed), static_cast<unsigned long long>(failed),
                 static_cast<unsigned long long>(migrations), static_cast<unsigned long long>(in_flight));
+    if (faults != 0)
+        std::printf("%llu faults struck %llu operations under way\n", static_cast<unsigned long long>(faults),
+                    static_cast<unsigned long long>(hurt));
+    if (failed == 0 && a.seeds >= 100 && !scenario.faults.empty() && hurt == 0) {
+        std::printf("no fault ever struck an operation: the campaign has not tested what it is for\n");
+        return kFoundWrong;
+    }
     if (failed == 0 && a.seeds >= 100 && migrations != 0 && in_flight == 0) {
         std::printf("no suspend ever found a request in flight: the campaign has not tested what it is for\n");
         return kFoundWrong;

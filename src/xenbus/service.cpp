@@ -74,6 +74,8 @@ void Service::Poke::operator()() const {
     shared_->work.wake_one();
 }
 
+bool alive() { return scheduler && scheduler->current_task() && !scheduler->unwinding(); }
+
 void wait_while_alive(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over) {
     if (!scheduler || !scheduler->current_task()) return;
     const std::lock_guard held(lock);

@@ -36,10 +36,20 @@ struct DiskSpec {
     bool write_cache = true;
 };
 
+/// A domain that serves disks to guests of its host.
+struct DriverSpec {
+    std::string name;
+    std::string host;
+    unsigned vcpus = 1;
+    std::uint64_t frames = 512;
+};
+
 struct GuestDisk {
     std::string disk;
     /// As the guest names it: "xvda".
     std::string device;
+    /// The driver domain that serves it; empty for the control domain.
+    std::string driver;
 };
 
 struct GuestSpec {
@@ -74,15 +84,30 @@ struct MigrateSpec {
     bool cancel = false;
 };
 
+/// power_cut: a simulated disk loses its power; what is under way fails, what was not flushed may be lost.
+/// backend_dies: a driver domain is destroyed in the middle of its work; another takes its place and the guests' disks.
+enum class FaultKind : std::uint8_t { power_cut, backend_dies };
+
+struct FaultSpec {
+    FaultKind kind = FaultKind::power_cut;
+    /// power_cut: this disk's. backend_dies: this driver domain.
+    std::string disk, driver;
+    /// It strikes when the workload on the disk, or the first one on the driver's disks, has completed between 0 and
+    /// this many operations.
+    unsigned after_operations = 0;
+};
+
 struct Scenario {
     std::string name;
     unsigned version = 1;
     std::string description;
     std::vector<HostSpec> hosts;
     std::vector<DiskSpec> disks;
+    std::vector<DriverSpec> drivers;
     std::vector<GuestSpec> guests;
     std::vector<WorkloadSpec> workloads;
     std::vector<MigrateSpec> migrations;
+    std::vector<FaultSpec> faults;
 
     /// Of everything above but the description, the same on every machine.
     std::uint32_t hash() const;
@@ -91,6 +116,9 @@ struct Scenario {
 
     const DiskSpec* disk(std::string_view name) const;
     const GuestSpec* guest(std::string_view name) const;
+    const DriverSpec* driver(std::string_view name) const;
+    /// Null when the fault's disk or driver has no workload.
+    const WorkloadSpec* workload_of(const FaultSpec& fault) const;
 };
 
 /// Errors read "FILE:LINE: what is wrong; what to do".

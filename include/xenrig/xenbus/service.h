@@ -58,6 +58,9 @@ private:
     std::shared_ptr<Shared> shared_;
 };
 
+/// In a task of a domain that lives. What ends otherwise ends as in a crash: without a goodbye to anybody.
+bool alive();
+
 /// Waits until `over()`, which is evaluated under the lock. Not outside any task, where there is nobody to wait for:
 /// tasks were unwound, or are not switched to any more.
 void wait_while_alive(IrqLock& lock, WaitQueue& queue, const std::function<bool()>& over);

@@ -77,6 +77,7 @@ void Blkback::disconnect() {
 void Blkback::close() {
     disconnect();
     if (!storage_) return;
+    if (!xenbus::alive()) return storage_.reset();
 
     struct Flushed {
         IrqLock lock{"blkback.flushed"};

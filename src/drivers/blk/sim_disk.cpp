@@ -199,6 +199,23 @@ void SimDisk::power_cut() {
     }
 }
 
+void SimDisk::reset() {
+    std::map<std::uint64_t, Pending> cut;
+    {
+        const std::lock_guard held(disk_->lock);
+        cut.swap(disk_->pending);
+    }
+    for (const auto& [id, pending] : cut) {
+        if (pending.timed) disk_->clock.cancel(pending.timer);
+        if (pending.op->kind != StorageOp::Kind::write || disk_->options.info.read_only) continue;
+        for (std::size_t at = 0; at < pending.op->data.size(); at += kSector) {
+            if (disk_->pick(2) != 1) continue;
+            const std::lock_guard held(disk_->lock);
+            disk_->write(pending.op->offset + at, pending.op->data.subspan(at, kSector));
+        }
+    }
+}
+
 void SimDisk::peek(std::uint64_t offset, std::span<std::byte> out) const {
     const std::lock_guard held(disk_->lock);
     disk_->read(offset, out);

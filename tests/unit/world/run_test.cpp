@@ -9,7 +9,11 @@
 namespace xenrig::world {
 namespace {
 
-Scenario blk_migrate() { return load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/blk-migrate.toml").value(); }
+Scenario named(const std::string& name) {
+    return load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/" + name + ".toml").value();
+}
+
+Scenario blk_migrate() { return named("blk-migrate"); }
 
 std::string told(const RunReport& r) {
     std::string text;
@@ -89,6 +93,16 @@ TEST(Scenario, AGuestMayMoveThereAndBackAgain) {
     for (std::uint64_t seed = 0; seed < 10; ++seed) {
         const RunReport r = run(scenario, {.seed = seed});
         ASSERT_TRUE(r.ok()) << "seed " << seed << "\n" << told(r);
+    }
+}
+
+TEST(Scenario, GuestsOfSeveralVcpusMoveAmongThreeHostsAndASuspendThatIsCalledOffIsFollowedByAMove) {
+    const Scenario scenario = named("blk-many");
+    for (std::uint64_t seed = 0; seed < 15; ++seed) {
+        const RunReport r = run(scenario, {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << "\n" << told(r);
+        EXPECT_EQ(r.operations, 260u);
+        EXPECT_EQ(r.migrations, 5u);
     }
 }
 

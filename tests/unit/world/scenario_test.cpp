@@ -48,6 +48,25 @@ TEST(ScenarioFile, SaysWhatTheFileSays) {
     EXPECT_TRUE(s->migrations[0].cancel);
 }
 
+TEST(ScenarioFile, NamesDriverDomainsAndFaults) {
+    const std::string text =
+        with(with(kGood, "[guest.web]", "[driver.store]\nhost = \"b\"\n[guest.web]"), "data:xvdb", "data:xvdb@store") +
+        "[[fault]]\nkind = \"backend-dies\"\nafter-operations = 5\n[[fault]]\nkind = \"power-cut\"\n";
+    const auto s = parse_scenario(text, "two.toml");
+    ASSERT_TRUE(s) << s.error().to_string();
+    EXPECT_EQ(s->drivers[0].host, "b");
+    EXPECT_EQ(s->guests[0].disks[0].driver, "store");
+    EXPECT_EQ(s->guests[0].disks[0].device, "xvdb");
+    EXPECT_EQ(s->faults[0].driver, "store");
+    EXPECT_EQ(s->faults[0].after_operations, 5u);
+    EXPECT_EQ(s->faults[1].disk, "data");
+    EXPECT_NE(error_of(with(text, "cancel = true", "")).find("can't move"), std::string::npos);
+    EXPECT_NE(error_of(with(text, "@store", "@nobody")).find("names driver 'nobody'"), std::string::npos);
+    EXPECT_NE(error_of(with(text, "host = \"b\"\n[guest", "host = \"a\"\n[guest")).find("on another host"),
+              std::string::npos);
+    EXPECT_NE(error_of(with(text, "\"simulated\"", "\"ram\"")).find("has no power to lose"), std::string::npos);
+}
+
 TEST(ScenarioFile, AnUnknownKeyIsRefusedWithItsLineAndTheWordThatWasMeant) {
     EXPECT_EQ(error_of(with(kGood, "disk = [", "disc = [")),
               "two.toml:11: unknown key 'disc' in [guest.web]; did you mean 'disk'?");

@@ -64,7 +64,9 @@ protected:
                                                const std::lock_guard held(broken_lock);
                                                broken.push_back(rule + ": " + how);
                                            });
-        guest->kernel().spawn("workload", TaskRole::work, [&] { workload->run(guest->kernel(), *guest->disk(kDisk)); });
+        guest->kernel().spawn("workload", TaskRole::work, [&] {
+            workload->run(guest->kernel(), [&](const blk::Blkfront*) { return guest->disk(kDisk); });
+        });
     }
 
     /// Until nobody has work any more.

@@ -43,6 +43,10 @@ public:
     /// back; of a write in flight each sector may have arrived (a draw of 1). All in flight completes with EIO.
     void power_cut();
 
+    /// The controller is reset: nothing in flight ever completes, and of a write each sector may have arrived in the
+    /// cache (a draw of 1).
+    void reset();
+
     /// For tests and oracles, no operation of a driver: what reads see, and what a power cut would leave at least.
     void peek(std::uint64_t offset, std::span<std::byte> out) const;
     void peek_durable(std::uint64_t offset, std::span<std::byte> out) const;

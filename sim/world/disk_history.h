@@ -1,0 +1,59 @@
+// What a disk may show, sector by sector, after all that was asked of it: the oracle of data read.
+//
+// A write is known by a number; 0 is what the disk held before. An acknowledged write is what a read shows. One that
+// failed may have arrived in any of its sectors. A power cut may bring back whatever was not covered by a flush: one
+// that was submitted after the write was acknowledged, and was itself acknowledged with no cut in between.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace xenrig::world {
+
+class DiskHistory {
+public:
+    /// Blocks of equal length; at most one write to a block is under way at any time.
+    DiskHistory(unsigned blocks, unsigned sectors);
+
+    void write_begun(unsigned block, std::uint64_t number);
+    /// If the power went meanwhile, it may have gone after the write: that counts as a failed one.
+    void write_acknowledged(unsigned block);
+    /// With an error, or by a disk that went away.
+    void write_failed(unsigned block);
+
+    struct FlushMark {
+        std::uint64_t change = 0;
+        unsigned cuts = 0;
+    };
+    FlushMark flush_begun() const { return {changes_, cuts_}; }
+    void flush_acknowledged(FlushMark mark);
+
+    void power_lost();
+    unsigned cuts() const { return cuts_; }
+
+    /// What a read that is done now may find there.
+    std::span<const std::uint64_t> possible(unsigned block, unsigned sector) const;
+    bool admits(unsigned block, unsigned sector, std::uint64_t number) const;
+    /// It was found there by a read that began after the last cut: from now on it is what is there.
+    void seen(unsigned block, unsigned sector, std::uint64_t number);
+
+private:
+    struct Sector {
+        std::vector<std::uint64_t> now{0};
+        /// What a power cut may leave.
+        std::vector<std::uint64_t> durable{0};
+    };
+    struct Block {
+        std::vector<Sector> sectors;
+        std::uint64_t under_way = 0;
+        unsigned cuts_when_begun = 0;
+        std::uint64_t last_change = 0;
+    };
+
+    std::vector<Block> blocks_;
+    std::uint64_t changes_ = 0;
+    unsigned cuts_ = 0;
+};
+
+}  // namespace xenrig::world
