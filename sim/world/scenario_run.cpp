@@ -176,8 +176,9 @@ void ScenarioRun::start_migrations() {
         }
         if (moves.empty()) continue;
         toolstack::Host& host = *site_named(scenario_.guest(guest->name())->host).host;
-        const auto job = [this, &guest = *guest, moves] { migrate_in_turn(moves, guest); };
-        if (!options_.migrate_at) {
+        const bool at_step = options_.migrate_at && guest->name() == scenario_.migrations.front().guest;
+        const auto job = [this, &guest = *guest, moves, at_step] { migrate_in_turn(moves, guest, at_step); };
+        if (!at_step) {
             host.spawn_job("xl migrate", job);
             continue;
         }
@@ -188,8 +189,7 @@ void ScenarioRun::start_migrations() {
     }
 }
 
-void ScenarioRun::migrate_in_turn(const std::vector<Move>& moves, Guest& guest) {
-    bool now = options_.migrate_at.has_value();
+void ScenarioRun::migrate_in_turn(const std::vector<Move>& moves, Guest& guest, bool now) {
     for (const Move& move : moves) {
         if (!std::exchange(now, false)) {
             const unsigned after = engine_.pick(move.when, move.spec->after_operations + 1);

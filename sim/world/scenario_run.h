@@ -55,7 +55,8 @@ private:
     void kill_driver(const FaultSpec& fault);
     DiskWorkload& workload(const WorkloadSpec& spec);
     Guest& guest_named(const std::string& name);
-    void migrate_in_turn(const std::vector<Move>& moves, Guest& guest);
+    /// `now`: the first one at once, whatever the scenario says.
+    void migrate_in_turn(const std::vector<Move>& moves, Guest& guest, bool now);
     Site& site_of(const Guest& guest);
     Site& site_named(const std::string& name);
     void migrate(const MigrateSpec& spec, Guest& guest);
