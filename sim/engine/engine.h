@@ -177,7 +177,7 @@ private:
     Stopped drive();
     void check_quiet();
     void record(Event e, std::uint64_t a, std::uint64_t b, std::uint64_t c) {
-        trace_.add({step_, a, b, c, nullptr, current_ ? current_->number : kOutside, e});
+        trace_.add(step_, current_ ? current_->number : kOutside, e, a, b, c);
     }
 
     static constexpr std::uint16_t kOutside = 0xffff;

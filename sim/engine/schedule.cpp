@@ -202,7 +202,8 @@ std::uint32_t Engine::others_runnable() const {
 VirtualCpu& Engine::other_runnable(std::uint32_t i) const {
     const std::size_t here = current_->runnable_at;
     if (here == VirtualCpu::kNotRunnable) return *runnable_[i];
-    return *runnable_[(here + 1 + i) % runnable_.size()];
+    const std::size_t there = here + 1 + i;
+    return *runnable_[there < runnable_.size() ? there : there - runnable_.size()];
 }
 
 std::uint32_t Engine::drainable() const {

@@ -27,7 +27,7 @@ std::uint64_t hash_bytes(const void* data, std::size_t length) {
 void Trace::note(std::uint64_t step, std::uint16_t cpu, const char* what, std::uint64_t a, std::uint64_t b,
                  std::uint64_t c) {
     mix(hash_bytes(what, std::strlen(what)));
-    add({step, a, b, c, what, cpu, Event::note});
+    add(step, cpu, Event::note, a, b, c, what);
 }
 
 std::vector<Record> Trace::last(std::size_t n) const {

@@ -43,10 +43,19 @@ std::uint64_t hash_bytes(const void* data, std::size_t length);
 
 class Trace {
 public:
-    void add(const Record& r) {
-        mix(static_cast<std::uint64_t>(r.event) | std::uint64_t{r.cpu} << 8 | r.a << 24);
-        mix(r.b ^ (r.c << 32 | r.c >> 32));
-        recent_[count_++ % kRecent] = r;
+    void add(std::uint64_t step, std::uint16_t cpu, Event event, std::uint64_t a, std::uint64_t b, std::uint64_t c,
+             const char* what = nullptr) {
+        mix(static_cast<std::uint64_t>(event) | std::uint64_t{cpu} << 8 | a << 24);
+        mix(b ^ (c << 32 | c >> 32));
+        // Field by field: a Record put together elsewhere is read back before its stores have retired.
+        Record& r = recent_[count_++ % kRecent];
+        r.step = step;
+        r.a = a;
+        r.b = b;
+        r.c = c;
+        r.what = what;
+        r.cpu = cpu;
+        r.event = event;
         if (listener_) [[unlikely]]
             listener_(r);
     }
