@@ -6,6 +6,7 @@
 
 #include "xenrig/abi/check.h"
 #include "xenrig/drivers/blk/wire.h"
+#include "xenrig/platform/scheduler.h"
 
 namespace xenrig::world {
 
@@ -51,7 +52,10 @@ DiskWorkload::DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine
     : spec_(std::move(spec)),
       disk_(std::move(disk)),
       machine_(machine),
-      broken_(std::move(broken)),
+      broken_([told = std::move(broken)](std::string rule, std::string how) {
+          // A task whose guest is dead runs on until it blocks, and what it sees is nobody's.
+          if (!scheduler || !scheduler->unwinding()) told(std::move(rule), std::move(how));
+      }),
       kinds_(machine.add_stream("workload." + spec_.guest + "." + spec_.device + ".kind")),
       places_(machine.add_stream("workload." + spec_.guest + "." + spec_.device + ".block")),
       progress_("the workload's operations",
@@ -263,6 +267,13 @@ void DiskWorkload::power_lost() {
     history_.power_lost();
 }
 
+void DiskWorkload::guest_died() {
+    const std::lock_guard held(lock_);
+    lost_ = in_flight_;
+    finished_ = true;
+    progress_.wake_all();
+}
+
 void DiskWorkload::wait_completed(unsigned operations) {
     const std::lock_guard held(lock_);
     progress_.wait(lock_, [&] { return finished_ || completed_ >= std::min(operations, spec_.operations); });
@@ -274,6 +285,12 @@ void DiskWorkload::reached_storage(const blk::StorageOp& op) {
     executed_.push_back(number);
     if (number < acknowledged_.size() && acknowledged_[number])
         broken_("run-twice", "write " + std::to_string(number) + " was acknowledged, and reaches the storage again");
+}
+
+void WitnessedStorage::submit(blk::StorageOpPtr op) {
+    if (scheduler && scheduler->unwinding()) return;
+    witness_(*op);
+    inner_->submit(std::move(op));
 }
 
 }  // namespace xenrig::world

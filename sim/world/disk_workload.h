@@ -45,12 +45,15 @@ public:
     void expect_disk_to_go() { disk_may_go_ = true; }
     /// The storage is about to lose its power: what is under way may fail, what was not flushed may be lost.
     void power_lost();
+    /// There is no more to come.
+    void guest_died();
 
     bool finished() const { return finished_; }
     unsigned completed() const { return completed_; }
     unsigned in_flight() const { return in_flight_; }
     unsigned failed() const { return failed_; }
     unsigned repeated() const { return repeated_; }
+    unsigned lost() const { return lost_; }
     /// Blocks the calling task until so many operations are done, or the work is over.
     void wait_completed(unsigned operations);
 
@@ -84,7 +87,7 @@ private:
     WaitQueue progress_;
     // Under lock_.
     std::vector<std::unique_ptr<Slot>> slots_;
-    unsigned begun_ = 0, completed_ = 0, in_flight_ = 0, failed_ = 0, repeated_ = 0;
+    unsigned begun_ = 0, completed_ = 0, in_flight_ = 0, failed_ = 0, repeated_ = 0, lost_ = 0;
     bool finished_ = false;
     DiskHistory history_;
     std::vector<bool> busy_;
@@ -99,16 +102,14 @@ private:
     std::vector<std::shared_ptr<blk::Blkfront>> gone_;
 };
 
-/// Storage that tells a witness of each operation before it does it.
+/// Storage that tells a witness of each operation before it does it. What a dead domain's task asks for, which runs on
+/// until it blocks, reaches no hardware and is never answered.
 class WitnessedStorage final : public blk::Storage {
 public:
     WitnessedStorage(std::shared_ptr<blk::Storage> inner, std::function<void(const blk::StorageOp&)> witness)
         : inner_(std::move(inner)), witness_(std::move(witness)) {}
     blk::StorageInfo info() const override { return inner_->info(); }
-    void submit(blk::StorageOpPtr op) override {
-        witness_(*op);
-        inner_->submit(std::move(op));
-    }
+    void submit(blk::StorageOpPtr op) override;
 
 private:
     std::shared_ptr<blk::Storage> inner_;

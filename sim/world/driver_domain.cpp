@@ -46,10 +46,10 @@ void DriverDomain::kill() {
 }
 
 void DriverDomain::boot() {
-    check(kernel_->boot().has_value(), "a driver domain boots on a domain of the toolstack's making");
+    if (!kernel_->boot()) return check(dead_, "a driver domain boots on a domain of the toolstack's making");
     backends_ = std::make_unique<xenbus::Bus>(
         *kernel_, std::map<std::string, xenbus::BackendFactory>{{"vbd", blk::blkback_factory(*kernel_, storage_)}});
-    check(backends_->start().has_value(), "a driver domain may watch its own backends");
+    if (!backends_->start()) check(dead_, "a driver domain may watch its own backends");
 }
 
 }  // namespace xenrig::world

@@ -59,25 +59,29 @@ void Guest::wait_bound() {
 }
 
 void Guest::kill() {
+    die();
+    bus_.stop();
+    disks_.clear();
+}
+
+void Guest::die() {
     if (dead_) return;
     dead_ = true;
     for (Cpu* cpu : cpus_) cpu->freeze();
     kernel_->domain_died();
     for (Cpu* cpu : cpus_) cpu->kill();
-    bus_.stop();
-    disks_.clear();
     // After this the guest's number may belong to somebody else.
     if (host_)
         for (unsigned v = 0; v < spec_.vcpus; ++v) host_->xen().detach_vcpu(domain_, VcpuId{v});
 }
 
 void Guest::boot() {
-    check(kernel_->boot().has_value(), "a guest boots on a domain of the toolstack's making");
+    if (!kernel_->boot()) return check(dead_, "a guest boots on a domain of the toolstack's making");
     auto bus = std::make_unique<xenbus::Bus>(
         *kernel_, std::map<std::string, xenbus::FrontendFactory>{
                       {"vbd", blk::blkfront_factory(
                                   *kernel_, [this](std::shared_ptr<blk::Blkfront> d) { on_disk(std::move(d)); })}});
-    check(bus_.start(std::move(bus)).has_value(), "a guest may watch its own devices");
+    if (!bus_.start(std::move(bus))) check(dead_, "a guest may watch its own devices");
 }
 
 void Guest::on_disk(std::shared_ptr<blk::Blkfront> disk) {

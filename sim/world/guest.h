@@ -50,8 +50,10 @@ public:
     void bind(toolstack::Host& host, DomId domain);
     /// Blocks the calling task, which may be another guest's, until it has a domain.
     void wait_bound();
-    /// Without a goodbye: the epoch ends, then the tasks unwind with every hypercall refused, then the devices go. The
-    /// kernel stays for those who hold frames of it.
+    /// Without a goodbye: the epoch ends, then the tasks unwind with every hypercall refused. From outside any task.
+    void die();
+    bool dead() const { return dead_; }
+    /// die(), and then the devices go. The kernel stays for those who hold frames of it.
     void kill();
 
     /// Blocks the calling task until the bus has found the device; then it may still be connecting.

@@ -47,6 +47,7 @@ const DriverSpec* Scenario::driver(std::string_view wanted) const { return find_
 
 const WorkloadSpec* Scenario::workload_of(const FaultSpec& fault) const {
     const auto meant = [&](const WorkloadSpec& w) {
+        if (fault.kind == FaultKind::guest_dies) return w.guest == fault.guest;
         const GuestSpec* g = guest(w.guest);
         return g && std::any_of(g->disks.begin(), g->disks.end(), [&](const GuestDisk& d) {
                    return d.device == w.device &&
@@ -104,6 +105,7 @@ std::uint32_t Scenario::hash() const {
         h.add(static_cast<std::uint64_t>(f.kind));
         h.add(f.disk);
         h.add(f.driver);
+        h.add(f.guest);
         h.add(f.after_operations);
     }
     return h.value;
@@ -175,12 +177,25 @@ Result<> Scenario::validate() const {
             if (d->kind != DiskKind::simulated)
                 return fail(Errno::inval,
                             "[fault]: disk '" + f.disk + "' has no power to lose; only kind = " + "\"simulated\" has");
-        } else if (!driver(f.driver)) {
-            return missing("[fault]", "driver '" + f.driver + "'", names(drivers));
+        } else if (f.kind == FaultKind::backend_dies) {
+            if (!driver(f.driver)) return missing("[fault]", "driver '" + f.driver + "'", names(drivers));
+        } else {
+            const GuestSpec* dies = guest(f.guest);
+            if (!dies) return missing("[fault]", "guest '" + f.guest + "'", names(guests));
+            const auto moves = [&](const MigrateSpec& m) { return m.guest == f.guest; };
+            if (std::any_of(migrations.begin(), migrations.end(), moves))
+                return fail(Errno::inval, "[fault]: guest '" + f.guest + "' dies, so it can't be in [migrate] as well");
+            for (const FaultSpec& other : faults)
+                for (const GuestDisk& d : dies->disks)
+                    if (&other != &f &&
+                        (other.guest == f.guest || (other.kind == FaultKind::backend_dies && other.driver == d.driver)))
+                        return fail(Errno::inval, "[fault]: guest '" + f.guest + "' or its driver dies more than once");
         }
         if (!workload_of(f))
             return fail(Errno::inval, "[fault]: there is no workload on " +
-                                          (f.disk.empty() ? "a disk of driver '" + f.driver : "disk '" + f.disk) +
+                                          (!f.guest.empty() ? "guest '" + f.guest
+                                           : f.disk.empty() ? "a disk of driver '" + f.driver
+                                                            : "disk '" + f.disk) +
                                           "', so it would never strike");
     }
     return {};

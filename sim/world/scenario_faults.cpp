@@ -35,7 +35,14 @@ void ScenarioRun::start_faults() {
         site_named(scenario_.guest(spec.guest)->host).host->spawn_job("fault", [this, &fault, &on, when] {
             const unsigned after = engine_.pick(when, fault.after_operations + 1);
             on.wait_completed(after);
-            fault.kind == FaultKind::power_cut ? cut_power(fault) : kill_driver(fault);
+            switch (fault.kind) {
+                case FaultKind::power_cut:
+                    return cut_power(fault);
+                case FaultKind::backend_dies:
+                    return kill_driver(fault);
+                case FaultKind::guest_dies:
+                    return kill_guest(fault);
+            }
         });
     }
 }
@@ -47,6 +54,18 @@ void ScenarioRun::cut_power(const FaultSpec& fault) {
         if (w->disk() == fault.disk) w->power_lost();
     disk->second->power_cut();
     ++faults_;
+}
+
+void ScenarioRun::kill_guest(const FaultSpec& fault) {
+    Guest& guest = guest_named(fault.guest);
+    guest.wait_bound();
+    Site& site = site_of(guest);
+    engine_.from_outside([&] { guest.die(); });
+    ++faults_;
+    for (auto& w : workloads_)
+        if (w->guest() == fault.guest) w->guest_died();
+    if (auto destroyed = site.tools->destroy(guest.domain()); !destroyed)
+        broken("destroy", destroyed.error().to_string());
 }
 
 void ScenarioRun::kill_driver(const FaultSpec& fault) {

@@ -281,11 +281,19 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     });
     top.list("fault", [&](Table& t) {
         FaultSpec& f = s.faults.emplace_back();
-        f.kind = t.word("kind", {"power-cut", "backend-dies"}) == 0 ? FaultKind::power_cut : FaultKind::backend_dies;
-        if (f.kind == FaultKind::power_cut)
-            f.disk = t.text("disk", s.disks.empty() ? "" : s.disks.front().name);
-        else
-            f.driver = t.text("driver", s.drivers.empty() ? "" : s.drivers.front().name);
+        f.kind = static_cast<FaultKind>(t.word("kind", {"power-cut", "backend-dies", "guest-dies"}));
+        const auto first = [](const auto& list) { return list.empty() ? std::string() : list.front().name; };
+        switch (f.kind) {
+            case FaultKind::power_cut:
+                f.disk = t.text("disk", first(s.disks));
+                break;
+            case FaultKind::backend_dies:
+                f.driver = t.text("driver", first(s.drivers));
+                break;
+            case FaultKind::guest_dies:
+                f.guest = t.text("guest", first(s.guests));
+                break;
+        }
         f.after_operations = t.small("after-operations", f.after_operations);
     });
     top.refuse_unknown();

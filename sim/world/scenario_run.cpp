@@ -244,6 +244,7 @@ void ScenarioRun::migrate(const MigrateSpec& spec, Guest& guest) {
 
 void ScenarioRun::unplug_and_check() {
     for (auto& guest : guests_) {
+        if (guest->dead()) continue;
         Site& site = site_of(*guest);
         site.host->spawn_job("xl block-detach", [&site, &guest = *guest, this] {
             for (const toolstack::DiskNodes& disk : guest.spec().disks)
@@ -271,11 +272,13 @@ void ScenarioRun::unplug_and_check() {
     }
 }
 
-bool ScenarioRun::end_domain(Site& site, DomId domain, const std::string& name, const std::function<void()>& kill) {
+bool ScenarioRun::end_domain(Site& site, DomId domain, const std::string& name, const std::function<void()>& kill,
+                             bool destroy) {
     const std::uint64_t refused = site.ledger->counts().refused;
     kill();
     if (site.ledger->counts().refused != refused)
         broken("dead-domain", "guest '" + name + "' made a hypercall after its death");
+    if (!destroy) return healthy();
     site.host->spawn_job("xl destroy", [&site, domain, this] {
         if (auto destroyed = site.tools->destroy(domain); !destroyed) broken("destroy", destroyed.error().to_string());
     });
@@ -283,8 +286,10 @@ bool ScenarioRun::end_domain(Site& site, DomId domain, const std::string& name, 
 }
 
 void ScenarioRun::check_leftovers() {
-    for (auto& guest : guests_)
-        if (!end_domain(site_of(*guest), guest->domain(), guest->name(), [&] { guest->kill(); })) return;
+    for (auto& guest : guests_) {
+        const bool destroyed = guest->dead();
+        if (!end_domain(site_of(*guest), guest->domain(), guest->name(), [&] { guest->kill(); }, !destroyed)) return;
+    }
     for (auto& [name, driver] : drivers_)
         if (!end_domain(site_named(scenario_.driver(name)->host), driver->domain(), name, [&] { driver->kill(); }))
             return;
@@ -334,6 +339,7 @@ RunReport ScenarioRun::report() {
         r.operations += w->completed();
         r.failed_operations += w->failed();
         r.repeated_operations += w->repeated();
+        r.lost_operations += w->lost();
     }
     r.points = last_step_ - first_step_;
     r.steps = engine_.steps();

@@ -53,6 +53,7 @@ private:
     void start_faults();
     void cut_power(const FaultSpec& fault);
     void kill_driver(const FaultSpec& fault);
+    void kill_guest(const FaultSpec& fault);
     DiskWorkload& workload(const WorkloadSpec& spec);
     Guest& guest_named(const std::string& name);
     /// `now`: the first one at once, whatever the scenario says.
@@ -61,7 +62,8 @@ private:
     Site& site_named(const std::string& name);
     void migrate(const MigrateSpec& spec, Guest& guest);
     void unplug_and_check();
-    bool end_domain(Site& site, DomId domain, const std::string& name, const std::function<void()>& kill);
+    bool end_domain(Site& site, DomId domain, const std::string& name, const std::function<void()>& kill,
+                    bool destroy = true);
     void check_leftovers();
     bool healthy() const { return engine_.problems().empty(); }
     bool until_quiet();

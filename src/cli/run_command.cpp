@@ -84,8 +84,8 @@ void print_counts(const world::RunReport& r) {
     std::printf("  %u operations, %u migrations (%u requests in flight at a suspend), memory model %s\n", r.operations,
                 r.migrations, r.in_flight_at_suspend, r.model.c_str());
     if (r.faults != 0)
-        std::printf("  %u faults struck: %u operations failed, %u were begun again\n", r.faults, r.failed_operations,
-                    r.repeated_operations);
+        std::printf("  %u faults struck: %u operations failed, %u were begun again, %u died with their guest\n",
+                    r.faults, r.failed_operations, r.repeated_operations, r.lost_operations);
     std::printf("  %llu steps, %llu choices of which %llu picks, %llu switches, %llu upcalls\n", n(r.steps),
                 n(r.choices), n(r.picks), n(r.switches), n(r.upcalls));
     std::printf("  %llu hypercalls, %llu events sent, %llu grant copies, %llu grant maps, %llu store messages\n",
@@ -145,7 +145,7 @@ int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::Run
         in_flight += r.in_flight_at_suspend;
         migrations += r.migrations;
         faults += r.faults;
-        hurt += r.failed_operations + r.repeated_operations;
+        hurt += r.failed_operations + r.repeated_operations + r.lost_operations;
         progress(i + 1, a.seeds);
         if (r.ok()) continue;
         if (++failed > 5) continue;

@@ -48,6 +48,7 @@ shared::LeasePtr DomainLink::make_lease(std::string name, bool writable, bool pe
     lease->writable = writable;
     lease->peer_writable = peer_writable;
     lease->name = std::move(name);
+    if (epoch() != 0 && !alive()) lease->end = shared::LeaseEnd::domain_dead;
     lease->id = std::uint32_t{domid().value} << 17 | (leases_.fetch_add(1, std::memory_order_relaxed) & 0x1ffff);
     return lease;
 }

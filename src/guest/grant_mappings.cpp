@@ -66,8 +66,8 @@ Result<Mapping> GrantTable::map(DomId owner, std::span<const GrantRef> refs, Acc
     std::string name = "d" + dec(owner.value) + " gref " + dec(refs[0].value);
     if (refs.size() > 1) name += " and " + dec(refs.size() - 1) + " more";
     const auto lease = link_.make_lease(std::move(name), access == Access::read_write);
-    shared::Window window(link_.page(gfns[0]), lease);
-    for (std::size_t i = 1; i < gfns.size(); ++i) window.append(link_.page(gfns[i]));
+    shared::Window window(link_.page_or_grave(gfns[0]), lease);
+    for (std::size_t i = 1; i < gfns.size(); ++i) window.append(link_.page_or_grave(gfns[i]));
     for (std::size_t i = 0; i < gfns.size(); ++i) mapped_[handles[i]] = Mapped{gfns[i], lease};
     return Mapping(*this, std::move(handles), std::move(window), epoch);
 }

@@ -22,7 +22,7 @@ public:
         Slot* slot = memory.slot(frame);
         check(slot && slot->payload, "own payload lies in a frame that was allocated");
         check(offset <= kPageSize && length <= kPageSize - offset, "an access to payload lies inside its frame");
-        Access access{frame, shared::Window(memory.link_.page(frame), slot->payload)};
+        Access access{frame, shared::Window(memory.link_.page_or_grave(frame), slot->payload)};
         if (shared::watcher)
             listed_ = memory.underway_.insert(memory.underway_.end(), std::move(access));
         else
@@ -111,8 +111,8 @@ shared::Window GuestMemory::window(std::span<const Gfn> frames) {
         for (const Gfn gfn : frames)
             if (Slot* s = slot(gfn)) s->spans.push_back(lease);
     }
-    shared::Window window(link_.page(frames.front()), lease);
-    for (const Gfn gfn : frames.subspan(1)) window.append(link_.page(gfn));
+    shared::Window window(link_.page_or_grave(frames.front()), lease);
+    for (const Gfn gfn : frames.subspan(1)) window.append(link_.page_or_grave(gfn));
     return window;
 }
 

@@ -5,6 +5,7 @@
 // then on no hypercall leaves the guest: what the hypervisor then finds is what a crash leaves behind.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -53,7 +54,10 @@ public:
     }
     std::int64_t call(unsigned number, const HypercallArgs& args);
 
+    /// Null where the domain has nothing.
     std::byte* page(Gfn gfn) { return alive() ? binding_.memory->page(gfn) : nullptr; }
+    /// The same, but after the domain's death a page that is nobody's: its tasks run on until they block.
+    std::byte* page_or_grave(Gfn gfn) { return alive() ? page(gfn) : grave_.data(); }
     void mark_dirty(Gfn gfn) {
         if (alive()) binding_.memory->mark_dirty(gfn);
     }
@@ -78,6 +82,7 @@ private:
     std::atomic<std::uint64_t> refused_{0};
     std::atomic<std::uint64_t> stale_{0};
     std::atomic<std::uint32_t> leases_{0};
+    alignas(std::uint64_t) std::array<std::byte, kPageSize> grave_{};
 };
 
 /// The error of a hypercall's answer, which is negative.

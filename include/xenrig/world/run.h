@@ -51,8 +51,9 @@ struct RunReport {
     std::uint64_t steps = 0, choices = 0, picks = 0, switches = 0, upcalls = 0;
     std::uint64_t hypercalls = 0, grant_copies = 0, grant_maps = 0, events_sent = 0, store_messages = 0;
     unsigned operations = 0, migrations = 0;
-    /// Faults that struck; operations that failed of one, and that were begun again on another device.
-    unsigned faults = 0, failed_operations = 0, repeated_operations = 0;
+    /// Faults that struck; operations that failed of one, that were begun again on another device, and that died with
+    /// their guest.
+    unsigned faults = 0, failed_operations = 0, repeated_operations = 0, lost_operations = 0;
     /// Requests that the guest had under way when a suspend found it, over all suspends.
     unsigned in_flight_at_suspend = 0;
     /// "sc", "tso", "relaxed".

@@ -86,14 +86,15 @@ struct MigrateSpec {
 
 /// power_cut: a simulated disk loses its power; what is under way fails, what was not flushed may be lost.
 /// backend_dies: a driver domain is destroyed in the middle of its work; another takes its place and the guests' disks.
-enum class FaultKind : std::uint8_t { power_cut, backend_dies };
+/// guest_dies: a guest is destroyed in the middle of its work, for good.
+enum class FaultKind : std::uint8_t { power_cut, backend_dies, guest_dies };
 
 struct FaultSpec {
     FaultKind kind = FaultKind::power_cut;
-    /// power_cut: this disk's. backend_dies: this driver domain.
-    std::string disk, driver;
-    /// It strikes when the workload on the disk, or the first one on the driver's disks, has completed between 0 and
-    /// this many operations.
+    /// power_cut: this disk's. backend_dies: this driver domain. guest_dies: this guest.
+    std::string disk, driver, guest;
+    /// It strikes when the first workload on the disk, on one of the driver's disks, or of the guest has completed
+    /// between 0 and this many operations.
     unsigned after_operations = 0;
 };
 
@@ -117,7 +118,7 @@ struct Scenario {
     const DiskSpec* disk(std::string_view name) const;
     const GuestSpec* guest(std::string_view name) const;
     const DriverSpec* driver(std::string_view name) const;
-    /// Null when the fault's disk or driver has no workload.
+    /// Null when the fault's disk, driver or guest has no workload.
     const WorkloadSpec* workload_of(const FaultSpec& fault) const;
 };
 

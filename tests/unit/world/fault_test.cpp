@@ -35,6 +35,17 @@ TEST(Faults, ABackendThatDiesWithRequestsInFlightLosesNothingThatWasAcknowledged
     EXPECT_GT(repeated, 60u);
 }
 
+TEST(Faults, AGuestThatDiesWithRequestsInFlightLeavesNothingBehindAndItsNeighbourWorksOn) {
+    unsigned lost = 0;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        const RunReport r = run(named("blk-guest-dies"), {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << ": " << told(r);
+        EXPECT_GE(r.operations, 60u);
+        lost += r.lost_operations;
+    }
+    EXPECT_GT(lost, 60u);
+}
+
 TEST(Faults, SeveralDriverDomainsMayDieWhileTheDisksLoseTheirPower) {
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
         const RunReport r = run(named("blk-chaos"), {.seed = seed});
