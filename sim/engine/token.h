@@ -4,7 +4,7 @@
 //   picks   = base64url of: streams, then for each: key, count, then count times (ordinal - previous, value), all
 //             varints (LEB128) but the key, which is four bytes, little end first
 //
-// Up to 200 characters it is printed; a longer one goes to a file, and "x1@" + its hash names it (token_file.h).
+// Up to 200 characters it is printed; a longer one goes to a file, which "@FILE" names (src/cli).
 #pragma once
 
 #include <span>

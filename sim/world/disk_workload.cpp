@@ -75,8 +75,10 @@ Result<> DiskWorkload::connect(const NextDisk& next_disk) {
         front_ = next_disk(front_.get());
         const auto info = front_->wait_connected();
         if (info) {
-            check(spec_.blocks * kBlock <= info->sectors * blk::kUnit, "the workload's blocks lie on its disk");
-            return {};
+            if (spec_.blocks * kBlock <= info->sectors * blk::kUnit) return {};
+            return fail(Errno::inval, "its " + std::to_string(info->sectors * blk::kUnit) + " bytes do not hold the " +
+                                          std::to_string(spec_.blocks) + " blocks of 4 KiB of [workload." +
+                                          spec_.guest + "]; give fewer blocks, or a larger image");
         }
         if (!disk_may_go_) return std::unexpected(info.error());
     }
@@ -84,7 +86,7 @@ Result<> DiskWorkload::connect(const NextDisk& next_disk) {
 
 void DiskWorkload::run(Platform& guest, const NextDisk& next_disk) {
     if (auto connected = connect(next_disk); !connected)
-        return broken_("device-closed", "the disk closed before it was used: " + connected.error().to_string());
+        return broken_("device-closed", "the disk is of no use: " + connected.error().to_string());
 
     for (unsigned i = 0; i < std::min(spec_.in_flight, spec_.blocks); ++i) {
         auto page = guest.memory().allocate();

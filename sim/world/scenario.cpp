@@ -38,6 +38,17 @@ std::string names(const List& list) {
     return text.empty() ? "none" : text;
 }
 
+/// As the toolstack's device_number() takes it: "xvdb", "xvdc3".
+bool is_device(std::string_view name) {
+    if (name.size() < 4 || name.size() > 6 || !name.starts_with("xvd") || name[3] < 'a' || name[3] > 'p') return false;
+    unsigned partition = 0;
+    for (const char c : name.substr(4)) {
+        if (c < '0' || c > '9') return false;
+        partition = 10 * partition + static_cast<unsigned>(c - '0');
+    }
+    return name.size() == 4 || (name[4] != '0' && partition <= 15);
+}
+
 }  // namespace
 
 const DiskSpec* Scenario::disk(std::string_view wanted) const { return find_named(disks, wanted); }
@@ -134,6 +145,10 @@ Result<> Scenario::validate() const {
         if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
         for (const GuestDisk& d : g.disks) {
             if (!disk(d.disk)) return missing(where, "disk '" + d.disk + "'", names(disks));
+            if (!is_device(d.device))
+                return fail(Errno::inval,
+                            where + ": '" + d.device +
+                                "' is no disk's name: xvda to xvdp, with a partition from 1 to 15 or none");
             if (d.driver.empty()) continue;
             const DriverSpec* served_by = driver(d.driver);
             if (!served_by) return missing(where, "driver '" + d.driver + "'", names(drivers));
@@ -158,6 +173,14 @@ Result<> Scenario::validate() const {
             return fail(Errno::inval, where + ": one of reads, writes and flushes must be more than 0");
         if (w.in_flight == 0 || w.blocks == 0)
             return fail(Errno::inval, where + ": in-flight and blocks must be at least 1");
+        const DiskSpec& d = *disk(std::find_if(g->disks.begin(), g->disks.end(), has)->disk);
+        if (d.size != 0 && d.size < w.blocks * std::uint64_t{kPageSize})
+            return fail(Errno::inval,
+                        where + ": its " + std::to_string(w.blocks) + " blocks of 4 KiB do not fit disk '" + d.name +
+                            "' of " + std::to_string(d.size) + " bytes; give blocks = " +
+                            std::to_string(std::max<std::uint64_t>(1, d.size / kPageSize)) + " or a larger size");
+        if (d.read_only && w.writes != 0)
+            return fail(Errno::inval, where + ": disk '" + d.name + "' is read-only; give writes = 0");
     }
     for (const MigrateSpec& m : migrations) {
         if (!guest(m.guest)) return missing("[migrate]", "guest '" + m.guest + "'", names(guests));

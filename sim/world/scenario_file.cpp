@@ -305,7 +305,9 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
 Result<Scenario> load_scenario(const std::string& file) {
     std::ifstream in(file, std::ios::binary);
     std::ostringstream text;
-    if (!in || !(text << in.rdbuf()))
+    // An empty file streams nothing, which sets the stream's failbit: a scenario without a name is another error.
+    if (in && in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
+    if (!in && !in.eof())
         return fail(Errno::noent, file + ": can't be read; scenarios that come with xenrig are in fixtures/scenarios/");
     return parse_scenario(text.str(), file);
 }

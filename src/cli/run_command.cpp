@@ -93,7 +93,8 @@ void print_counts(const world::RunReport& r) {
     std::printf("  trace hash %016llx\n", n(r.hash));
 }
 
-int tell(const world::RunReport& r, bool trace) {
+/// `file`: the scenario's, when a replay needs it said.
+int tell(const world::RunReport& r, bool trace, const std::string& file) {
     if (r.ok()) {
         std::printf("well\n");
         print_counts(r);
@@ -103,7 +104,9 @@ int tell(const world::RunReport& r, bool trace) {
     if (trace)
         for (const std::string& line : r.trace_tail) std::printf("    %s\n", line.c_str());
     print_counts(r);
-    std::printf("replay: xenrig replay %s\n", show_token(r.token).c_str());
+    const bool known = fs::path(file).parent_path().empty() && !fs::exists(file);
+    std::printf("replay: xenrig replay %s%s\n", show_token(r.token).c_str(),
+                known || file.empty() ? "" : (" --scenario " + file).c_str());
     return kFoundWrong;
 }
 
@@ -150,7 +153,7 @@ int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::Run
         if (r.ok()) continue;
         if (++failed > 5) continue;
         std::printf("seed %llu:\n", static_cast<unsigned long long>(*options.seed));
-        (void)tell(r, a.trace);
+        (void)tell(r, a.trace, a.scenario);
     }
     std::printf("%llu seeds of %s: %llu well, %llu failed; %llu migrations, %llu requests in flight at a suspend\n",
                 static_cast<unsigned long long>(a.seeds), scenario.name.c_str(),
@@ -174,7 +177,7 @@ int run_everywhere(const world::Scenario& scenario, const RunArguments& a, const
     Progress progress{"choice point"};
     const world::EveryReport every = world::migrate_everywhere(
         scenario, options, a.runs_max, [&](std::uint64_t d, std::uint64_t n) { progress(d, n); });
-    for (const world::RunReport& r : every.failed) (void)tell(r, a.trace);
+    for (const world::RunReport& r : every.failed) (void)tell(r, a.trace, a.scenario);
     std::printf("%s migrated at %llu of %llu choice points: %llu failed; %u requests in flight at a suspend\n",
                 scenario.name.c_str(), static_cast<unsigned long long>(every.runs),
                 static_cast<unsigned long long>(every.points), static_cast<unsigned long long>(every.failures),
@@ -195,6 +198,10 @@ int save_image(const std::string& path, std::span<const std::byte> bytes) {
 int run_command(const RunArguments& a) {
     const auto scenario = find_scenario(a.scenario);
     if (!scenario) return complain(scenario.error().message);
+    const bool many = a.seeds != 0 || a.migrate_at == "every";
+    if (many && (!a.save_image.empty() || !a.trace_to.empty()))
+        return complain("--save-image and --trace-to are of one run: give --seed S or --migrate-at N instead of " +
+                        std::string(a.seeds != 0 ? "--seeds" : "'every'"));
     world::RunOptions options{.seed = a.seed, .model = a.model};
     if (!a.migrate_at.empty()) {
         if (scenario->migrations.empty())
@@ -218,7 +225,7 @@ int run_command(const RunArguments& a) {
     std::vector<std::byte> image;
     if (!a.save_image.empty())
         options.saved = [&image](std::span<const std::byte> whole) { image.assign(whole.begin(), whole.end()); };
-    const int outcome = tell(world::run(*scenario, options), a.trace);
+    const int outcome = tell(world::run(*scenario, options), a.trace, a.scenario);
     if (a.save_image.empty() || outcome != kWell) return outcome;
     if (image.empty())
         return complain("--save-image: nobody moved in this run of '" + scenario->name +
@@ -235,7 +242,7 @@ int replay_command(const std::string& argument, const std::string& file, bool tr
     if (!scenario) return complain(scenario.error().message);
     const auto report = world::replay(*scenario, *token);
     if (!report) return complain(report.error().message);
-    return tell(*report, trace);
+    return tell(*report, trace, file);
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ struct WorkloadSpec {
     unsigned operations = 60;
     /// Requests under way at the same time, at most.
     unsigned in_flight = 8;
-    /// Blocks of the disk that it touches; each is one to eight sectors.
+    /// Blocks of the disk that it touches; 4 KiB each.
     unsigned blocks = 16;
     /// How often each kind is drawn, relative to the others.
     unsigned reads = 4, writes = 5, flushes = 1;

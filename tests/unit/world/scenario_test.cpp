@@ -67,6 +67,17 @@ TEST(ScenarioFile, NamesDriverDomainsAndFaults) {
     EXPECT_NE(error_of(with(text, "\"simulated\"", "\"ram\"")).find("has no power to lose"), std::string::npos);
 }
 
+TEST(ScenarioFile, ADiskThatTheWorkloadDoesNotFitOrAGuestCanNotNameIsRefused) {
+    EXPECT_NE(error_of(with(kGood, "2MiB", "4KiB")).find("give blocks = 1 or a larger size"), std::string::npos);
+    EXPECT_NE(error_of(with(with(kGood, "data:xvdb", "data:hda"), "disk = \"xvdb\"", "disk = \"hda\""))
+                  .find("'hda' is no disk's name"),
+              std::string::npos);
+    EXPECT_NE(error_of(with(kGood, "kind = \"simulated\"", "kind = \"simulated\"\nread-only = true"))
+                  .find("is read-only; give writes = 0"),
+              std::string::npos);
+    EXPECT_NE(error_of("").find("a scenario's name is one word"), std::string::npos);
+}
+
 TEST(ScenarioFile, AnUnknownKeyIsRefusedWithItsLineAndTheWordThatWasMeant) {
     EXPECT_EQ(error_of(with(kGood, "disk = [", "disc = [")),
               "two.toml:11: unknown key 'disc' in [guest.web]; did you mean 'disk'?");
