@@ -36,7 +36,8 @@ ScenarioRun::~ScenarioRun() {
         site.host->stop();
         site.backends.reset();
     }
-    for (auto& [name, driver] : drivers_) driver->kill();
+    for (auto& [name, driver] : drivers_)
+        if (driver) driver->kill();
     workloads_.clear();
     guests_.clear();
     // A disk cancels the timers of what is in flight, and those are a host's.
