@@ -13,6 +13,7 @@ Engine::Engine(Source& source, Config config)
       memory_(config.model, [this](std::uint32_t n) { return choices_.pick(value_stream_, n); }),
       outside_stream_(choices_.add_stream("outside.next", StreamKind::data)),
       value_stream_(choices_.add_stream("memory.age", StreamKind::schedule)),
+      stride_stream_(choices_.add_stream("time.stride", StreamKind::data)),
       attention_(config.steps_max) {
     check(!scheduler && !shared::watcher, "one world a thread at a time");
     scheduler = this;
@@ -80,6 +81,8 @@ void Engine::update_attention() {
 }
 
 TimerId Engine::at(Nanoseconds deadline, std::function<void()> fire) {
+    constexpr std::uint32_t kStrides = 7;
+    if (time_stride_ == 0) time_stride_ = 1ull << choices_.pick(stride_stream_, kStrides);
     const std::uint64_t id = ++timers_made_;
     timers_.emplace(std::pair{deadline.value, id}, std::move(fire));
     timer_deadlines_.emplace(id, deadline.value);

@@ -153,6 +153,9 @@ private:
     void reschedule(bool yields = false);
     void block_cancelled(FiberTask& self);
     bool pass_time();
+    /// Here, though somebody can run. At every choice point, or at each second, fourth and so on: worlds differ in how
+    /// slow their devices are.
+    bool time_may_pass() const { return config_.time_passes && !timers_.empty() && step_ % time_stride_ == 0; }
     void drain_one(std::uint32_t index);
     std::uint32_t drainable() const;
     void drain_everything();
@@ -196,7 +199,9 @@ private:
     VirtualCpu* current_ = nullptr;
     /// Where run() left off in the middle of a step.
     VirtualCpu* resume_ = nullptr;
-    StreamId outside_stream_, value_stream_;
+    StreamId outside_stream_, value_stream_, stride_stream_;
+    /// 0 until there is a timer.
+    std::uint64_t time_stride_ = 0;
 
     std::uint64_t step_ = 0;
     /// The step before which more than a choice has to be looked at.

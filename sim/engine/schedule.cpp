@@ -76,7 +76,7 @@ void Engine::decide(StreamId stream) {
         const std::uint32_t tasks = cpu.preemptible() ? static_cast<std::uint32_t>(cpu.ready.size()) : 0;
         const std::uint32_t cpus = others_runnable();
         const std::uint32_t stores = drainable();
-        const std::uint32_t time = config_.time_passes && !timers_.empty() ? 1 : 0;
+        const std::uint32_t time = time_may_pass() ? 1 : 0;
 
         std::uint32_t choice = choices_.pick(stream, 1 + upcalls + tasks + cpus + stores + time);
         if (choice-- == 0) return;
@@ -148,7 +148,7 @@ void Engine::reschedule(bool yields) {
             continue;
         }
 
-        const std::uint32_t time = config_.time_passes && !timers_.empty() ? 1 : 0;
+        const std::uint32_t time = time_may_pass() ? 1 : 0;
         const std::uint32_t n = upcalls + tasks + cpus + stores + time + last;
         std::uint32_t choice = choices_.pick(cpu.next_stream, n);
         if (choice < upcalls) {
