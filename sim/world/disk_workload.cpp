@@ -289,10 +289,4 @@ void DiskWorkload::reached_storage(const blk::StorageOp& op) {
         broken_("run-twice", "write " + std::to_string(number) + " was acknowledged, and reaches the storage again");
 }
 
-void WitnessedStorage::submit(blk::StorageOpPtr op) {
-    if (scheduler && scheduler->unwinding()) return;
-    witness_(*op);
-    inner_->submit(std::move(op));
-}
-
 }  // namespace xenrig::world

@@ -102,18 +102,4 @@ private:
     std::vector<std::shared_ptr<blk::Blkfront>> gone_;
 };
 
-/// Storage that tells a witness of each operation before it does it. What a dead domain's task asks for, which runs on
-/// until it blocks, reaches no hardware and is never answered.
-class WitnessedStorage final : public blk::Storage {
-public:
-    WitnessedStorage(std::shared_ptr<blk::Storage> inner, std::function<void(const blk::StorageOp&)> witness)
-        : inner_(std::move(inner)), witness_(std::move(witness)) {}
-    blk::StorageInfo info() const override { return inner_->info(); }
-    void submit(blk::StorageOpPtr op) override;
-
-private:
-    std::shared_ptr<blk::Storage> inner_;
-    std::function<void(const blk::StorageOp&)> witness_;
-};
-
 }  // namespace xenrig::world

@@ -83,7 +83,10 @@ void ScenarioRun::kill_driver(const FaultSpec& fault) {
     // As a controller is reset before another domain gets it: nothing of the old one's may arrive later.
     for (const GuestSpec& g : scenario_.guests)
         for (const GuestDisk& d : g.disks)
-            if (d.driver == spec.name && sim_disks_.contains(d.disk)) sim_disks_[d.disk]->reset();
+            if (d.driver == spec.name) {
+                if (sim_disks_.contains(d.disk)) sim_disks_[d.disk]->reset();
+                disks_[d.disk].use->reset();
+            }
 
     driver = make_driver(spec);
     if (auto started = driver->start(*site.tools); !started) return broken("build", started.error().to_string());

@@ -67,45 +67,60 @@ bool ScenarioRun::until_quiet() {
 }
 
 Result<std::shared_ptr<blk::Storage>> ScenarioRun::open_storage(const blk::StorageRequest& request) {
-    const auto found = disks_.find(request.params);
-    if (found != disks_.end()) return found->second;
     const DiskSpec* spec = scenario_.disk(request.params);
     if (!spec) return fail(Errno::noent, "there is no disk '" + request.params + "'");
+    Disk& disk = disks_[spec->name];
+    if (!disk.storage) {
+        auto made = make_storage(*spec);
+        if (!made) return std::unexpected(made.error());
+        disk.storage = std::move(*made);
+    }
+    unsigned users = 0;
+    for (const GuestSpec& g : scenario_.guests)
+        users += static_cast<unsigned>(std::ranges::count(g.disks, spec->name, &GuestDisk::disk));
+    return std::make_shared<WitnessedStorage>(
+        disk.storage, disk.use,
+        [this, spec](const blk::StorageOp& op) {
+            for (auto& w : workloads_)
+                if (w->disk() == spec->name) w->reached_storage(op);
+        },
+        [this, spec, users] {
+            if (users == 1)
+                broken("two-backends", "disk '" + spec->name +
+                                           "' is used by a backend while operations of an earlier one are under way");
+        });
+}
 
+Result<std::shared_ptr<blk::Storage>> ScenarioRun::make_storage(const DiskSpec& spec) {
     std::shared_ptr<blk::Storage> storage;
-    const blk::StorageInfo info{.bytes = spec->size, .read_only = spec->read_only};
-    switch (spec->kind) {
+    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only};
+    switch (spec.kind) {
         case DiskKind::ram:
             storage = std::make_shared<blk::RamDisk>(info);
             break;
         case DiskKind::file: {
-            auto file = blk::FileDisk::open(spec->path, spec->read_only);
+            auto file = blk::FileDisk::open(spec.path, spec.read_only);
             if (!file) return std::unexpected(file.error());
             storage = *file;
             break;
         }
         case DiskKind::simulated: {
             constexpr std::uint32_t kSteps = 8;
-            const std::uint32_t stream = engine_.add_stream("disk." + spec->name);
+            const std::uint32_t stream = engine_.add_stream("disk." + spec.name);
             auto disk = std::make_shared<blk::SimDisk>(
                 sites_.front().host->control().clock(),
                 blk::SimDiskOptions{.info = info,
-                                    .latency_min = spec->latency_min,
-                                    .latency_step = {(spec->latency_max - spec->latency_min).value / kSteps},
+                                    .latency_min = spec.latency_min,
+                                    .latency_step = {(spec.latency_max - spec.latency_min).value / kSteps},
                                     .latency_choices = kSteps,
-                                    .volatile_cache = spec->write_cache},
+                                    .volatile_cache = spec.write_cache},
                 [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
-            sim_disks_[spec->name] = disk;
+            sim_disks_[spec.name] = disk;
             storage = disk;
             break;
         }
     }
-    storage =
-        std::make_shared<WitnessedStorage>(std::move(storage), [this, name = spec->name](const blk::StorageOp& op) {
-            for (auto& w : workloads_)
-                if (w->disk() == name) w->reached_storage(op);
-        });
-    return disks_[spec->name] = storage;
+    return storage;
 }
 
 void ScenarioRun::start_backends(Site& site) {

@@ -14,6 +14,7 @@
 #include "sim/world/driver_domain.h"
 #include "sim/world/guest.h"
 #include "sim/world/ledger.h"
+#include "sim/world/witnessed_storage.h"
 #include "xenrig/drivers/blk/sim_disk.h"
 #include "xenrig/world/run.h"
 #include "xenrig/world/scenario.h"
@@ -39,6 +40,7 @@ private:
     void make_sites();
     void start_backends(Site& site);
     Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
+    Result<std::shared_ptr<blk::Storage>> make_storage(const DiskSpec& spec);
     /// Each driver domain runs before a guest's disk names it.
     void start_drivers();
     std::unique_ptr<DriverDomain> make_driver(const DriverSpec& spec);
@@ -76,7 +78,11 @@ private:
     engine::Engine engine_;
     std::vector<Site> sites_;
     std::map<std::string, std::shared_ptr<blk::SimDisk>> sim_disks_;
-    std::map<std::string, std::shared_ptr<blk::Storage>> disks_;
+    struct Disk {
+        std::shared_ptr<blk::Storage> storage;
+        std::shared_ptr<DiskUse> use = std::make_shared<DiskUse>();
+    };
+    std::map<std::string, Disk> disks_;
     /// By name; the dead ones stay.
     std::map<std::string, std::unique_ptr<DriverDomain>> drivers_;
     std::vector<std::unique_ptr<DriverDomain>> dead_drivers_;
