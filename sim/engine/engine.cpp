@@ -82,7 +82,8 @@ void Engine::update_attention() {
 
 TimerId Engine::at(Nanoseconds deadline, std::function<void()> fire) {
     constexpr std::uint32_t kStrides = 7;
-    if (time_stride_ == 0) time_stride_ = 1ull << choices_.pick(stride_stream_, kStrides);
+    // 1 to 4096.
+    if (time_stride_ == 0) time_stride_ = 1ull << 2 * choices_.pick(stride_stream_, kStrides);
     const std::uint64_t id = ++timers_made_;
     timers_.emplace(std::pair{deadline.value, id}, std::move(fire));
     timer_deadlines_.emplace(id, deadline.value);

@@ -47,7 +47,7 @@ void DiskHistory::write_failed(unsigned block) {
 }
 
 void DiskHistory::flush_acknowledged(FlushMark mark) {
-    if (mark.cuts != cuts_) return;
+    if (mark.cuts != cuts_ || cuts_ % 2 != 0) return;
     for (Block& b : blocks_) {
         if (b.last_change > mark.change) continue;
         for (Sector& s : b.sectors) {
@@ -57,8 +57,19 @@ void DiskHistory::flush_acknowledged(FlushMark mark) {
     }
 }
 
-void DiskHistory::power_lost() {
+void DiskHistory::power_goes() {
+    check(cuts_ % 2 == 0, "the power goes once at a time");
     ++cuts_;
+    forget_what_is_volatile();
+}
+
+void DiskHistory::power_lost() {
+    check(cuts_ % 2 != 0, "the power goes before it is lost");
+    ++cuts_;
+    forget_what_is_volatile();
+}
+
+void DiskHistory::forget_what_is_volatile() {
     ++changes_;
     for (Block& b : blocks_) {
         for (Sector& s : b.sectors) {

@@ -29,7 +29,10 @@ public:
     FlushMark flush_begun() const { return {changes_, cuts_}; }
     void flush_acknowledged(FlushMark mark);
 
+    /// The power goes between the two calls; what is done meanwhile may be done before or after.
+    void power_goes();
     void power_lost();
+    /// Differs before and after, and in between: what came between two numbers may fail.
     unsigned cuts() const { return cuts_; }
 
     /// What a read that is done now may find there.
@@ -51,8 +54,11 @@ private:
         std::uint64_t last_change = 0;
     };
 
+    void forget_what_is_volatile();
+
     std::vector<Block> blocks_;
     std::uint64_t changes_ = 0;
+    /// Odd while the power goes.
     unsigned cuts_ = 0;
 };
 

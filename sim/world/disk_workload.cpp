@@ -264,6 +264,11 @@ std::uint64_t DiskWorkload::content_hash() const {
     return h;
 }
 
+void DiskWorkload::power_goes() {
+    const std::lock_guard held(lock_);
+    history_.power_goes();
+}
+
 void DiskWorkload::power_lost() {
     const std::lock_guard held(lock_);
     history_.power_lost();

@@ -43,7 +43,8 @@ public:
     /// What would be an error else: a disk that goes away and comes again. Operations that it leaves unanswered are
     /// begun again on the next one.
     void expect_disk_to_go() { disk_may_go_ = true; }
-    /// The storage is about to lose its power: what is under way may fail, what was not flushed may be lost.
+    /// The storage loses its power between the two: what is under way may fail, what was not flushed may be lost.
+    void power_goes();
     void power_lost();
     /// There is no more to come.
     void guest_died();

@@ -50,9 +50,12 @@ void ScenarioRun::start_faults() {
 void ScenarioRun::cut_power(const FaultSpec& fault) {
     const auto disk = sim_disks_.find(fault.disk);
     if (disk == sim_disks_.end()) return;  // nobody has opened it yet
+    const std::lock_guard one_at_a_time(power_lock_);
+    for (auto& w : workloads_)
+        if (w->disk() == fault.disk) w->power_goes();
+    disk->second->power_cut();
     for (auto& w : workloads_)
         if (w->disk() == fault.disk) w->power_lost();
-    disk->second->power_cut();
     ++faults_;
 }
 

@@ -88,6 +88,8 @@ private:
     std::vector<std::unique_ptr<DriverDomain>> dead_drivers_;
     /// Held while a driver domain is replaced.
     Lock driver_lock_{"driver domains"};
+    /// Held while a disk loses its power.
+    Lock power_lock_{"power"};
     std::vector<std::unique_ptr<Guest>> guests_;
     std::vector<std::unique_ptr<DiskWorkload>> workloads_;
     /// Steps of the part in which guests boot, work and move.

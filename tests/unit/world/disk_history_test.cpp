@@ -14,6 +14,11 @@ std::vector<std::uint64_t> possible(const DiskHistory& h, unsigned sector = 0) {
     return sorted;
 }
 
+void lose_power(DiskHistory& h) {
+    h.power_goes();
+    h.power_lost();
+}
+
 using Numbers = std::vector<std::uint64_t>;
 
 TEST(DiskHistory, AnAcknowledgedWriteIsWhatAReadShows) {
@@ -38,7 +43,7 @@ TEST(DiskHistory, APowerCutMayTakeWhatWasNotFlushed) {
     DiskHistory h(1, 8);
     h.write_begun(0, 1);
     h.write_acknowledged(0);
-    h.power_lost();
+    lose_power(h);
     EXPECT_EQ(possible(h), (Numbers{0, 1}));
 }
 
@@ -47,7 +52,7 @@ TEST(DiskHistory, APowerCutTakesNothingThatWasFlushed) {
     h.write_begun(0, 1);
     h.write_acknowledged(0);
     h.flush_acknowledged(h.flush_begun());
-    h.power_lost();
+    lose_power(h);
     EXPECT_EQ(possible(h), (Numbers{1}));
 }
 
@@ -57,7 +62,7 @@ TEST(DiskHistory, AFlushDoesNotCoverAWriteThatWasAcknowledgedAfterItsSubmission)
     const auto mark = h.flush_begun();
     h.write_acknowledged(0);
     h.flush_acknowledged(mark);
-    h.power_lost();
+    lose_power(h);
     EXPECT_EQ(possible(h), (Numbers{0, 1}));
 }
 
@@ -66,8 +71,18 @@ TEST(DiskHistory, AFlushThatThePowerCutCameBetweenCoversNothing) {
     h.write_begun(0, 1);
     h.write_acknowledged(0);
     const auto mark = h.flush_begun();
-    h.power_lost();
+    lose_power(h);
     h.flush_acknowledged(mark);
+    lose_power(h);
+    EXPECT_EQ(possible(h), (Numbers{0, 1}));
+}
+
+TEST(DiskHistory, AFlushThatIsAcknowledgedWhileThePowerGoesCoversNothing) {
+    DiskHistory h(1, 8);
+    h.power_goes();
+    h.write_begun(0, 1);
+    h.write_acknowledged(0);
+    h.flush_acknowledged(h.flush_begun());
     h.power_lost();
     EXPECT_EQ(possible(h), (Numbers{0, 1}));
 }
@@ -75,7 +90,7 @@ TEST(DiskHistory, AFlushThatThePowerCutCameBetweenCoversNothing) {
 TEST(DiskHistory, AWriteThatIsAcknowledgedAfterTheCutItBeganBeforeMayBeLost) {
     DiskHistory h(1, 8);
     h.write_begun(0, 1);
-    h.power_lost();
+    lose_power(h);
     h.write_acknowledged(0);
     EXPECT_EQ(possible(h), (Numbers{0, 1}));
 }
@@ -84,7 +99,7 @@ TEST(DiskHistory, AWriteUnderWayIsInTheCachesReachOfAFlush) {
     DiskHistory h(1, 8);
     h.write_begun(0, 1);
     h.flush_acknowledged(h.flush_begun());
-    h.power_lost();
+    lose_power(h);
     EXPECT_EQ(possible(h), (Numbers{0, 1}));
 }
 
