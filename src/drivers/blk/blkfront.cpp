@@ -94,6 +94,9 @@ Result<> Blkfront::publish(const xenbus::Endpoint& device, StoreTx tx) {
 
 Result<> Blkfront::connect(const xenbus::Endpoint& device) {
     Store& store = device.store();
+    // First the nodes that may be missing: a backend whose directory goes meanwhile is then missed by the others.
+    const bool can_flush = xenbus::read_feature(store, device.peer_node("feature-flush-cache"));
+    const auto physical = xenbus::read_number_or(store, device.peer_node("physical-sector-size"), 0u);
     const auto sectors = xenbus::read_number<std::uint64_t>(store, device.peer_node("sectors"));
     if (!sectors) return std::unexpected(sectors.error());
     const auto sector_bytes = xenbus::read_number<std::uint32_t>(store, device.peer_node("sector-size"));
@@ -106,12 +109,11 @@ Result<> Blkfront::connect(const xenbus::Endpoint& device) {
 
     // Made afresh: what the backend of an earlier connection could do says nothing of this one's.
     DiskInfo info{.sectors = *sectors, .sector_bytes = *sector_bytes};
-    info.physical_sector_bytes =
-        xenbus::read_number_or(store, device.peer_node("physical-sector-size"), info.sector_bytes);
+    info.physical_sector_bytes = physical != 0 ? physical : info.sector_bytes;
     info.read_only = (*flags & VDISK_READONLY) != 0;
     info.removable = (*flags & VDISK_REMOVABLE) != 0;
     info.cdrom = (*flags & VDISK_CDROM) != 0;
-    info.can_flush = xenbus::read_feature(store, device.peer_node("feature-flush-cache"));
+    info.can_flush = can_flush;
     {
         const std::lock_guard held(lock_);
         info_ = info;
