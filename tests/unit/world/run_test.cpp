@@ -69,7 +69,9 @@ TEST(Scenario, RunsThatFailedOnceAreWell) {
         std::ifstream in(entry.path());
         std::string token;
         ASSERT_TRUE(in >> token) << entry.path();
-        const auto r = replay(blk_migrate(), token);
+        const auto name = scenario_of(token);
+        ASSERT_TRUE(name) << entry.path() << name.error().to_string();
+        const auto r = replay(named(*name), token);
         ASSERT_TRUE(r) << entry.path() << r.error().to_string();
         EXPECT_TRUE(r->ok()) << entry.path() << "\n" << told(*r);
         ++tokens;
