@@ -153,8 +153,8 @@ private:
     void reschedule(bool yields = false);
     void block_cancelled(FiberTask& self);
     bool pass_time();
-    /// Here, though somebody can run. At every choice point, or at each fourth, sixteenth and so on: worlds differ in how
-    /// slow their devices are.
+    /// Here, though somebody can run. At every choice point, or at each fourth, sixteenth and so on: worlds differ in
+    /// how slow their devices are.
     bool time_may_pass() const { return config_.time_passes && !timers_.empty() && step_ % time_stride_ == 0; }
     void drain_one(std::uint32_t index);
     std::uint32_t drainable() const;
