@@ -76,8 +76,9 @@ void serves_offered_flush(Stage& s) {
 void unmaps_before_response(Stage& s) {
     if (!s.connect_frontend()) return;
     RawFrontend& f = s.frontend();
+    // The moment between the two is short: many tries.
     for (const bool writes : {false, true})
-        for (const unsigned n : {1u, 88u}) {
+        for (const unsigned n : {1u, 8u, 1u, 9u, 2u, 88u, 1u, 8u}) {
             auto t = writes ? f.write(10, sector_pattern(900, n)) : f.read(10, n);
             f.put(t.request);
             f.push_and_notify();
@@ -317,7 +318,7 @@ const std::vector<Clause>& blkif_backend_request_clauses() {
          backend,
          "Keeps no grant mapped for a frontend that does not support it.",
          {unmaps_before_response},
-         {.seeds = 3}},
+         {.seeds = 16}},
         {"blkif.read-returns-data",
          540,
          backend,
