@@ -85,7 +85,11 @@ void unmaps_before_response(Stage& s) {
             for (int patience = 0; patience < 400 && f.ring().load(blk::RawRing::Word::rsp_prod) == f.taken();
                  ++patience)
                 s.step_aside();
-            if (f.ring().load(blk::RawRing::Word::rsp_prod) == f.taken()) s.settle();
+            if (f.ring().load(blk::RawRing::Word::rsp_prod) == f.taken()) {
+                // A backend that fell asleep over it breaks another clause.
+                f.notify();
+                s.settle();
+            }
             if (!s.expect(is_okay(f.take()), "a transfer is answered OKAY", [n] { return sectors(n); })) return;
             for (auto& p : t.pages)
                 s.expect(f.end(p), "no page is mapped any more when the response is there", [n] { return sectors(n); });
