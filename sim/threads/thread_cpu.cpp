@@ -11,8 +11,10 @@ namespace xenrig::threads {
 
 namespace {
 
-/// Looks before sleeping: a wake-up from the kernel costs as much as some thousand of them.
-constexpr int kSpins = 2000;
+/// Looks before sleeping, for a wake-up from the kernel costs as much as some thousand of them: first by itself, then
+/// giving way to other vCPUs, of which there may be more than processors.
+constexpr int kSpins = 20;
+constexpr int kYields = 300;
 
 }  // namespace
 
@@ -111,6 +113,10 @@ void ThreadCpu::sleep_until_signalled(std::uint32_t seen) {
     for (int i = 0; i < kSpins; ++i) {
         if (signals_.load(std::memory_order_acquire) != seen) return;
         __builtin_ia32_pause();
+    }
+    for (int i = 0; i < kYields; ++i) {
+        if (signals_.load(std::memory_order_acquire) != seen) return;
+        std::this_thread::yield();
     }
     signals_.wait(seen, std::memory_order_acquire);
 }
@@ -235,7 +241,8 @@ void ThreadCpu::wake_task(Task& task) {
         t.state = ThreadTask::State::ready;
         t.cpu.ready_.push_back(&t);
     }
-    t.cpu.signal();
+    // A vCPU that wakes one of its own tasks is awake.
+    if (scheduler != &t.cpu) t.cpu.signal();
 }
 
 void ThreadCpu::yield() {

@@ -92,10 +92,12 @@ void ThreadMachine::work_ended() {
 }
 
 bool ThreadMachine::wait_for_work(Nanoseconds patience) {
+    // Rarely: whoever waits here competes with the vCPUs for the processors.
+    constexpr auto kLook = std::chrono::milliseconds(2);
     const Nanoseconds end = now() + patience;
     while (unfinished_work_.load(std::memory_order_acquire) != 0) {
         if (now() > end) return false;
-        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        std::this_thread::sleep_for(kLook);
     }
     return true;
 }

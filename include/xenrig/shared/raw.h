@@ -28,6 +28,11 @@ inline bool aligned(const std::byte* at, std::size_t to) { return reinterpret_ca
 
 /// Word by word where the page's side is aligned, else byte by byte; the private side may be anywhere.
 inline void copy_from_page(const std::byte* from, std::byte* to, std::size_t length) {
+    if (aligned(from, 8))
+        for (; length >= 8; from += 8, to += 8, length -= 8) {
+            const auto v = load<std::uint64_t>(from);
+            std::memcpy(to, &v, 8);
+        }
     while (length != 0) {
         std::size_t step = 1;
         if (length >= 8 && aligned(from, 8)) {
@@ -47,6 +52,12 @@ inline void copy_from_page(const std::byte* from, std::byte* to, std::size_t len
 }
 
 inline void copy_to_page(std::byte* to, const std::byte* from, std::size_t length) {
+    if (aligned(to, 8))
+        for (; length >= 8; from += 8, to += 8, length -= 8) {
+            std::uint64_t v;
+            std::memcpy(&v, from, 8);
+            store(to, v);
+        }
     while (length != 0) {
         std::size_t step = 1;
         if (length >= 8 && aligned(to, 8)) {
