@@ -23,11 +23,19 @@ std::int64_t refuse(Vcpu& caller, unsigned number) {
     return -error(Errno::perm);
 }
 
-std::int64_t perform(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
+/// What a hypercall answered, and what its vCPU waits for before it returns to the guest.
+struct Performed {
+    std::int64_t result;
+    /// The vCPU's runner as it was inside the hypervisor: a domain that moves away takes it along.
+    Cpu* waits = nullptr;
+    bool shut_down = false;
+};
+
+Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
     Host& host = caller.host;
     const InHypervisor inside(host.machine);
     Domain& domain = caller.domain;
-    if (domain.dying()) return refuse(caller, number);
+    if (domain.dying()) return {refuse(caller, number)};
 
     const auto slot = number < host.counts.by_number.size() ? number : host.counts.by_number.size() - 1;
     ++domain.counts.by_number[slot];
@@ -42,7 +50,8 @@ std::int64_t perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hy
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
     host.machine.trace("hypercall", caller_word(caller, number), args[0], static_cast<std::uint64_t>(result));
-    return result;
+    const bool shut_down = !caller.shutdown_over;
+    return {result, shut_down || caller.blocked ? caller.cpu : nullptr, shut_down};
 }
 
 }  // namespace
@@ -83,14 +92,15 @@ std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const H
         // Its domain died before it came to the call, which so was never made.
         if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
     }
-    const std::int64_t result = perform(caller, guest, number, args);
+    const Performed done = perform(caller, guest, number, args);
+    if (!done.waits) return done.result;
     // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
-    if (!caller.shutdown_over && caller.cpu) {
-        caller.cpu->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
+    if (done.shut_down) {
+        done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
         return caller.shutdown_answer;
     }
-    if (caller.blocked && caller.cpu) caller.cpu->halt("block", [&caller] { return !caller.blocked.load(); });
-    return result;
+    done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
+    return done.result;
 }
 
 }  // namespace xenrig::hypervisor

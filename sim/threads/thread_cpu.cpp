@@ -282,7 +282,8 @@ void ThreadCpu::defer_unwinding(bool on) {
 void ThreadCpu::halt(const char*, const std::function<bool()>& over) {
     for (;;) {
         const std::uint32_t seen = signals_.load(std::memory_order_acquire);
-        if (over()) return;
+        // In this order: who ends the wait of a guest that has moved paused its vCPUs before.
+        if (over() && paused_.load(std::memory_order_acquire) == 0) return;
         if (freezing_.load(std::memory_order_acquire)) {
             // The domain dies while it is down: its tasks unwind from the loop, this one first.
             switch_to_loop();

@@ -115,7 +115,8 @@ Result<> Kernel::enter_suspend() {
 }
 
 Task& Kernel::spawn(std::string name, TaskRole role, std::function<void()> body) {
-    const VcpuId vcpu{next_vcpu_++ % static_cast<std::uint32_t>(link_.cpus().size())};
+    const std::uint32_t turn = next_vcpu_.fetch_add(1, std::memory_order_relaxed);
+    const VcpuId vcpu{turn % static_cast<std::uint32_t>(link_.cpus().size())};
     return spawn_on(vcpu, std::move(name), role, std::move(body));
 }
 

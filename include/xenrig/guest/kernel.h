@@ -11,6 +11,7 @@
 // kept over a choice point. So no vCPU needs to be herded into a safe place first.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -96,7 +97,8 @@ private:
     Control control_;
     bool has_core_ = false;
     bool has_store_ = false;
-    std::uint32_t next_vcpu_ = 0;
+    /// Atomic: on threads anybody may spawn, from any vCPU or from outside.
+    std::atomic<std::uint32_t> next_vcpu_ = 0;
 };
 
 }  // namespace xenrig::guest

@@ -97,5 +97,20 @@ TEST(GuestThreads, FourVcpusOfOneGuestUseItsServicesAtOnce) {
     EXPECT_EQ(kernel.memory().frames_in_use(), 0u);
 }
 
+TEST(GuestThreads, TasksAreSpawnedFromEveryVcpuAndFromOutsideAtOnce) {
+    threads::ThreadMachine machine;
+    hypervisor::Hypervisor host(machine, {.frames = 512});
+    ThreadedGuest guest(machine, host, "guest", 2);
+    constexpr unsigned kEach = 300;
+    std::atomic<unsigned> ran = 0;
+    const auto spawn_many = [&] {
+        for (unsigned i = 0; i < kEach; ++i) guest.kernel->spawn("short", TaskRole::work, [&] { ++ran; });
+    };
+    for (std::uint32_t v = 0; v < 2; ++v) guest.kernel->spawn_on(VcpuId{v}, "spawner", TaskRole::work, spawn_many);
+    spawn_many();
+    ASSERT_TRUE(machine.wait_for_work(kPatience)) << machine.state();
+    EXPECT_EQ(ran.load(), 3 * kEach);
+}
+
 }  // namespace
 }  // namespace xenrig::guest::test
