@@ -114,7 +114,7 @@ void Service::check_domains() {
     if (any) tell_special(kReleaseDomain);
 }
 
-std::string Service::control(const Connection& connection, std::string_view payload) {
+std::string Service::control(const Connection& connection, std::string_view payload, const Version& version) const {
     if (!identity_of(connection).dom0()) return {};
     const auto words = split(payload);
     if (words[0] == "live-update" && words.size() > 1) {
@@ -135,9 +135,9 @@ std::string Service::control(const Connection& connection, std::string_view payl
     const auto id = words.size() > 1 ? int_of_string(words[1]) : std::nullopt;
     if (!id) return {};
     if (words[0] == "quota") {
-        const auto count = counts_.find(static_cast<std::uint32_t>(*id));
+        const auto count = version.counts.find(static_cast<std::uint32_t>(*id));
         const std::string name = "dom" + std::to_string(*id) + " quota: ";
-        if (count == counts_.end()) return name + "not set" + '\0';
+        if (count == version.counts.end()) return name + "not set" + '\0';
         return name + std::to_string(count->second) + '/' + std::to_string(kLimits.nodes) + '\0';
     }
     if (words[0] == "mfn") {

@@ -10,7 +10,7 @@ Response reply(std::string_view payload) { return {Response::Kind::reply, std::s
 
 Response acknowledge(const Outcome<>& done) { return done ? Response{} : error(done.error()); }
 
-/// What can be done again when a transaction is replayed.
+/// What can be done again when a transaction is replayed; the last two are refused again.
 bool is_simple(std::uint32_t type) {
     switch (type) {
         case XS_DIRECTORY:
@@ -21,6 +21,8 @@ bool is_simple(std::uint32_t type) {
         case XS_MKDIR:
         case XS_RM:
         case XS_SET_PERMS:
+        case XS_WATCH_EVENT:
+        case XS_ERROR:
             return true;
         default:
             return false;
@@ -189,7 +191,8 @@ Outcome<> Service::end_transaction(Connection& connection, Work& work, std::stri
     if (how == "F" || work.changes.empty()) return {};
     Version now = live();
     if (!transaction->merge(now) && !replay(connection, *transaction)) return refuse("EAGAIN");
-    tell(&connection, work);
+    // It is committed even if this fails.
+    if (!tell(&connection, work)) return refuse("EINVAL");
     return {};
 }
 
@@ -214,7 +217,7 @@ Response Service::respond(Connection& connection, std::uint32_t type, std::strin
         case XS_GET_DOMAIN_PATH:
             return do_get_domain_path(request);
         case XS_CONTROL: {
-            const std::string text = control(connection, payload);
+            const std::string text = control(connection, payload, work.version);
             return text.empty() ? Response{} : reply(text);
         }
         case XS_UNWATCH: {

@@ -39,7 +39,7 @@ public:
     /// A domain's ring is there; its page tells the guest what it may do.
     Connection& connect_ring(DomId id, std::unique_ptr<RingTransport> ring, Port port);
     /// Empty for an "OK".
-    std::string control(const Connection& connection, std::string_view payload);
+    std::string control(const Connection& connection, std::string_view payload, const Version& version) const;
 
     // watches.cpp
     Outcome<const Watch*> watch(Connection& connection, std::string_view path, std::string_view token);
