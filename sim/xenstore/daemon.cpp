@@ -98,6 +98,7 @@ bool Daemon::Impl::send(Connection& connection) {
 bool Daemon::Impl::look_at(Connection& connection) {
     const std::uint64_t id = connection.id();
     looking_at_ = id;
+    if (oxenstored != nullptr) oxenstored->reconnect(connection);
     bool moved = !connection.broken && receive(connection);
     const auto alive = [&] { return connections.contains(id); };
     if (alive() && !connection.broken) moved |= send(connection);

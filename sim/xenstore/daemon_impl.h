@@ -42,6 +42,8 @@ struct Daemon::Impl {
     bool is_introduced(DomId id) const;
     /// Takes a connection out without a word to anybody.
     void remove(Connection& connection);
+    /// Its watches, transactions and messages are gone; the connection stays.
+    void empty(Connection& connection);
     /// A domain's end with all that belongs to it; while the connection itself is being looked at, right after that.
     void end_ring(Connection& connection);
     void check_domains();
@@ -73,7 +75,6 @@ private:
     bool may_read(Connection& connection);
     void break_off(Connection& connection, RingFault why);
     Connection& add(Transport& transport);
-    void empty(Connection& connection);
     void end_domain(Connection& connection);
     Answer<Domain*> connected(DomId id);
 

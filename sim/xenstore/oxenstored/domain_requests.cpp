@@ -68,6 +68,14 @@ void Service::end_domain(Connection& connection) {
     daemon_.environment.unmap_ring(id);
 }
 
+void Service::reconnect(Connection& connection) {
+    RingTransport* const ring = connection.ring();
+    if (ring == nullptr || connection.broken || !ring->wants_reset()) return;
+    daemon_.empty(connection);
+    connection.next_transaction = 1;
+    ring->reset();
+}
+
 Outcome<> Service::release(std::int64_t id) {
     const bool known = domains_.erase(id) != 0;
     Domain* const gone =

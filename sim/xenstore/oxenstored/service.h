@@ -36,6 +36,8 @@ public:
     bool is_introduced(std::int64_t id) const { return domains_.contains(id); }
     void check_domains();
     void end_domain(Connection& connection);
+    /// A guest may begin anew on the same ring, as after a kexec.
+    void reconnect(Connection& connection);
     /// A domain's ring is there; its page tells the guest what it may do.
     Connection& connect_ring(DomId id, std::unique_ptr<RingTransport> ring, Port port);
     /// Empty for an "OK".

@@ -180,6 +180,23 @@ TEST_F(Oxenstored, AGuestThatIsTheDeviceModelOfDom0HasItsRights) {
     EXPECT_EQ(host.mapped, 0);
 }
 
+TEST_F(Oxenstored, AGuestMayBeginAnewOnItsRing) {
+    introduce(1);
+    auto& ring = host.exist(1).ring();
+    EXPECT_EQ(ring.server_features, XENSTORE_SERVER_FEATURE_RECONNECTION);
+    EXPECT_EQ(guest_asks(XS_WATCH, z("data") + z("t")), z("OK"));
+    EXPECT_EQ(guest_asks(XS_TRANSACTION_START, z("")), z("1"));
+    ring.req_prod += 7;
+    ring.connection = XENSTORE_RECONNECT;
+    daemon.service();
+    EXPECT_EQ(ring.connection, XENSTORE_CONNECTED);
+    EXPECT_EQ(ring.req_prod, 0u);
+    EXPECT_EQ(ring.rsp_prod, 0u);
+    EXPECT_EQ(guest_asks(XS_READ, z("/"), 1), z("EIO"));
+    EXPECT_EQ(guest_asks(XS_UNWATCH, z("data") + z("t")), z("ENOENT"));
+    EXPECT_EQ(guest_asks(XS_TRANSACTION_START, z("")), z("1"));
+}
+
 TEST_F(Oxenstored, AGuestsTransactionTakesNoMoreThan1024Requests) {
     introduce(1);
     EXPECT_EQ(guest_asks(XS_TRANSACTION_START, z("")), z("1"));
