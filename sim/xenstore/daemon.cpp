@@ -34,6 +34,7 @@ void Daemon::Impl::empty(Connection& connection) {
 }
 
 void Daemon::Impl::remove(Connection& connection) {
+    if (oxenstored != nullptr) oxenstored->forget(connection);
     empty(connection);
     active.erase(connection);
     rings.erase(connection.id());

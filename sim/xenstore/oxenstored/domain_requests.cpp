@@ -60,7 +60,6 @@ Outcome<> Service::introduce(std::int64_t id, std::int64_t frame, std::int64_t p
 void Service::end_domain(Connection& connection) {
     const DomId id = connection.domain_id();
     domains_.erase(id.value);
-    held_up_by_.erase(connection.id());
     daemon_.remove(connection);
     Version version = live();
     version.forget_domain(id.value);

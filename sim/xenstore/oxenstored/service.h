@@ -23,6 +23,8 @@ public:
     /// Whether the connection may send a request: not while its answers, or the events that it caused, wait in a
     /// queue that nobody reads.
     bool may_ask(const Connection& connection);
+    /// The connection is about to go.
+    void forget(const Connection& connection) { held_up_by_.erase(connection.id()); }
 
     // requests.cpp
     /// The answer to one request. What it changes is noted in `work`, to be told afterwards.
