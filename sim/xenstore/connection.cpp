@@ -31,7 +31,11 @@ std::expected<Progress, RingFault> Connection::receive() {
         if (!n) return std::unexpected(n.error());
         received_ += *n;
         if (received_ < kHeaderSize) return *n != 0 ? Progress::some : Progress::none;
-        if (header_in_.len > kPayloadMax) return std::unexpected(RingFault::protocol);
+        if (header_in_.len > kPayloadMax) {
+            if (!reads_as_oxenstored) return std::unexpected(RingFault::protocol);
+            header_in_.len = kPayloadMax;
+        }
+        if (header_in_.len == 0 && reads_as_oxenstored && ring_ == nullptr) return Progress::some;
         if (payload_in_.size() < header_in_.len) payload_in_.resize(header_in_.len);
     }
     const std::size_t have = received_ - kHeaderSize;
@@ -88,6 +92,14 @@ void Connection::event(std::string_view path, std::string_view token, const std:
     if (cause) ++cause->events;
     ++waiting_events_[hash];
     queue(XS_WATCH_EVENT, 0, 0, payload, true, cause, privileged() ? Nanoseconds{} : deadline);
+}
+
+void Connection::packet(std::uint32_t type, std::uint32_t req_id, std::uint32_t tx_id, std::string_view payload) {
+    if (payload.size() > kPayloadMax && ring_ != nullptr) {
+        type = XS_ERROR;
+        payload = std::string_view("E2BIG", 6);
+    }
+    queue(type, req_id, tx_id, payload, false, nullptr, {});
 }
 
 void Connection::settle(const Message& message) {

@@ -27,6 +27,10 @@ class ActiveSet;
 class Domains;
 class Transaction;
 
+namespace oxen {
+struct Transaction;
+}
+
 /// What a look at a transport brought.
 enum class Progress : std::uint8_t { none, some, whole };
 
@@ -72,6 +76,11 @@ public:
                Nanoseconds deadline);
     /// Writes what the transport takes of the first message; true when that was something.
     std::expected<bool, RingFault> send();
+    /// Queues a message as oxenstored does: a socket takes any length, a ring E2BIG in the place of more than 4096
+    /// bytes.
+    void packet(std::uint32_t type, std::uint32_t req_id, std::uint32_t tx_id, std::string_view payload);
+    /// Messages that wait.
+    std::size_t waiting() const { return out_.size(); }
     bool has_output() const { return !out_.empty(); }
     std::uint64_t sent_messages() const { return sent_messages_; }
     /// Drops events that a guest has left unread past their deadline.
@@ -86,6 +95,7 @@ public:
 
     std::map<std::uint64_t, Watch> watches;  ///< by order of registration
     std::map<std::uint32_t, std::unique_ptr<Transaction>> transactions;
+    std::map<std::uint32_t, std::shared_ptr<oxen::Transaction>> snapshots;  ///< oxenstored's
     std::uint32_t next_transaction = 1;
     Port port{};                       ///< of a ring, as INTRODUCE named it
     std::optional<DomId> target;       ///< SET_TARGET: it may do what that domain may
@@ -94,6 +104,9 @@ public:
     bool is_active = false;            ///< the daemon has something to look at (active.h)
     bool may_read = false;             ///< what the poll at the start of the pass found
     bool may_write = false;
+    /// As oxenstored reads: a length over 4096 counts as 4096, and a socket's message without a payload is whole only
+    /// when more bytes come.
+    bool reads_as_oxenstored = false;
 
 private:
     struct Message {

@@ -1,12 +1,12 @@
 #include "sim/xenstore/daemon.h"
 
 #include "sim/xenstore/daemon_impl.h"
-#include "xenrig/abi/check.h"
+#include "sim/xenstore/oxenstored/service.h"
 
 namespace xenrig::xenstore {
 
 Daemon::Impl::Impl(Environment& env, DaemonConfig config) : environment(env), store(env) {
-    check(supported(config.personality), "a daemon has a personality that is there");
+    if (config.personality == Personality::o) oxenstored = std::make_unique<oxen::Service>(*this);
 }
 
 Daemon::Impl::~Impl() {
@@ -19,6 +19,7 @@ Daemon::Impl::~Impl() {
 Connection& Daemon::Impl::add(Transport& transport) {
     const std::uint64_t id = ++last_connection_;
     auto connection = std::make_unique<Connection>(id, transport, store.domains(), active);
+    connection->reads_as_oxenstored = oxenstored != nullptr;
     return *connections.emplace(id, std::move(connection)).first->second;
 }
 
@@ -28,14 +29,19 @@ Connection& Daemon::Impl::connect(Transport& transport) { return add(transport);
 void Daemon::Impl::empty(Connection& connection) {
     store.drop_watches(connection);
     store.drop_transactions(connection);
+    connection.snapshots.clear();
     connection.clear();
 }
 
-void Daemon::Impl::disconnect(Connection& connection) {
+void Daemon::Impl::remove(Connection& connection) {
+    if (oxenstored != nullptr) oxenstored->forget(connection);
     empty(connection);
     active.erase(connection);
+    rings.erase(connection.id());
     connections.erase(connection.id());
 }
+
+void Daemon::Impl::disconnect(Connection& connection) { remove(connection); }
 
 void Daemon::Impl::break_off(Connection& connection, RingFault why) {
     Transport& transport = connection.transport();
@@ -51,6 +57,7 @@ void Daemon::Impl::break_off(Connection& connection, RingFault why) {
 }
 
 bool Daemon::Impl::may_read(Connection& connection) {
+    if (oxenstored != nullptr && !oxenstored->may_ask(connection)) return false;
     if (connection.ring() == nullptr) return connection.may_read;
     const Domain& domain = *connection.domain();
     if (domain.exceeds(Quota::outstanding, domain.usage[Quota::outstanding])) return false;
@@ -69,7 +76,10 @@ bool Daemon::Impl::receive(Connection& connection) {
     if (*progress == Progress::whole) {
         ++messages_;
         connection.request_done();
-        answer(connection);
+        if (oxenstored == nullptr)
+            answer(connection);
+        else
+            oxenstored->answer(connection);
     }
     return *progress != Progress::none;
 }
@@ -89,6 +99,7 @@ bool Daemon::Impl::send(Connection& connection) {
 bool Daemon::Impl::look_at(Connection& connection) {
     const std::uint64_t id = connection.id();
     looking_at_ = id;
+    if (oxenstored != nullptr) oxenstored->reconnect(connection);
     bool moved = !connection.broken && receive(connection);
     const auto alive = [&] { return connections.contains(id); };
     if (alive() && !connection.broken) moved |= send(connection);

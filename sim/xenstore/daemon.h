@@ -2,8 +2,8 @@
 //
 // One pass looks at every connection in the order in which they came: it takes at most one message from each and writes
 // at most one to each, so which of two identical events is still unsent, and is merged, is as in the real daemon. The
-// reference is C xenstored's development head. Left out of it: the write rate limit, which needs a clock, and what a
-// guest's open transactions take of its memory quota, because their nodes are shared with the tree.
+// reference is C xenstored's development head; oxenstored is the other personality. docs/fidelity.md tells what is left
+// out of either, and why.
 //
 // Threads: one task at a time is in service() or any call that changes connections; StreamDoor::feed() may be called
 // at any time. Nothing here reads a clock or a hash table's order.
@@ -64,9 +64,10 @@ public:
     StateImage image(DomId domain);
     /// Goes on from the image of another daemon; this one is new. Rings are mapped again and go on where their indices
     /// are; `socket` gives the transport of a socket's client by its number in the image, or null if it has gone.
-    /// Transactions that were open end with EAGAIN. EINVAL, and nothing changed, for the image of a part.
+    /// Transactions that were open end with EAGAIN. EINVAL, and nothing changed, for the image of a part, and from
+    /// oxenstored.
     Result<> adopt(const StateImage& image, const std::function<Transport*(std::uint32_t)>& socket);
-    /// Gives an introduced domain the watches and the half messages that it had elsewhere.
+    /// Gives an introduced domain the watches and the half messages that it had elsewhere; EINVAL from oxenstored.
     Result<> adopt_guest(const StateImage& image, DomId domain);
 
     /// Requests that came in, and answers and events that went out whole.

@@ -19,6 +19,10 @@
 
 namespace xenrig::xenstore {
 
+namespace oxen {
+class Service;
+}
+
 struct Daemon::Impl {
     Impl(Environment& environment, DaemonConfig config);
     ~Impl();
@@ -36,6 +40,12 @@ struct Daemon::Impl {
     Answer<> resume(DomId id);
     Answer<> set_target(DomId id, DomId target);
     bool is_introduced(DomId id) const;
+    /// Takes a connection out without a word to anybody.
+    void remove(Connection& connection);
+    /// Its watches, transactions and messages are gone; the connection stays.
+    void empty(Connection& connection);
+    /// A domain's end with all that belongs to it; while the connection itself is being looked at, right after that.
+    void end_ring(Connection& connection);
     void check_domains();
 
     // live_update.cpp
@@ -54,6 +64,8 @@ struct Daemon::Impl {
     std::map<std::uint64_t, std::unique_ptr<Connection>> connections;
     std::map<std::uint64_t, Connection*> rings;  ///< those of them that are rings and not broken
     ActiveSet active;
+    /// Answers in the place of this one's own requests when the daemon is oxenstored; null otherwise.
+    std::unique_ptr<oxen::Service> oxenstored;
 
 private:
     bool pass();
@@ -63,7 +75,6 @@ private:
     bool may_read(Connection& connection);
     void break_off(Connection& connection, RingFault why);
     Connection& add(Transport& transport);
-    void empty(Connection& connection);
     void end_domain(Connection& connection);
     Answer<Domain*> connected(DomId id);
 

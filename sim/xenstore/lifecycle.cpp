@@ -1,7 +1,17 @@
 // Domains come and go: INTRODUCE, RELEASE, RESUME, SET_TARGET, and what Xen says of them (domain.c).
 #include "sim/xenstore/daemon_impl.h"
+#include "sim/xenstore/oxenstored/service.h"
 
 namespace xenrig::xenstore {
+namespace {
+
+/// oxenstored has no other words for these requests.
+Answer<> answer_of(const oxen::Outcome<>& done) {
+    if (done) return {};
+    return std::unexpected(done.error() == "ENOENT" ? Errno::noent : Errno::inval);
+}
+
+}  // namespace
 
 Answer<Domain*> Daemon::Impl::connected(DomId id) {
     Domain* domain = store.domains().find(id.value);
@@ -26,6 +36,7 @@ Connection& Daemon::Impl::connect_ring(Domain& domain, std::unique_ptr<RingTrans
 }
 
 Answer<> Daemon::Impl::introduce(DomId id, Port remote) {
+    if (oxenstored != nullptr) return answer_of(oxenstored->introduce(id.value, 0, remote.value));
     Domain* domain = store.domains().find(id.value);
     if (domain != nullptr && domain->connection != nullptr) {
         // The toolstack makes a new event channel, or a guest that was saved has been restored.
@@ -50,6 +61,7 @@ Answer<> Daemon::Impl::introduce(DomId id, Port remote) {
 /// The domain's nodes, its ring and its name go, and everybody who may is told.
 void Daemon::Impl::end_domain(Connection& connection) {
     const DomId id = connection.domain_id();
+    if (oxenstored != nullptr) return oxenstored->end_domain(connection);
     empty(connection);
     active.erase(connection);
     rings.erase(connection.id());
@@ -60,7 +72,15 @@ void Daemon::Impl::end_domain(Connection& connection) {
     store.special_event(kReleaseDomain, id, true, true);
 }
 
+void Daemon::Impl::end_ring(Connection& connection) {
+    if (connection.id() == looking_at_)
+        ends_next_ = connection.id();
+    else
+        end_domain(connection);
+}
+
 Answer<> Daemon::Impl::release(DomId id) {
+    if (oxenstored != nullptr) return answer_of(oxenstored->release(id.value));
     if (id.value == 0) return std::unexpected(Errno::inval);
     const auto domain = connected(id);
     if (!domain) return std::unexpected(domain.error());
@@ -75,6 +95,7 @@ Answer<> Daemon::Impl::release(DomId id) {
 }
 
 Answer<> Daemon::Impl::resume(DomId id) {
+    if (oxenstored != nullptr) return answer_of(oxenstored->resume(id.value));
     if (id.value == 0) return std::unexpected(Errno::inval);
     const auto domain = connected(id);
     if (!domain) return std::unexpected(domain.error());
@@ -83,6 +104,7 @@ Answer<> Daemon::Impl::resume(DomId id) {
 }
 
 Answer<> Daemon::Impl::set_target(DomId id, DomId target) {
+    if (oxenstored != nullptr) return answer_of(oxenstored->set_target(id.value, target.value));
     const auto domain = connected(id);
     if (!domain) return std::unexpected(domain.error());
     if (const auto other = connected(target); !other) return std::unexpected(other.error());
@@ -91,6 +113,7 @@ Answer<> Daemon::Impl::set_target(DomId id, DomId target) {
 }
 
 void Daemon::Impl::check_domains() {
+    if (oxenstored != nullptr) return oxenstored->check_domains();
     bool any_shutdown = false;
     for (std::uint32_t i = 1; i < store.domains().end(); ++i) {
         Domain* domain = store.domains().find(i);

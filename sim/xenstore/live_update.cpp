@@ -92,6 +92,7 @@ StateImage Daemon::Impl::image(DomId id) {
 }
 
 Answer<> Daemon::Impl::adopt(const StateImage& image, const std::function<Transport*(std::uint32_t)>& socket) {
+    if (oxenstored != nullptr) return std::unexpected(Errno::inval);
     if (image.nodes.empty() || image.nodes.front().path != "/") return std::unexpected(Errno::inval);
     Domains& domains = store.domains();
     set_limits(domains.global_limits, image.quotas);
@@ -132,7 +133,7 @@ Answer<> Daemon::Impl::adopt_guest(const StateImage& image, DomId id) {
     const auto domain = connected(id);
     if (!domain) return std::unexpected(domain.error());
     Connection* connection = (*domain)->connection;
-    if (connection == nullptr) return std::unexpected(Errno::inval);
+    if (connection == nullptr || oxenstored != nullptr) return std::unexpected(Errno::inval);
     for (const WatchImage& w : image.watches) {
         const auto watch = store.watch(*connection, w.path, w.token, w.depth);
         if (!watch && watch.error() != Errno::exist) return std::unexpected(watch.error());

@@ -1,6 +1,4 @@
 // Which of the two xenstore daemons the store answers as: guests meet both.
-//
-// Only C xenstored is there so far; a daemon asked for the other one says so (supported()).
 #pragma once
 
 #include <cstdint>
@@ -9,9 +7,11 @@ namespace xenrig::xenstore {
 
 enum class Personality : std::uint8_t {
     c,  ///< C xenstored, development head: the reference
-    o,  ///< oxenstored: snapshot transactions with merge, events after the reply
+    o,  ///< oxenstored 4.17: snapshot transactions with merge, events after the reply (oxenstored/service.h)
 };
 
-constexpr bool supported(Personality personality) { return personality == Personality::c; }
+constexpr bool supported(Personality personality) {
+    return personality == Personality::c || personality == Personality::o;
+}
 
 }  // namespace xenrig::xenstore

@@ -87,6 +87,11 @@ void RingDoor::reset() {
     notify_();
 }
 
+bool RingDoor::wants_reset() {
+    shared::new_decision();
+    return index(page_, offsetof(Page, connection)) == XENSTORE_RECONNECT;
+}
+
 void RingDoor::set_features(std::uint32_t bits) {
     shows_errors_ = (bits & kFeatureError) != 0;
     shared::store<std::uint32_t>(page_, offsetof(Page, server_features), bits);

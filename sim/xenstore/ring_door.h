@@ -27,6 +27,7 @@ public:
     void broken(RingFault why) override;
     void reset() override;
     void set_features(std::uint32_t bits) override;
+    bool wants_reset() override;
 
 private:
     shared::Window page_;

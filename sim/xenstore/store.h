@@ -74,7 +74,14 @@ public:
     /// A transaction that an earlier daemon began; all that it can do is to be started again.
     void restore_transaction(Connection& connection, std::uint32_t id);
 
+    /// Registers a watch; quotas and doubles are the caller's to look for.
+    Watch& add_watch(Connection& connection, std::string_view path, std::string_view token, std::size_t prefix,
+                     int depth);
+    void remove_watch(Watch& watch);
+
     const Tree& tree() const { return tree_; }
+    Tree& tree() { return tree_; }
+    WatchIndex& watches() { return watches_; }
     Domains& domains() { return domains_; }
     std::uint64_t generation() const { return generation_; }
 

@@ -22,20 +22,27 @@ Answer<const Watch*> Store::watch(Connection& connection, std::string_view path,
         if (domain->exceeds(Quota::watches, domain->usage[Quota::watches] + std::uint64_t{1}))
             return std::unexpected(Errno::nospc);
         if (domain->exceeds(Quota::memory, domain->usage[Quota::memory] + size)) return std::unexpected(Errno::nomem);
-        domain->usage.add(Quota::memory, static_cast<std::int64_t>(size));
-        domain->usage.add(Quota::watches, 1);
     }
+    return &add_watch(connection, *name, token, relative ? connection.home().size() + 1 : 0, depth);
+}
+
+Watch& Store::add_watch(Connection& connection, std::string_view path, std::string_view token, std::size_t prefix,
+                        int depth) {
     const std::uint64_t order = ++watch_orders_;
     Watch& watch = connection.watches[order];
     watch.owner = &connection;
     watch.order = order;
-    watch.path = *name;
+    watch.path = path;
     watch.token = token;
-    watch.prefix = relative ? connection.home().size() + 1 : 0;
+    watch.prefix = prefix;
     watch.depth = depth;
+    if (Domain* domain = connection.domain()) {
+        domain->usage.add(Quota::memory, static_cast<std::int64_t>(path.size() + token.size()));
+        domain->usage.add(Quota::watches, 1);
+    }
     watches_.add(watch);
     if (!connection.privileged()) ++guest_watches_;
-    return &watch;
+    return watch;
 }
 
 void Store::forget_watch(Watch& watch) {
@@ -54,12 +61,16 @@ Answer<> Store::unwatch(Connection& connection, std::string_view path, std::stri
     if (const auto* same = watches_.at(*name)) {
         for (Watch* watch : *same) {
             if (watch->owner != &connection || watch->token != token) continue;
-            forget_watch(*watch);
-            connection.watches.erase(watch->order);
+            remove_watch(*watch);
             return {};
         }
     }
     return std::unexpected(Errno::noent);
+}
+
+void Store::remove_watch(Watch& watch) {
+    forget_watch(watch);
+    watch.owner->watches.erase(watch.order);
 }
 
 void Store::drop_watches(Connection& connection) {

@@ -35,6 +35,8 @@ public:
     virtual void reset() = 0;
     /// Features that the page shows to the guest (XENSTORE_SERVER_FEATURE_*).
     virtual void set_features(std::uint32_t bits) = 0;
+    /// The guest asks for a new connection (XENSTORE_RECONNECT), which reset() gives it.
+    virtual bool wants_reset() = 0;
 };
 
 }  // namespace xenrig::xenstore

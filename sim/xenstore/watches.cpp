@@ -82,6 +82,40 @@ const std::vector<Watch*>& WatchIndex::matching(std::string_view path, Match mat
     return matching_;
 }
 
+std::vector<Watch*> WatchIndex::down_to(std::string_view path) const {
+    std::vector<Watch*> watches;
+    const Place* place = &root_;
+    for (std::string_view rest = components(path);;) {
+        watches.insert(watches.end(), place->here.rbegin(), place->here.rend());
+        if (rest.empty()) return watches;
+        const auto below = place->below.find(take(rest));
+        if (below == place->below.end()) return watches;
+        place = below->second.get();
+    }
+}
+
+void WatchIndex::collect_below(const Place& place, std::vector<Watch*>& watches) {
+    std::vector<std::pair<std::string_view, const Place*>> places;
+    for (const auto& [name, below] : place.below) places.emplace_back(name, below.get());
+    std::sort(places.begin(), places.end());
+    for (const auto& [name, below] : places) {
+        watches.insert(watches.end(), below->here.rbegin(), below->here.rend());
+        collect_below(*below, watches);
+    }
+}
+
+std::vector<Watch*> WatchIndex::below(std::string_view path) const {
+    std::vector<Watch*> watches;
+    const Place* place = &root_;
+    for (std::string_view rest = components(path); !rest.empty();) {
+        const auto below = place->below.find(take(rest));
+        if (below == place->below.end()) return watches;
+        place = below->second.get();
+    }
+    collect_below(*place, watches);
+    return watches;
+}
+
 const std::vector<Watch*>* WatchIndex::at(std::string_view path) const {
     const Place* place = path.front() == '@' ? &special_ : &root_;
     for (std::string_view rest = components(path); !rest.empty();) {

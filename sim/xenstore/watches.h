@@ -42,6 +42,10 @@ public:
     /// The watches that a change at `path` is for, in the order of their events. The list is the index's own and lasts
     /// until the next call.
     const std::vector<Watch*>& matching(std::string_view path, Match match);
+    /// The watches at an absolute path and above it, from the root down, the newest first at each place.
+    std::vector<Watch*> down_to(std::string_view path) const;
+    /// The watches below an absolute path in the order of the alphabet, the newest first at each place.
+    std::vector<Watch*> below(std::string_view path) const;
     /// The watches set at exactly this path.
     const std::vector<Watch*>* at(std::string_view path) const;
 
@@ -55,6 +59,7 @@ private:
         std::vector<Watch*> here;
     };
 
+    static void collect_below(const Place& place, std::vector<Watch*>& watches);
     static bool remove_below(Place& place, std::string_view rest, const Watch& watch);
 
     Place root_;     ///< of absolute paths

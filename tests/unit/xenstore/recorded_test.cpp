@@ -25,6 +25,8 @@ protected:
 
 TEST_P(Recordings, OfCXenstoredReplayWithoutADifference) { replay_all(Personality::c, true); }
 
+TEST_P(Recordings, OfOxenstoredReplayWithoutADifference) { replay_all(Personality::o, true); }
+
 INSTANTIATE_TEST_SUITE_P(Xenstore, Recordings,
                          testing::Values("path", "format", "node", "dirpart", "perms", "watch", "tx", "domain",
                                          "guest"),
