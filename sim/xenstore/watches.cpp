@@ -96,6 +96,7 @@ std::vector<Watch*> WatchIndex::down_to(std::string_view path) const {
 
 void WatchIndex::collect_below(const Place& place, std::vector<Watch*>& watches) {
     std::vector<std::pair<std::string_view, const Place*>> places;
+    places.reserve(place.below.size());
     for (const auto& [name, below] : place.below) places.emplace_back(name, below.get());
     std::sort(places.begin(), places.end());
     for (const auto& [name, below] : places) {

@@ -92,7 +92,10 @@ bool Transaction::merge(Version& live) const {
     for (const auto& [owner, count] : counts) {
         const auto had = counts_before.find(owner);
         const int change = count - (had != counts_before.end() ? had->second : 0);
-        if (change != 0 && (live.counts[owner] += change) == 0) live.counts.erase(owner);
+        if (change == 0) continue;
+        int& now = live.counts[owner];
+        now += change;
+        if (now == 0) live.counts.erase(owner);
     }
     return true;
 }
