@@ -23,8 +23,11 @@ namespace {
 std::array<volatile pid_t, 16> running{};
 
 void end_all() {
-    for (const pid_t pid : running)
-        if (pid != 0) ::kill(pid, SIGKILL);
+    for (const pid_t pid : running) {
+        if (pid == 0) continue;
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+    }
 }
 
 void on_signal(int) {
