@@ -49,7 +49,8 @@ int hypercalls_command(const HypercallsArguments& a) {
         const std::string script{std::istreambuf_iterator<char>(file), {}};
         if (!file.is_open() || file.bad()) return complain(a.script + ": can't be read");
         text = hypercalls::run_script(script, &tally);
-        if (tally.operations == 0) return complain(a.script + ": there is no operation in it; one a line, like `au 0 0`");
+        if (tally.operations == 0)
+            return complain(a.script + ": there is no operation in it; one a line, like `au 0 0`");
     }
     report(tally);
     return write_out(text);
@@ -61,8 +62,8 @@ void add_hypercalls(CLI::App& app, Action& chosen) {
     auto a = std::make_shared<HypercallsArguments>();
     CLI::App* command = app.add_subcommand("hypercalls", "Answers a script of hypercalls as Xen does");
     CLI::Option* script = command->add_option("script", a->script, "the script: one operation a line");
-    CLI::Option* seed = command->add_option("--generate", a->seed, "print a script that this seed makes")
-                            ->excludes(script);
+    CLI::Option* seed =
+        command->add_option("--generate", a->seed, "print a script that this seed makes")->excludes(script);
     command->add_option("--length", a->length, "its operations; 1000 unless told")->needs(seed);
     command->callback([a, script, seed, &chosen] {
         if (script->count() + seed->count() == 0) throw CLI::RequiredError("a script, or --generate SEED");
