@@ -69,9 +69,9 @@ public:
         daemon.service();
         // A flush makes room, and with room the daemon may say more.
         while (!to_flush_.empty()) {
-            std::vector<std::uint64_t> ids;
-            ids.swap(to_flush_);
-            for (const std::uint64_t id : ids) {
+            flushing_.clear();
+            flushing_.swap(to_flush_);
+            for (const std::uint64_t id : flushing_) {
                 const auto found = clients_.find(id);
                 if (found == clients_.end()) continue;
                 found->second->flush();
@@ -138,7 +138,7 @@ private:
     asio::steady_timer retry_;
     asio::io_context& io_;
     std::map<std::uint64_t, std::unique_ptr<Client>> clients_;
-    std::vector<std::uint64_t> to_flush_;
+    std::vector<std::uint64_t> to_flush_, flushing_;
     std::uint64_t last_client_ = 0;
     bool accepting_ = false;
 };
@@ -218,7 +218,7 @@ void raise_descriptor_limit() {
 
 Result<> run_xenstored(const SocketDoorConfig& config) {
     raise_descriptor_limit();
-    asio::io_context io(1);
+    asio::io_context io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
     Server server(io, config.personality);
     if (config.restore != nullptr)
         if (auto adopted = server.the_daemon().adopt(*config.restore, {}); !adopted) return adopted;
