@@ -32,7 +32,8 @@ void pin_to(int cpu) {
 Contestants start_all(const std::string& folder, const Options& options) {
     Contestants all;
     all.push_back({.server = start_echo(folder), .echo = true, .client = {}});
-    all.push_back({.server = start_store(folder, xenstore::Personality::c), .client = {}});
+    for (const auto personality : {xenstore::Personality::c, xenstore::Personality::o})
+        all.push_back({.server = start_store(folder, personality), .client = {}});
     if (!options.real.empty())
         for (const char* kind : {"c", "o"})
             all.push_back({.server = start_real(options.real + "/start.sh", kind, folder), .client = {}});

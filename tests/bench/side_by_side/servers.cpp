@@ -137,11 +137,11 @@ std::uint64_t Server::resident_bytes() const {
 }
 
 Server start_store(const std::string& folder, xenstore::Personality personality) {
-    const std::string socket = folder + (personality == xenstore::Personality::c ? "/xenrig-c" : "/xenrig-o");
-    const pid_t pid =
-        start("xenrig", [&] { (void)xenstore::run_xenstored({.path = socket, .personality = personality}); });
+    const std::string name = personality == xenstore::Personality::c ? "xenrig" : "xenrig o";
+    const std::string socket = folder + "/" + name;
+    const pid_t pid = start(name, [&] { (void)xenstore::run_xenstored({.path = socket, .personality = personality}); });
     wait_for(socket);
-    return {"xenrig", pid, socket};
+    return {name, pid, socket};
 }
 
 Server start_echo(const std::string& folder) {
