@@ -45,6 +45,16 @@ TEST_F(ScriptFindings, AWritingCopyToAGrantMappedReadOnlyFailsWhenItsEntryNamesA
     EXPECT_EQ(hv.audit(), "");
 }
 
+TEST_F(ScriptFindings, ACopyWithinAPageGoesForwardByWords) {
+    dom0.grant(8, dom0.id, 3);
+    dom0.write(3, "abcdefghij......................");
+    auto op = dom0.copy_op(8, dom0.id, 8, dom0.id);
+    op.dest.offset = 10;
+    op.len = 20;
+    EXPECT_EQ(dom0.copy(op), GNTST_okay);
+    EXPECT_STREQ(dom0.text(3), "abcdefghijabcdefghijabcdefghij..");
+}
+
 TEST_F(ScriptFindings, TheVirqOfThePerformanceCountersBelongsToOneVcpu) {
     EXPECT_EQ(dom0.bind_virq(VIRQ_XENPMU, 1).rc, error(Errno::noent)) << "a global one would be refused by EINVAL";
     const auto [rc, port] = dom0.bind_virq(VIRQ_XENPMU);
