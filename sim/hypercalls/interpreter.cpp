@@ -1,6 +1,8 @@
 #include "sim/hypercalls/interpreter.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 namespace xenrig::hypercalls {
 
@@ -53,11 +55,22 @@ std::string Interpreter::run_line(std::string_view line) {
     return std::to_string(line_) + ' ' + op->name + answered.line + '\n';
 }
 
+std::int64_t Interpreter::value_of(const Argument& given) const {
+    switch (given.kind) {
+        case ArgumentKind::variable:
+            return variables_[static_cast<std::uint64_t>(given.number) % kVariables];
+        case ArgumentKind::page:
+            return static_cast<std::int64_t>(kernel_.page_address(given.number));
+        case ArgumentKind::number:
+            break;
+    }
+    return given.number;
+}
+
 Answered Interpreter::run(const Operation& op) {
     Arguments a{};
     for (std::size_t i = 0; i < op.arguments_given; ++i) {
-        const Argument& given = op.arguments[i];
-        a[i] = given.variable ? variables_[static_cast<std::uint64_t>(given.number) % kVariables] : given.number;
+        a[i] = value_of(op.arguments[i]);
     }
     Answered out;
     // A failed hypercall leaves the variable as it was; a failed map stores a handle that is none.
@@ -67,7 +80,8 @@ Answered Interpreter::run(const Operation& op) {
         out.asked_xen = true;
     } else if (grant(op.name, a, out)) {
         out.asked_xen = true;
-    } else if (!bits(op.name, a, out) && !entry(op.name, a, out) && !bytes(op.name, a, out)) {
+    } else if (!bits(op.name, a, out) && !entry(op.name, a, out) && !bytes(op.name, a, out) &&
+               !words(op.name, a, out)) {
         out.line = " ?";
         out.well = false;
     }
@@ -276,6 +290,24 @@ bool Interpreter::bytes(std::string_view name, const Arguments& a, Answered& out
     } else {
         return false;
     }
+    return true;
+}
+
+bool Interpreter::words(std::string_view name, const Arguments& a, Answered& out) {
+    if (name != "w2" && name != "w4" && name != "w8" && name != "r2" && name != "r4" && name != "r8") return false;
+    std::byte* page = kernel_.page(a[0]);
+    const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
+    const std::size_t bytes = std::min<std::size_t>(static_cast<std::size_t>(name[1] - '0'), kPageSize - offset);
+    std::uint64_t word = static_cast<std::uint64_t>(a[2]);
+    if (name[0] == 'w') {
+        std::memcpy(page + offset, &word, bytes);
+        return true;
+    }
+    word = 0;
+    std::memcpy(&word, page + offset, bytes);
+    char digits[24];
+    std::snprintf(digits, sizeof digits, " %llx", static_cast<unsigned long long>(word));
+    out.line = digits;
     return true;
 }
 

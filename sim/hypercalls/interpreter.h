@@ -2,8 +2,8 @@
 // gives under real Xen.
 //
 // Operations: au bi bv ip cl se um bc pr rs st (event channels), mask bits clr (their bits in shared_info), ge gx gf
-// (grant entries), gm gu gc gq (map, unmap, copy, query_size), pw prd mw mr (bytes of pages and windows), hc (any
-// hypercall by number). docs/fidelity.md has what each takes and prints.
+// (grant entries), gm gu gc gq (map, unmap, copy, query_size), pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2
+// r4 r8 (words of pages), hc (any hypercall by number; its structs are made in pages, its pointers are @page).
 #pragma once
 
 #include <array>
@@ -52,6 +52,8 @@ private:
     bool bits(std::string_view name, const Arguments& a, Answered& out);
     bool entry(std::string_view name, const Arguments& a, Answered& out);
     bool grant(std::string_view name, const Arguments& a, Answered& out);
+    bool words(std::string_view name, const Arguments& a, Answered& out);
+    std::int64_t value_of(const Argument& given) const;
     bool bytes(std::string_view name, const Arguments& a, Answered& out);
     void status(const Arguments& a, Answered& out);
     void map(const Arguments& a, Answered& out);

@@ -54,8 +54,10 @@ std::optional<Operation> parse_line(std::string_view line) {
             continue;
         }
         if (op.arguments_given == op.arguments.size()) continue;
-        const bool variable = word.front() == '$';
-        op.arguments[op.arguments_given++] = {variable, number(variable ? word.substr(1) : word)};
+        const ArgumentKind kind = word.front() == '$'   ? ArgumentKind::variable
+                                  : word.front() == '@' ? ArgumentKind::page
+                                                        : ArgumentKind::number;
+        op.arguments[op.arguments_given++] = {kind, number(kind == ArgumentKind::number ? word : word.substr(1))};
     }
     return op;
 }

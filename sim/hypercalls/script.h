@@ -1,5 +1,5 @@
-// A script of hypercalls: one operation a line, `op arg arg … [=var]`, an argument a number (decimal, 0x, negative) or
-// `$var`.
+// A script of hypercalls: one operation a line, `op arg arg … [=var]`, an argument a number (decimal, 0x, negative),
+// `$var`, or `@page` for the address of one of the kernel's 16 pages.
 //
 // Our bare kernel for real Xen (tests/interop/real-xen) reads the same text with the same leniency, so nothing is an
 // error: what is no number is 0, and an operation that nobody knows is answered with `?`.
@@ -17,9 +17,11 @@ namespace xenrig::hypercalls {
 /// Variables 0 to 1023, wrapped.
 inline constexpr std::size_t kVariables = 1024;
 
+enum class ArgumentKind : std::uint8_t { number, variable, page };
+
 struct Argument {
-    bool variable = false;
-    /// The value, or the variable's number.
+    ArgumentKind kind = ArgumentKind::number;
+    /// The value, or the number of the variable or page.
     std::int64_t number = 0;
 };
 

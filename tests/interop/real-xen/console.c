@@ -23,7 +23,7 @@ static void put_number(unsigned long value, unsigned base) {
     while (n != 0) put(digits[--n]);
 }
 
-void print(const char *format, ...) {
+void print(const char* format, ...) {
     va_list args;
     va_start(args, format);
     for (; *format; format++) {
@@ -32,7 +32,7 @@ void print(const char *format, ...) {
             continue;
         }
         if (*++format == 's') {
-            for (const char *s = va_arg(args, const char *); *s; s++) put(*s);
+            for (const char* s = va_arg(args, const char*); *s; s++) put(*s);
             continue;
         }
         const long value = va_arg(args, long);

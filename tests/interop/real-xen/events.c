@@ -3,20 +3,20 @@
 
 #include "kernel.h"
 
-static int done(long rc, struct answer *answer) {
+static int done(long rc, struct answer* answer) {
     print(" rc=%d", rc);
     answer->failed = rc;
     return 1;
 }
 
-static int opened(long rc, evtchn_port_t port, struct answer *answer) {
+static int opened(long rc, evtchn_port_t port, struct answer* answer) {
     done(rc, answer);
     answer->number = port;
     if (rc == 0) print(" port=%d", (long)port);
     return 1;
 }
 
-static int status(const long *a, struct answer *answer) {
+static int status(const long* a, struct answer* answer) {
     struct evtchn_status op = {.dom = a[0], .port = a[1]};
     const long rc = event_channel_op(EVTCHNOP_status, &op);
     done(rc, answer);
@@ -29,7 +29,7 @@ static int status(const long *a, struct answer *answer) {
     return 1;
 }
 
-int event_operation(const char *name, const long *a, struct answer *answer) {
+int event_operation(const char* name, const long* a, struct answer* answer) {
     if (is(name, "au")) {
         struct evtchn_alloc_unbound op = {.dom = a[0], .remote_dom = a[1]};
         const long rc = event_channel_op(EVTCHNOP_alloc_unbound, &op);

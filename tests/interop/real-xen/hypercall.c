@@ -14,15 +14,15 @@ long hypercall(unsigned number, uint64_t a, uint64_t b, uint64_t c, uint64_t d) 
     return answer;
 }
 
-long event_channel_op(int operation, void *op) {
+long event_channel_op(int operation, void* op) {
     return hypercall(__HYPERVISOR_event_channel_op, operation, (uintptr_t)op, 0, 0);
 }
 
-long grant_table_op(int operation, void *op) {
+long grant_table_op(int operation, void* op) {
     return hypercall(__HYPERVISOR_grant_table_op, operation, (uintptr_t)op, 1, 0);
 }
 
-long map_over(void *page, unsigned long mfn) {
+long map_over(void* page, unsigned long mfn) {
     enum { PRESENT_WRITABLE_USER = 7 };
     return hypercall(__HYPERVISOR_update_va_mapping, (uintptr_t)page, mfn * PAGE | PRESENT_WRITABLE_USER, UVMF_INVLPG,
                      0);

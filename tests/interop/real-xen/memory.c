@@ -1,4 +1,5 @@
-/* mask bits clr: event bits in shared_info. pw prd mw mr: bytes of pages and windows. */
+/* mask bits clr: event bits in shared_info. pw prd mw mr: bytes of pages and windows.
+ * w2 w4 w8 r2 r4 r8: words of pages, for the structs of hc. */
 #include "memory.h"
 
 #include "operations.h"
@@ -19,11 +20,29 @@ static void print_bits(evtchn_port_t port) {
           (long)shared_info->vcpu_info[0].evtchn_upcall_pending);
 }
 
-int memory_operation(const char *name, const long *a, struct answer *answer) {
+/* The lowest bytes of a value, as many as fit before the page's end. */
+static void write_word(char* page, unsigned offset, long value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes && offset + i < PAGE; i++) page[offset + i] = (char)(value >> (8 * i));
+}
+
+static unsigned long read_word(const char* page, unsigned offset, unsigned bytes) {
+    unsigned long value = 0;
+    for (unsigned i = 0; i < bytes && offset + i < PAGE; i++)
+        value |= (unsigned long)(unsigned char)page[offset + i] << (8 * i);
+    return value;
+}
+
+/* How many bytes the operation `kind` and a digit is about; 0 for another one. */
+static unsigned word_bytes(const char* name, char kind) {
+    const unsigned bytes = (unsigned)(name[1] - '0');
+    return name[0] == kind && (bytes == 2 || bytes == 4 || bytes == 8) && name[2] == 0 ? bytes : 0;
+}
+
+int memory_operation(const char* name, const long* a, struct answer* answer) {
     (void)answer;
     const unsigned index = a[0] & (PAGES - 1), offset = a[1] & (PAGE - 1);
     if (is(name, "mask")) {
-        unsigned long *word = &shared_info->evtchn_mask[a[0] / 64 & 63];
+        unsigned long* word = &shared_info->evtchn_mask[a[0] / 64 & 63];
         if (a[1] != 0)
             __sync_fetch_and_or(word, 1ul << (a[0] & 63));
         else
@@ -43,6 +62,10 @@ int memory_operation(const char *name, const long *a, struct answer *answer) {
             print(" unmapped");
     } else if (is(name, "mr")) {
         print(" %d", window_state[index] == UNMAPPED ? -1l : (long)(unsigned char)windows[index][offset]);
+    } else if (word_bytes(name, 'w')) {
+        write_word(pages[index], offset, a[2], word_bytes(name, 'w'));
+    } else if (word_bytes(name, 'r')) {
+        print(" %x", (long)read_word(pages[index], offset, word_bytes(name, 'r')));
     } else {
         return 0;
     }

@@ -7,11 +7,11 @@ struct answer {
     long number; /* a port or a handle */
 };
 
-int event_operation(const char *name, const long *a, struct answer *answer);
-int memory_operation(const char *name, const long *a, struct answer *answer);
-int grant_operation(const char *name, const long *a, struct answer *answer);
+int event_operation(const char* name, const long* a, struct answer* answer);
+int memory_operation(const char* name, const long* a, struct answer* answer);
+int grant_operation(const char* name, const long* a, struct answer* answer);
 
-static inline int is(const char *a, const char *b) {
+static inline int is(const char* a, const char* b) {
     while (*a && *a == *b) a++, b++;
     return *a == *b;
 }

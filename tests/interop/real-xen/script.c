@@ -1,7 +1,8 @@
-/* The script language, line by line: "op arg arg ... [=var]", an argument a number (decimal, 0x, negative) or $var.
+/* The script language, line by line: "op arg arg ... [=var]", an argument a number (decimal, 0x, negative), $var, or
+ * @page for a page's address.
  *
  * sim/hypercalls/script.h and interpreter.h are its description, and the same in the simulator. */
-#include "kernel.h"
+#include "memory.h"
 #include "operations.h"
 
 enum { VARIABLES = 1024, ARGUMENTS = 10, NAME = 16 };
@@ -25,7 +26,7 @@ static long read_number(void) {
     if (at + 1 < end && at[0] == '0' && at[1] == 'x') base = 16, at += 2;
     for (; at < end; at++) {
         const char c = *at;
-        const unsigned long digit = c >= '0' && c <= '9' ? (unsigned long)(c - '0')
+        const unsigned long digit = c >= '0' && c <= '9'   ? (unsigned long)(c - '0')
                                     : c >= 'a' && c <= 'f' ? (unsigned long)(c - 'a') + 10
                                                            : 16;
         if (digit >= base) break;
@@ -44,12 +45,14 @@ static void run_line(long line) {
         if (n < NAME - 1) name[n++] = *at;
     for (skip_spaces(); in_line(); skip_spaces()) {
         const char kind = *at;
-        if (kind == '=' || kind == '$') at++;
+        if (kind == '=' || kind == '$' || kind == '@') at++;
         const long value = read_number();
         if (kind == '=')
             keep = (int)(value & (VARIABLES - 1));
         else if (given < ARGUMENTS)
-            args[given++] = kind == '$' ? variables[value & (VARIABLES - 1)] : value;
+            args[given++] = kind == '$'   ? variables[value & (VARIABLES - 1)]
+                            : kind == '@' ? (long)pages[value & (PAGES - 1)]
+                                          : value;
         skip_word();
         if (at < end && *at < ' ' && *at != '\n') at++;
     }
@@ -64,7 +67,7 @@ static void run_line(long line) {
     print("\n");
 }
 
-void run_script(const char *text, unsigned long length) {
+void run_script(const char* text, unsigned long length) {
     at = text;
     end = text + length;
     shared_info->vcpu_info[0].evtchn_upcall_mask = 1;

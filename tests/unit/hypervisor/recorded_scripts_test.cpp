@@ -76,14 +76,15 @@ TEST(Generator, KnowsEnoughForHalfOfItsHypercallsToSucceed) {
 }
 
 TEST(Script, ANumberIsDecimalHexadecimalOrAVariableAndWhatIsNoneIsZero) {
-    const auto op = parse_line("gc -1 0x7ff0 $3 junk =1025");
+    const auto op = parse_line("gc -1 0x7ff0 $3 junk @2 =1025");
     ASSERT_TRUE(op.has_value());
     EXPECT_EQ(op->name, "gc");
-    EXPECT_EQ(op->arguments_given, 4u);
+    EXPECT_EQ(op->arguments_given, 5u);
     EXPECT_EQ(op->arguments[0].number, -1);
     EXPECT_EQ(op->arguments[1].number, 0x7ff0);
-    EXPECT_TRUE(op->arguments[2].variable);
+    EXPECT_EQ(op->arguments[2].kind, ArgumentKind::variable);
     EXPECT_EQ(op->arguments[3].number, 0);
+    EXPECT_EQ(op->arguments[4].kind, ArgumentKind::page);
     EXPECT_EQ(op->keep, 1u) << "variables are wrapped";
     EXPECT_FALSE(parse_line("# a comment").has_value());
     EXPECT_FALSE(parse_line("").has_value());
