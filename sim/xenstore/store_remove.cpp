@@ -104,6 +104,9 @@ Answer<> Store::remove_in_transaction(Caller caller, std::string_view path) {
         transaction.queue_event(at, places.size() == 1 ? Match::subtree : Match::exact);
         const std::string_view above = parent_of(at);
         const std::string_view name = base_name(at);
+        // The parent was looked at before somebody else made the child: its list here does not have it.
+        if (transaction.find(above)->node->children.find(name, hash_name(name)) == nullptr)
+            return std::unexpected(Errno::io);
         change(caller, above)->children.erase(name, hash_name(name));
         transaction.find(above)->children.push_back({false, std::string(name)});
         places.pop_back();

@@ -17,7 +17,8 @@ struct Difference {
 
 /// Plays the conversation to the plain model and to `player`. Requests of a connection that is not there are left out.
 std::optional<Difference> differs_from_model(const Conversation& conversation, Player& player);
-/// The same with another player in the model's place.
+/// The same with another player in the model's place; both are swept first, and the generations that each of them
+/// counts are not compared.
 std::optional<Difference> differ(const Conversation& conversation, Player& reference, Player& player);
 
 /// Whether a conversation still fails, played to fresh stores.

@@ -9,8 +9,10 @@
 namespace xenrig::model {
 
 struct Kinds {
-    bool guests = true;     ///< rings, and domains that come and go
-    bool pipelines = true;  ///< several requests at once
+    bool guests = true;      ///< rings, and domains that come and go
+    bool pipelines = true;   ///< several requests at once
+    bool malformed = true;   ///< payloads that are not what they should be
+    bool only_4_17 = false;  ///< nothing that Xen 4.17 did not have yet
     std::size_t steps = 300;
 };
 

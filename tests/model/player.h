@@ -1,6 +1,7 @@
 // Whoever plays the store's part in a conversation: the plain model, the store in process, or a daemon behind a socket.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,8 +21,11 @@ enum class Daemon : std::uint8_t { c, o };
 /// sim/xenstore, its streams and its rings.
 std::unique_ptr<Player> store_in_process(Daemon daemon);
 
-/// A daemon that listens on a unix socket, swept clean first; null, and why, when nobody answers there. Dom0's sockets
-/// only: steps of guests and domains are left out, and of DIRECTORY_PART's answers the generation is.
+/// A daemon that listens on a unix socket; null, and why, when nobody answers there. For dom0's sockets only, and one
+/// request at a time.
 std::unique_ptr<Player> daemon_behind(const std::string& socket, std::string& why);
+
+/// Takes away what earlier conversations have left, so that two stores begin alike: nothing but /tool.
+void sweep(Player& player);
 
 }  // namespace xenrig::model

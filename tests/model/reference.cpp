@@ -204,7 +204,7 @@ Reference::Answer Reference::answer(const Request& request) {
 Reference::Answer Reference::read(const std::string& written, std::uint32_t type, std::string_view offset) {
     const std::string path = absolute(written);
     if (!is_path(path, type == XS_GET_PERMS)) return fail("EINVAL");
-    if (const Answer refused = reach(path, kRead); refused.error) return refused;
+    if (Answer refused = reach(path, kRead); refused.error) return refused;
     const Node& node = *look(path);
     if (type == XS_READ) return {node.value};
     std::string names;
@@ -232,11 +232,11 @@ Reference::Answer Reference::read(const std::string& written, std::uint32_t type
 Reference::Answer Reference::write(const std::string& written, const std::string& value, bool directory) {
     const std::string path = absolute(written);
     if (!is_path(path, false)) return fail("EINVAL");
-    const Answer refused = reach(path, kWrite);
+    Answer refused = reach(path, kWrite);
     if (refused.error && refused.payload != "ENOENT") return refused;
     if (!refused.error && directory) return ok();
     if (refused.error) {
-        if (const Answer made = create(path, value); made.error) return made;
+        if (Answer made = create(path, value); made.error) return made;
     } else {
         const Node& node = *look(path);
         std::size_t size = 16 + 8 * node.perms.size() + value.size();
@@ -280,7 +280,7 @@ Reference::Answer Reference::create(const std::string& path, const std::string& 
 Reference::Answer Reference::remove(const std::string& written) {
     const std::string path = absolute(written);
     if (!is_path(path, false)) return fail("EINVAL");
-    if (const Answer refused = reach(path, kWrite); refused.error) {
+    if (Answer refused = reach(path, kWrite); refused.error) {
         // What is not there is removed already, if its parent is there.
         if (refused.payload == "ENOENT" && look(parent_of(path)) != nullptr) return ok();
         return refused;
@@ -307,6 +307,9 @@ Reference::Answer Reference::remove(const std::string& written) {
         put(at, std::nullopt);
         auto& event = inside_->copies[at].event;
         event = open.size() == 1 || event.value_or(false);
+        // The parent may have been looked at before somebody else made the child.
+        const auto& siblings = look(parent_of(at))->children;
+        if (std::find(siblings.begin(), siblings.end(), name_in(at)) == siblings.end()) return fail("EIO");
         erase_first(touch(parent_of(at)).children, name_in(at));
         open.pop_back();
     }
@@ -333,7 +336,7 @@ Reference::Answer Reference::set_perms(const std::string& written, const std::ve
     if (perms.front().ignored) return fail("ENOENT");
     const std::string path = absolute(written);
     if (!is_path(path, true)) return fail("EINVAL");
-    if (const Answer refused = reach(path, kWrite | kOwner); refused.error) return refused;
+    if (Answer refused = reach(path, kWrite | kOwner); refused.error) return refused;
     const Node& node = *look(path);
     const Perms old = current(node.perms, node.generation);
     if (guest && perms.front().domain != old.front().domain) return fail("EPERM");
@@ -452,7 +455,7 @@ Reference::Answer Reference::domain_request(std::uint32_t type, const std::strin
         const auto target = parse_domain(strings[1]);
         if (!id || !target) return fail("EINVAL");
         if (!introduced(*id) || !introduced(*target)) return fail("ENOENT");
-        domains_[*id].target = *target;
+        domains_[*id].target = target;
         return ok();
     }
     if (!is_one_string(payload)) return fail("EINVAL");

@@ -78,6 +78,17 @@ TEST_F(XenstoreLimits, ASpecialNodeOfADomainThatIsGoneIsDom0s) {
     EXPECT_EQ(of_dom0(), before);
 }
 
+TEST_F(XenstoreLimits, ATransactionCannotRemoveAChildThatItsOlderCopyOfTheParentDoesNotHave) {
+    const std::string start = guest_asks(XS_TRANSACTION_START, z(""));
+    EXPECT_EQ(guest_asks(XS_DIRECTORY, z("data"), 1), "") << start;
+    EXPECT_EQ(guest_asks(XS_WRITE, z("data/a/b")), z("OK"));
+    EXPECT_EQ(guest_asks(XS_DIRECTORY, z("data/a"), 1), z("b"));
+    EXPECT_EQ(guest_asks(XS_RM, z("data/a"), 1), z("EIO"));
+    EXPECT_EQ(guest_asks(XS_DIRECTORY, z("data/a"), 1), z("ENOENT"));
+    EXPECT_EQ(guest_asks(XS_TRANSACTION_END, z("T"), 1), z("EAGAIN"));
+    EXPECT_EQ(guest_asks(XS_DIRECTORY, z("data/a")), z("b"));
+}
+
 TEST_F(XenstoreLimits, ADomainLosesNoMoreThanItWasChargedFor) {
     // The root outlives its owner, and the next domain of that number has not been charged for it.
     EXPECT_EQ(ask(XS_WRITE, z("/shared")), z("OK"));
