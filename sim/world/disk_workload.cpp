@@ -176,8 +176,7 @@ bool DiskWorkload::begin(Platform& guest, Slot& slot) {
         fill(block, op.kind == blk::BlkOp::Kind::write ? slot.number : kGarbage);
         guest.memory().write(slot.page->gfn(), 0, block);
         op.sector = slot.block * kBlock / blk::kUnit;
-        op.segments[0] = {slot.page->gfn(), 0, 7, slot.page};
-        op.segment_count = 1;
+        op.segments.assign({{slot.page->gfn(), 0, 7, slot.page}});
     }
     op.result = {};
     op.done = [this, &slot](blk::BlkOp& done) {

@@ -73,6 +73,7 @@ std::uint32_t Scenario::hash() const {
     Hash h;
     h.add(name);
     h.add(version);
+    if (block_features != FeatureChoice::drawn) h.add(static_cast<std::uint64_t>(block_features));
     for (const HostSpec& x : hosts) h.add(x.name);
     for (const DiskSpec& d : disks) {
         h.add(d.name);

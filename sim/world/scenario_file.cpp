@@ -252,6 +252,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     s.name = top.text("scenario", "");
     s.version = top.small("version", s.version);
     s.description = top.text("description", "");
+    s.block_features = static_cast<FeatureChoice>(top.word("block-features", {"drawn", "plain", "all"}));
     top.each("host", [&](Table&, const std::string& name) { s.hosts.push_back({name}); });
     top.each("disk", [&](Table& t, const std::string& name) {
         s.disks.push_back({.name = name});

@@ -98,10 +98,14 @@ struct FaultSpec {
     unsigned after_operations = 0;
 };
 
+/// Which of the optional features of a device's protocol its ends use: for each end what is drawn, none, or all.
+enum class FeatureChoice : std::uint8_t { drawn, plain, all };
+
 struct Scenario {
     std::string name;
     unsigned version = 1;
     std::string description;
+    FeatureChoice block_features = FeatureChoice::drawn;
     std::vector<HostSpec> hosts;
     std::vector<DiskSpec> disks;
     std::vector<DriverSpec> drivers;
