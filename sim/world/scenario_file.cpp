@@ -231,6 +231,7 @@ void read_workload(Table& t, WorkloadSpec& w) {
     w.operations = t.small("operations", w.operations);
     w.in_flight = t.small("in-flight", w.in_flight);
     w.blocks = t.small("blocks", w.blocks);
+    w.block_size = static_cast<unsigned>(std::min<std::uint64_t>(t.size("block-size", w.block_size), ~0u));
     w.reads = t.small("reads", w.reads);
     w.writes = t.small("writes", w.writes);
     w.flushes = t.small("flushes", w.flushes);

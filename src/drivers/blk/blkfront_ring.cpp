@@ -238,6 +238,7 @@ Result<BlkOp*> BlkfrontRing::take() {
             return fail(Errno::inval, "a response with operation " + std::to_string(response.operation) +
                                           " to a request with operation " + std::to_string(slot->operation));
         BlkOp* const op = slot->op;
+        if (moved_ && reads(*op)) continue;
         if (auto result = result_of(response.status); !result && op->result) op->result = std::move(result);
         if (response.status == BLKIF_RSP_OKAY) copy_back(*slot);
         release(*slot);
@@ -260,7 +261,10 @@ bool BlkfrontRing::sleep_unless_work() {
     return ring_.sleep_unless_work();
 }
 
-void BlkfrontRing::rebind() { ring_.rebind(window()); }
+void BlkfrontRing::rebind() {
+    ring_.rebind(window());
+    moved_ = true;
+}
 
 std::vector<BlkOp*> BlkfrontRing::collect() {
     std::vector<BlkOp*> ops;

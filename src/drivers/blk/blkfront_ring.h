@@ -62,7 +62,9 @@ public:
     /// Lets events come again; true when there is nothing to do until one does.
     bool sleep_unless_work();
 
-    /// In a new epoch: the pages are the same, the right to look at them is a new one.
+    /// In a new epoch: the pages are the same, the right to look at them is a new one. From now on take() leaves reads
+    /// in flight: the backend went on while the guest's memory was copied, so an answer may have come along without its
+    /// data.
     void rebind();
 
     /// Every operation in flight, in no order; nothing is in flight afterwards.
@@ -105,6 +107,7 @@ private:
     std::uint64_t made_ = 0;  ///< requests, ever
     std::size_t in_flight_ = 0;
     bool staged_ = false;
+    bool moved_ = false;
 };
 
 }  // namespace xenrig::blk

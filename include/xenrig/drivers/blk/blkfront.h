@@ -5,10 +5,10 @@
 // ring each of its requests has a record in private memory, the shadow, against which each response is checked: a
 // response that answers nothing in flight closes the device, with a message in its error node.
 //
-// A suspend loses nothing and completes nothing twice: responses that came before it count; what then still has no
-// response goes back to the head of the queue in the order in which it was submitted, and onto the new rings, before
-// anything newer, in requests that suit the new backend. A flush keeps its place, so it covers every write that was
-// completed when it was submitted.
+// A suspend loses nothing and completes nothing twice: what was answered counts, save reads, whose data may not have
+// come along with the answer. What has no answer goes back to the head of the queue in the order in which it was
+// submitted, and onto the new rings before anything newer, in requests that suit the new backend. A flush keeps its
+// place, so it covers every write that was completed when it was submitted.
 //
 // Threads: submit() and the rest from any task; submit() from upcalls too. Each ring and its shadow are touched by one
 // service task, or while that is paused; the queue, the properties and the phase are under `lock_`.
