@@ -91,6 +91,18 @@ std::int64_t reset(Call& call, const evtchn_reset_t& op) {
     return 0;
 }
 
+/// Xen's own continuation of a preempted reset (EVTCHNOP_reset_cont, in its private headers). A reset is never
+/// preempted here, so there is none to continue.
+std::int64_t reset_cont(Call& call, const evtchn_reset_t& op) {
+    const Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
+    if (!d) return -error(Errno::srch);
+    if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    return -error(Errno::busy);
+}
+
+/// Behind the last operation of event_channel.h.
+constexpr std::uint32_t kResetCont = EVTCHNOP_set_priority + 1;
+
 }  // namespace
 
 std::int64_t event_channel_op(Call& call) {
@@ -138,6 +150,8 @@ std::int64_t event_channel_op(Call& call) {
                 call, [&](auto& op) { return events.set_priority(Port{op.port}, op.priority); });
         case EVTCHNOP_reset:
             return without_answer<evtchn_reset_t>(call, [&](auto& op) { return reset(call, op); });
+        case kResetCont:
+            return without_answer<evtchn_reset_t>(call, [&](auto& op) { return reset_cont(call, op); });
         default:
             return -error(Errno::nosys);
     }

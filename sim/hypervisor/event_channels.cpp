@@ -17,7 +17,9 @@ namespace {
 constexpr std::uint32_t kBucket = 64;
 }  // namespace
 
-bool virq_is_global(std::uint32_t virq) { return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF; }
+bool virq_is_global(std::uint32_t virq) {
+    return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
 
 EventChannels::EventChannels(Host& host, Domain& domain, Port first)
     : host_(host), domain_(domain), lowest_free_(first.value), words_(std::make_unique<TwoLevelWords>(domain)) {

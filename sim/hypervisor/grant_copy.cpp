@@ -78,7 +78,17 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t length) {
         from += n, to += n, length -= n;
     }
 #else
-    std::memmove(to, from, length);
+    if (to <= from || to >= from + length) {
+        std::memmove(to, from, length);
+        return;
+    }
+    // Two parts of one page that overlap: Xen's memcpy goes forward by words, and reads what it has just written.
+    for (std::uint64_t word = 0; length >= sizeof word; length -= sizeof word) {
+        std::memcpy(&word, from, sizeof word);
+        std::memcpy(to, &word, sizeof word);
+        from += sizeof word, to += sizeof word;
+    }
+    while (length-- != 0) *to++ = *from++;
 #endif
 }
 

@@ -125,6 +125,18 @@ GrantStatus GrantTable::look_up(GrantRef ref, ActiveGrant& active, Domain& peer,
     return GNTST_okay;
 }
 
+GrantStatus GrantTable::still_grants(GrantRef ref, const ActiveGrant& active) {
+    std::uint64_t frame = 0;
+    if (version_ == 1)
+        frame = shared::raw::load<std::uint32_t>(entry(ref) + offsetof(grant_entry_v1_t, frame));
+    else
+        frame = shared::raw::load<std::uint64_t>(entry(ref) + offsetof(grant_entry_v2_t, full_page.frame));
+    const auto mfn = host_.guest_frame(domain_, frame);
+    if (mfn && *mfn == active.mfn) return GNTST_okay;
+    clear_flags(ref, active, true);
+    return mfn ? GNTST_general_error : GNTST_bad_page;
+}
+
 GrantStatus GrantTable::follow(GrantRef ref, ActiveGrant& active, Domain& peer, bool writable) {
     grant_entry_v2_t copy;
     shared::raw::copy_from_page(entry(ref), reinterpret_cast<std::byte*>(&copy), sizeof copy);
@@ -176,6 +188,8 @@ GrantStatus GrantTable::pin(GrantRef ref, Domain& peer, bool writable, PinUse us
         }
     } else if (!active.pins.any()) {
         found = look_up(ref, active, peer, writable);
+    } else if (!taken && use == PinUse::copy) {
+        found = still_grants(ref, active);
     }
     if (found != GNTST_okay) return found;
     ++counter(active.pins, writable);

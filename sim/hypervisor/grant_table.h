@@ -111,6 +111,9 @@ private:
     GrantStatus set_status_v2(GrantRef ref, const ActiveGrant& active, const Domain& peer, bool writable, PinUse use);
     /// Fills in what the entry grants; the entry is taken.
     GrantStatus look_up(GrantRef ref, ActiveGrant& active, Domain& peer, bool writable);
+    /// The first writing copy of an entry that is pinned for reading looks at the entry once more: the guest may have
+    /// put another frame there since.
+    GrantStatus still_grants(GrantRef ref, const ActiveGrant& active);
     GrantStatus follow(GrantRef ref, ActiveGrant& active, Domain& peer, bool writable);
     bool transitive(GrantRef ref) const;
     bool add_status_frames(unsigned frames);

@@ -18,12 +18,14 @@ constexpr std::string_view kHomes = "/local/domain/";
 }  // namespace
 
 bool well_formed(std::string_view path) {
+    // No way out of the loop: paths are short and nearly always good.
+    bool good = true;
     char before = '\0';
     for (const char c : path) {
-        if (!kValid[static_cast<unsigned char>(c)] || (c == '/' && before == '/')) return false;
+        good &= kValid[static_cast<unsigned char>(c)] & ((c != '/') | (before != '/'));
         before = c;
     }
-    return before != '/' || path.size() == 1;
+    return good && (before != '/' || path.size() == 1);
 }
 
 std::size_t counted_length(std::string_view path) {

@@ -4,6 +4,7 @@
 // privileged domains have none. Defaults: domain.c of C xenstored's head.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -61,9 +62,11 @@ struct Usage {
 
     std::uint32_t& operator[](Quota q) { return value[static_cast<std::size_t>(q)]; }
     std::uint32_t operator[](Quota q) const { return value[static_cast<std::size_t>(q)]; }
+    /// Never below 0: a domain may lose what was not charged to it, such as a node that was another's when it was
+    /// written and whose owner was gone when the transaction ended.
     void add(Quota q, std::int64_t n) {
         const auto i = static_cast<std::size_t>(q);
-        value[i] = static_cast<std::uint32_t>(value[i] + n);
+        value[i] = static_cast<std::uint32_t>(std::clamp<std::int64_t>(value[i] + n, 0, INT32_MAX));
         if (value[i] > max[i]) max[i] = value[i];
     }
     void note_max(Quota q, std::uint32_t n) {

@@ -140,6 +140,8 @@ void Store::remove_nodes_of(DomId id) {
         if (tree_.find(special)->perms->owner() == id.value) {
             Ref<Node>& node = tree_.edit(special);
             node->perms = with_owner(node->perms, 0);
+            domain->usage.add(Quota::nodes, -1);
+            domains_.find(0)->usage.add(Quota::nodes, 1);
         }
     if (domain->usage[Quota::nodes] == 0) return;
     // The list of what to look at comes from a snapshot, which stays as it is.

@@ -16,6 +16,8 @@ constexpr const char* kAbout =
     "  xenrig run blk-migrate --migrate-at every\n"
     "  xenrig replay TOKEN                      the run that a report was about, again\n"
     "  xenrig serve --disk IMAGE --nbd SOCKET   a guest's disk, for real NBD clients\n"
+    "  xenrig xenstored --socket SOCKET         a xenstore, for xenstore-ls and libxenstore\n"
+    "  xenrig hypercalls SCRIPT                 what Xen answers to a script of hypercalls\n"
     "  xenrig COMMAND --help                    more on each\n"
     "\n"
     "Exit codes: 0 all well, 1 something was found wrong, 2 usage or error.";
@@ -30,6 +32,8 @@ int main(int argc, char** argv) {
     xenrig::cli::add_run(app, chosen);
     xenrig::cli::add_replay(app, chosen);
     xenrig::cli::add_serve(app, chosen);
+    xenrig::cli::add_xenstored(app, chosen);
+    xenrig::cli::add_hypercalls(app, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -2,21 +2,21 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <vector>
 
 #include "sim/xenstore/daemon.h"
+#include "sim/xenstore/socket/socket_file.h"
+#include "sim/xenstore/state_image.h"
 #include "sim/xenstore/stream_door.h"
 
 namespace xenrig::xenstore {
@@ -32,13 +32,14 @@ public:
     Client(Server& server, Local::socket socket, std::uint64_t id);
 
     void wait_to_read();
+    void readable();
+    void writable();
     /// Writes what waits, as far as the socket takes it.
     void flush();
     bool gone() const { return gone_; }
     const std::uint64_t id;
 
 private:
-    void readable();
     void wait_to_write();
 
     Server& server_;
@@ -51,14 +52,15 @@ private:
 
 class Server {
 public:
-    Server(asio::io_context& io, Personality personality) : daemon(none_, {personality}), acceptor_(io), io_(io) {}
+    Server(asio::io_context& io, Personality personality)
+        : daemon(none_, {personality}), acceptor_(io), retry_(io), io_(io) {}
 
-    void listen(const Local::endpoint& at) {
-        acceptor_.open(at.protocol());
-        acceptor_.bind(at);
-        acceptor_.listen(asio::socket_base::max_listen_connections);
+    /// Takes over a listening descriptor.
+    void listen(int descriptor) {
+        acceptor_.assign(Local(), descriptor);
         accept();
     }
+    void hang_up() { clients_.clear(); }
 
     void has_output(Client& client) { to_flush_.push_back(client.id); }
 
@@ -67,9 +69,9 @@ public:
         daemon.service();
         // A flush makes room, and with room the daemon may say more.
         while (!to_flush_.empty()) {
-            std::vector<std::uint64_t> ids;
-            ids.swap(to_flush_);
-            for (const std::uint64_t id : ids) {
+            flushing_.clear();
+            flushing_.swap(to_flush_);
+            for (const std::uint64_t id : flushing_) {
                 const auto found = clients_.find(id);
                 if (found == clients_.end()) continue;
                 found->second->flush();
@@ -79,9 +81,27 @@ public:
         }
     }
 
+    // A client may have been removed between its socket's event and the call for it, so it is known by its number.
+
+    void readable(std::uint64_t id) {
+        const auto found = clients_.find(id);
+        if (found == clients_.end()) return;
+        found->second->readable();
+        if (found->second->gone()) remove(id);
+        serve();
+    }
+    void writable(std::uint64_t id) {
+        const auto found = clients_.find(id);
+        if (found == clients_.end()) return;
+        found->second->writable();
+        serve();
+    }
+
     void remove(std::uint64_t id) {
         clients_.erase(id);
-        if (!accepting_) accept();
+        if (accepting_) return;
+        retry_.cancel();
+        accept();
     }
 
     Daemon& the_daemon() { return daemon; }
@@ -97,17 +117,28 @@ private:
                 auto client = std::make_unique<Client>(*this, std::move(socket), id);
                 clients_.emplace(id, std::move(client)).first->second->wait_to_read();
             }
-            // Out of descriptors: the next client that leaves makes room for one that waits.
-            if (!error || error == asio::error::connection_aborted || clients_.empty()) accept();
+            if (!error || error == asio::error::connection_aborted)
+                accept();
+            else
+                wait_for_descriptors();
+        });
+    }
+
+    /// The next client that leaves makes room for one that waits; another process of the machine may make it, too.
+    void wait_for_descriptors() {
+        retry_.expires_after(std::chrono::seconds(1));
+        retry_.async_wait([this](const boost::system::error_code& error) {
+            if (!error && !accepting_) accept();
         });
     }
 
     NoDomains none_;
     Daemon daemon;
     Local::acceptor acceptor_;
+    asio::steady_timer retry_;
     asio::io_context& io_;
     std::map<std::uint64_t, std::unique_ptr<Client>> clients_;
-    std::vector<std::uint64_t> to_flush_;
+    std::vector<std::uint64_t> to_flush_, flushing_;
     std::uint64_t last_client_ = 0;
     bool accepting_ = false;
 };
@@ -123,17 +154,13 @@ Client::Client(Server& server, Local::socket socket, std::uint64_t number)
 void Client::wait_to_read() {
     if (waits_to_read_) return;
     waits_to_read_ = true;
-    socket_.async_wait(Local::socket::wait_read,
-                       [this, &server = server_, me = id](const boost::system::error_code& e) {
-                           if (e) return;
-                           waits_to_read_ = false;
-                           readable();
-                           if (gone_) server.remove(me);
-                           server.serve();
-                       });
+    socket_.async_wait(Local::socket::wait_read, [&server = server_, me = id](const boost::system::error_code& e) {
+        if (!e) server.readable(me);
+    });
 }
 
 void Client::readable() {
+    waits_to_read_ = false;
     std::array<std::byte, 65'536> bytes;
     // No more is taken from the socket than the daemon's buffer has room for; the rest waits in the kernel.
     const std::size_t room = std::min(bytes.size(), door_.room());
@@ -147,6 +174,11 @@ void Client::readable() {
     } else {
         wait_to_read();
     }
+}
+
+void Client::writable() {
+    waits_to_write_ = false;
+    server_.has_output(*this);
 }
 
 void Client::flush() {
@@ -169,59 +201,37 @@ void Client::flush() {
 void Client::wait_to_write() {
     if (waits_to_write_) return;
     waits_to_write_ = true;
-    socket_.async_wait(Local::socket::wait_write, [this, &server = server_](const boost::system::error_code& e) {
-        if (e) return;
-        waits_to_write_ = false;
-        server.has_output(*this);
-        server.serve();
+    socket_.async_wait(Local::socket::wait_write, [&server = server_, me = id](const boost::system::error_code& e) {
+        if (!e) server.writable(me);
     });
 }
 
-int complain(const std::string& path, const char* what) {
-    std::fprintf(stderr, "xenrig: %s: %s\n", path.c_str(), what);
-    return 2;
-}
-
-/// A socket that nobody listens on is left over from a daemon that was killed.
-bool remove_stale(const std::string& path) {
-    struct stat found{};
-    if (::lstat(path.c_str(), &found) != 0) return true;
-    if (!S_ISSOCK(found.st_mode)) return false;
-    asio::io_context io;
-    Local::socket probe(io);
-    boost::system::error_code error;
-    probe.connect(Local::endpoint(path), error);
-    return error && ::unlink(path.c_str()) == 0;
+/// One descriptor for each client.
+void raise_descriptor_limit() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 }  // namespace
 
-int run_xenstored(const SocketDoorConfig& config) {
-    if (!supported(config.personality))
-        return complain(config.path,
-                        "only C xenstored's personality is there so far; leave --personality out, or use c");
-    if (config.path.empty() || config.path.size() > 107)
-        return complain(config.path, "a unix socket's path has 1 to 107 bytes");
-    if (!remove_stale(config.path))
-        return complain(config.path, "something else is there, or a daemon that still listens; choose another path");
-    // One descriptor for each client.
-    rlimit files{};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &files);
-    }
-    asio::io_context io(1);
+Result<> run_xenstored(const SocketDoorConfig& config) {
+    raise_descriptor_limit();
+    asio::io_context io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
     Server server(io, config.personality);
-    try {
-        server.listen(Local::endpoint(config.path));
-    } catch (const boost::system::system_error& e) {
-        return complain(config.path, e.code().message().c_str());
-    }
-    asio::signal_set signals(io, SIGINT, SIGTERM);
+    if (config.restore != nullptr)
+        if (auto adopted = server.the_daemon().adopt(*config.restore, {}); !adopted) return adopted;
+    auto file = SocketFile::listen(config.path);
+    if (!file) return std::unexpected(file.error());
+    asio::signal_set signals(io, SIGINT, SIGTERM, SIGHUP);
     signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
+    server.listen(file->take_descriptor());
+    if (config.ready) config.ready();
     io.run();
-    ::unlink(config.path.c_str());
-    return 0;
+    server.hang_up();
+    if (config.dump) config.dump(server.the_daemon().image());
+    return {};
 }
 
 }  // namespace xenrig::xenstore

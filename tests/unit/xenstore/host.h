@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -60,10 +61,16 @@ public:
         if (page == pages.end()) return fail(Errno::inval);
         shared::Window window(page->second->bytes.data(), lease_);
         ++mapped;
-        return std::make_unique<RingDoor>(std::move(window), [this] { ++notifications; });
+        return std::make_unique<RingDoor>(std::move(window), [this] {
+            ++notifications;
+            if (on_notify) on_notify();
+        });
     }
     void rebind_ring(DomId, Port) override { ++rebound; }
-    void unmap_ring(DomId) override { --mapped; }
+    void unmap_ring(DomId) override {
+        --mapped;
+        ++unmapped;
+    }
     Nanoseconds now() override { return time; }
 
     RingPage& exist(std::uint16_t id) {
@@ -76,8 +83,9 @@ public:
     std::map<std::uint16_t, DomainState> states;
     std::map<std::uint16_t, std::unique_ptr<RingPage>> pages;
     Nanoseconds time;
-    int mapped = 0, rebound = 0;
+    int mapped = 0, unmapped = 0, rebound = 0;
     unsigned long notifications = 0;
+    std::function<void()> on_notify;  ///< at each event of a ring: in the middle of the daemon's work
 
 private:
     shared::LeasePtr lease_ = std::make_shared<shared::Lease>();

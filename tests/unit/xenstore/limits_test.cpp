@@ -68,6 +68,27 @@ TEST_F(XenstoreLimits, AGuestOwnsOneNodeLessThanItsQuota) {
     EXPECT_EQ(guest_asks(XS_MKDIR, z("data/more")), z("OK"));
 }
 
+TEST_F(XenstoreLimits, ASpecialNodeOfADomainThatIsGoneIsDom0s) {
+    const auto of_dom0 = [&] { return daemon.store().domains().find(0)->usage[Quota::nodes]; };
+    const auto before = of_dom0();
+    EXPECT_EQ(ask(XS_SET_PERMS, z("@releaseDomain") + z("r1")), z("OK"));
+    EXPECT_EQ(of_dom0(), before - 1);
+    EXPECT_EQ(ask(XS_RELEASE, z("1")), z("OK"));
+    EXPECT_EQ(ask(XS_GET_PERMS, z("@releaseDomain")), z("r0"));
+    EXPECT_EQ(of_dom0(), before);
+}
+
+TEST_F(XenstoreLimits, ADomainLosesNoMoreThanItWasChargedFor) {
+    // The root outlives its owner, and the next domain of that number has not been charged for it.
+    EXPECT_EQ(ask(XS_WRITE, z("/shared")), z("OK"));
+    EXPECT_EQ(ask(XS_SET_PERMS, z("/shared") + z("b0")), z("OK"));
+    EXPECT_EQ(ask(XS_SET_PERMS, z("/") + z("r1")), z("OK"));
+    EXPECT_EQ(ask(XS_RELEASE, z("1")), z("OK"));
+    introduce(1);
+    EXPECT_EQ(guest_asks(XS_RM, z("/shared")), z("OK"));
+    EXPECT_EQ(guest_asks(XS_MKDIR, z("/mine")), z("OK"));
+}
+
 TEST_F(XenstoreLimits, AGuestHasNineTransactionsAndSetsFourPermissions) {
     for (int i = 0; i < 9; ++i) EXPECT_EQ(guest_asks(XS_TRANSACTION_START, z("")), z(std::to_string(i + 1)));
     EXPECT_EQ(guest_asks(XS_TRANSACTION_START, z("")), z("ENOSPC"));

@@ -1,0 +1,74 @@
+// xenrig hypercalls: a script of hypercalls in the simulator, answered line by line as real Xen does; and such scripts
+// from a seed.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+
+#include "commands.h"
+#include "sim/hypercalls/generator.h"
+#include "sim/hypercalls/interpreter.h"
+
+namespace xenrig::cli {
+
+namespace {
+
+struct HypercallsArguments {
+    std::string script;
+    std::optional<std::uint64_t> seed;
+    std::uint64_t length = 1000;
+};
+
+int complain(const std::string& what) {
+    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
+    return kCouldNot;
+}
+
+/// On stderr, so that a diff of the answers does not see it.
+void report(const hypercalls::Tally& tally) {
+    std::fprintf(stderr, "%llu operations, %llu of them hypercalls, of which %llu succeeded\n",
+                 static_cast<unsigned long long>(tally.operations), static_cast<unsigned long long>(tally.hypercalls),
+                 static_cast<unsigned long long>(tally.successes));
+}
+
+int write_out(const std::string& text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+        return complain("standard output takes no more");
+    return kWell;
+}
+
+int hypercalls_command(const HypercallsArguments& a) {
+    hypercalls::Tally tally;
+    std::string text;
+    if (a.seed) {
+        text = hypercalls::generate(*a.seed, a.length, &tally);
+    } else {
+        std::ifstream file(a.script, std::ios::binary);
+        const std::string script{std::istreambuf_iterator<char>(file), {}};
+        if (!file.is_open() || file.bad()) return complain(a.script + ": can't be read");
+        text = hypercalls::run_script(script, &tally);
+        if (tally.operations == 0)
+            return complain(a.script + ": there is no operation in it; one a line, like `au 0 0`");
+    }
+    report(tally);
+    return write_out(text);
+}
+
+}  // namespace
+
+void add_hypercalls(CLI::App& app, Action& chosen) {
+    auto a = std::make_shared<HypercallsArguments>();
+    CLI::App* command = app.add_subcommand("hypercalls", "Answers a script of hypercalls as Xen does");
+    CLI::Option* script = command->add_option("script", a->script, "the script: one operation a line");
+    CLI::Option* seed =
+        command->add_option("--generate", a->seed, "print a script that this seed makes")->excludes(script);
+    command->add_option("--length", a->length, "its operations; 1000 unless told")->needs(seed);
+    command->callback([a, script, seed, &chosen] {
+        if (script->count() + seed->count() == 0) throw CLI::RequiredError("a script, or --generate SEED");
+        chosen = [a] { return hypercalls_command(*a); };
+    });
+}
+
+}  // namespace xenrig::cli

@@ -1,0 +1,20 @@
+#include <algorithm>
+#include <array>
+
+#include "tests/fuzz/target.h"
+
+namespace xenrig::fuzz {
+namespace {
+
+constexpr std::array<Target, 2> kTargets{{{"xenstore_wire", xenstore_wire}, {"xenstore_ring", xenstore_ring}}};
+
+}  // namespace
+
+std::span<const Target> targets() { return kTargets; }
+
+const Target* find_target(std::string_view name) {
+    const auto found = std::find_if(kTargets.begin(), kTargets.end(), [&](const Target& t) { return t.name == name; });
+    return found == kTargets.end() ? nullptr : &*found;
+}
+
+}  // namespace xenrig::fuzz

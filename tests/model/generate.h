@@ -1,0 +1,19 @@
+// Random conversations: every choice comes from the one source, so a seed is a conversation on every machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tests/model/conversation.h"
+
+namespace xenrig::model {
+
+struct Kinds {
+    bool guests = true;     ///< rings, and domains that come and go
+    bool pipelines = true;  ///< several requests at once
+    std::size_t steps = 300;
+};
+
+Conversation generate(std::uint64_t seed, const Kinds& kinds);
+
+}  // namespace xenrig::model

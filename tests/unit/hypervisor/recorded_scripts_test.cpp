@@ -1,0 +1,100 @@
+// The scripts of fixtures/xen-answers/scripts, answered by Xen 4.17 with the bare kernel of tests/interop/real-xen as
+// dom0: the simulator must give the same lines, so that the comparison needs neither QEMU nor Xen.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "sim/hypercalls/generator.h"
+#include "sim/hypercalls/interpreter.h"
+
+namespace xenrig::hypercalls {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string contents(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    EXPECT_TRUE(file.is_open()) << path;
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<fs::path> scripts() {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(XENRIG_SOURCE_DIR "/fixtures/xen-answers/scripts"))
+        if (entry.path().extension() == ".ops") found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+}
+
+/// The first line that differs, with its number, or nothing.
+std::string first_difference(const std::string& ours, const std::string& xen) {
+    const auto [a, b] = std::ranges::mismatch(ours, xen);
+    if (a == ours.end() && b == xen.end()) return {};
+    const auto start = static_cast<std::size_t>(a - ours.begin());
+    const std::size_t begin = start == 0 ? 0 : ours.rfind('\n', start - 1) + 1;
+    const auto line = [&](const std::string& text) { return text.substr(begin, text.find('\n', begin) - begin); };
+    return "here: " + line(ours) + "\nXen:  " + line(xen);
+}
+
+TEST(RecordedScripts, EachIsAnsweredAsByXen) {
+    ASSERT_FALSE(scripts().empty());
+    for (const fs::path& script : scripts()) {
+        const std::string xen = contents(fs::path(script).replace_extension(".answers"));
+        Tally tally;
+        EXPECT_EQ(first_difference(run_script(contents(script), &tally), xen), "") << script;
+        EXPECT_NE(tally.successes, 0u) << script;
+    }
+}
+
+TEST(RecordedScripts, LeaveTheHostsBooksInOrder) {
+    for (const fs::path& path : scripts()) {
+        Interpreter interpreter;
+        std::ifstream script(path);
+        for (std::string line; std::getline(script, line);) interpreter.run_line(line);
+        EXPECT_EQ(interpreter.kernel().host().audit(), "") << path;
+    }
+}
+
+TEST(Generator, GivesTheSameScriptForTheSameSeed) {
+    EXPECT_EQ(generate(7, 500), generate(7, 500));
+    EXPECT_NE(generate(7, 500), generate(8, 500));
+}
+
+TEST(Generator, KnowsEnoughForHalfOfItsHypercallsToSucceed) {
+    for (const std::uint64_t seed : {1, 2, 3}) {
+        Tally tally;
+        generate(seed, 5000, &tally);
+        EXPECT_EQ(tally.operations, 5000u);
+        EXPECT_GT(tally.hypercalls, 2500u);
+        EXPECT_GT(tally.successes * 2, tally.hypercalls);
+    }
+}
+
+TEST(Script, ANumberIsDecimalHexadecimalOrAVariableAndWhatIsNoneIsZero) {
+    const auto op = parse_line("gc -1 0x7ff0 $3 junk =1025");
+    ASSERT_TRUE(op.has_value());
+    EXPECT_EQ(op->name, "gc");
+    EXPECT_EQ(op->arguments_given, 4u);
+    EXPECT_EQ(op->arguments[0].number, -1);
+    EXPECT_EQ(op->arguments[1].number, 0x7ff0);
+    EXPECT_TRUE(op->arguments[2].variable);
+    EXPECT_EQ(op->arguments[3].number, 0);
+    EXPECT_EQ(op->keep, 1u) << "variables are wrapped";
+    EXPECT_FALSE(parse_line("# a comment").has_value());
+    EXPECT_FALSE(parse_line("").has_value());
+}
+
+TEST(Script, AnUnknownOperationIsAnsweredAndDoesNothing) {
+    EXPECT_EQ(run_script("au 0 0 =1\nxyzzy 1 =1\nst 0 $1\n"), Interpreter::opening() +
+                                                                  "1 au rc=0 port=1\n2 xyzzy ?\n3 st rc=0 status=0 "
+                                                                  "vcpu=0\n" +
+                                                                  Interpreter::closing());
+}
+
+}  // namespace
+}  // namespace xenrig::hypercalls
