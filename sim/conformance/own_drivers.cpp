@@ -4,6 +4,7 @@
 #include "sim/conformance/subject.h"
 #include "xenrig/drivers/blk/blkback.h"
 #include "xenrig/drivers/blk/blkfront.h"
+#include "xenrig/drivers/blk/wire.h"
 #include "xenrig/xenbus/bus.h"
 
 namespace xenrig::conformance {
@@ -71,14 +72,14 @@ Result<> OwnFrontend::transfer_through_pages(const UserTransfer& t) {
     op.sector = t.sector;
     unsigned first = t.first;
     for (std::size_t at = 0; at < t.data.size();) {
-        if (op.segment_count == blk::BlkOp::kSegmentsMax) return fail(Errno::inval, "more than eleven pages");
+        if (op.segments.size() == blk::kSegmentsMax) return fail(Errno::inval, "more than eleven pages");
         auto frame = platform_.memory().allocate();
         if (!frame) return std::unexpected(frame.error());
         const std::size_t length = std::min<std::size_t>((kUnitsPerPage - first) * kUnit, t.data.size() - at);
-        op.segments[op.segment_count++] = {.gfn = (*frame)->gfn(),
-                                           .first = static_cast<std::uint8_t>(first),
-                                           .last = static_cast<std::uint8_t>(first + length / kUnit - 1),
-                                           .keep = *frame};
+        op.segments.push_back({.gfn = (*frame)->gfn(),
+                               .first = static_cast<std::uint8_t>(first),
+                               .last = static_cast<std::uint8_t>(first + length / kUnit - 1),
+                               .keep = *frame});
         if (t.write) platform_.memory().write((*frame)->gfn(), first * kUnit, t.data.subspan(at, length));
         at += length;
         first = 0;
@@ -95,8 +96,7 @@ Result<> OwnFrontend::transfer_through_pages(const UserTransfer& t) {
     }
     if (!op.result || t.write) return op.result;
     std::size_t at = 0;
-    for (unsigned i = 0; i < op.segment_count; ++i) {
-        const blk::BlkSegment& s = op.segments[i];
+    for (const blk::BlkSegment& s : op.segments) {
         const std::size_t length = (s.last - s.first + 1u) * kUnit;
         platform_.memory().read(s.gfn, s.first * kUnit, t.data.subspan(at, length));
         at += length;

@@ -118,9 +118,10 @@ void Stage::guest_up() {
 
 void Stage::fill_disk() {
     const std::uint32_t stream = engine_.add_stream("disk");
-    disk_ = std::make_shared<blk::SimDisk>(host_->control().clock(),
-                                           blk::SimDiskOptions{.info = {.bytes = kSectors * 512}, .latency_choices = 4},
-                                           [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
+    disk_ = std::make_shared<blk::SimDisk>(
+        host_->control().clock(),
+        blk::SimDiskOptions{.info = {.bytes = kSectors * 512, .discard_granularity = 512}, .latency_choices = 4},
+        [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
     disk_->poke(0, blk::sector_pattern(0, kSectors));
 }
 

@@ -1,5 +1,7 @@
 #include "sim/hypervisor/grant_table.h"
 
+#include <algorithm>
+
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 
@@ -85,6 +87,10 @@ std::byte* GrantTable::status(GrantRef ref) const {
 void GrantTable::mark_writable_dirty() {
     for (const ActiveGrant& active : active_)
         if (active.pins.writable()) host_.mark_dirty(domain_, active.mfn);
+}
+
+bool GrantTable::mapped_writable(Mfn mfn) const {
+    return std::ranges::any_of(active_, [mfn](const ActiveGrant& g) { return g.mfn == mfn && g.pins.writable(); });
 }
 
 std::optional<std::uint32_t> GrantTable::pop_free(std::size_t vcpu) {

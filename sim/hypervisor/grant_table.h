@@ -93,6 +93,7 @@ public:
     void unpin(GrantRef ref, Domain& peer, bool writable, PinUse use);
     /// Frames that a peer may write at this moment, by gfn.
     void mark_writable_dirty();
+    bool mapped_writable(Mfn mfn) const;
 
     /// A handle of `vcpu`'s free list: fresh ones ascending, freed ones come last. Nothing when the limit is reached.
     std::optional<GrantHandle> take_handle(const Vcpu& vcpu);

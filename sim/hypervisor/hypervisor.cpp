@@ -168,8 +168,11 @@ Result<> Hypervisor::enable_log_dirty(DomId dom) {
     const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
+    // A store that a vCPU has under way must not land between the copy and the log (paging_log_dirty_enable).
+    host_->pause(*d);
     d->dirty.enable();
     host_->mark_unseen_writes(*d);
+    host_->unpause(*d);
     return {};
 }
 
@@ -182,9 +185,20 @@ std::vector<Gfn> Hypervisor::clean_dirty(DomId dom) {
     const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return {};
+    // As paging_log_dirty_op does.
+    host_->pause(*d);
     std::vector<Gfn> found = d->dirty.clean();
     host_->mark_unseen_writes(*d);
+    host_->unpause(*d);
     return found;
+}
+
+bool Hypervisor::written_by_peers(DomId dom, Gfn gfn) const {
+    const InHypervisor inside(host_->machine);
+    const Domain* d = host_->find(dom);
+    if (!d) return false;
+    const PhysmapEntry entry = d->physmap.at(gfn);
+    return entry.type == PageType::ram && d->grants.mapped_writable(Mfn{entry.mfn});
 }
 
 bool Hypervisor::dirty(DomId dom, Gfn gfn) const {

@@ -133,6 +133,8 @@ public:
     /// The gfns written since the last clean, ascending. A frame that a peer maps writable is always among them.
     std::vector<Gfn> clean_dirty(DomId dom);
     bool dirty(DomId dom, Gfn gfn) const;
+    /// A peer maps the frame writable now: what it writes until it unmaps it, no log can know in time.
+    bool written_by_peers(DomId dom, Gfn gfn) const;
 
     /// Counted: it runs again after as many unpauses as pauses. ESRCH; EINVAL for an unpause too many.
     Result<> pause(DomId dom);

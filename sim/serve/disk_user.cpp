@@ -12,7 +12,7 @@ namespace {
 
 /// As many as a ring of one page holds.
 constexpr std::size_t kSlots = 32;
-constexpr std::uint64_t kBytesMax = blk::BlkOp::kSegmentsMax * kPageSize;
+constexpr std::uint64_t kBytesMax = blk::kSegmentsMax * kPageSize;
 
 }  // namespace
 
@@ -88,12 +88,12 @@ void DiskUser::begin(Slot& slot, std::list<Job>::iterator job) {
     job->flushing = slot.length == 0;
     op.kind = job->flushing ? Kind::flush : request.kind == Request::Kind::read ? Kind::read : Kind::write;
     op.sector = (request.offset + slot.at) / blk::kUnit;
-    op.segment_count = 0;
+    op.segments.clear();
     for (std::uint64_t done = 0; done < slot.length; done += kPageSize) {
-        const FramePtr& page = slot.pages[op.segment_count];
+        const FramePtr& page = slot.pages[op.segments.size()];
         const std::uint64_t here = std::min<std::uint64_t>(slot.length - done, kPageSize);
         if (op.kind == Kind::write) guest_.memory().write(page->gfn(), 0, request.bytes.subspan(slot.at + done, here));
-        op.segments[op.segment_count++] = {page->gfn(), 0, static_cast<std::uint8_t>(here / blk::kUnit - 1), page};
+        op.segments.push_back({page->gfn(), 0, static_cast<std::uint8_t>(here / blk::kUnit - 1), page});
     }
     op.done = [self = shared_from_this(), &slot](blk::BlkOp&) { self->answered(slot); };
     job->issued += slot.length;

@@ -13,6 +13,7 @@
 
 #include "sim/serve/request.h"
 #include "xenrig/drivers/blk/blkfront.h"
+#include "xenrig/drivers/blk/wire.h"
 #include "xenrig/platform/platform.h"
 
 namespace xenrig::serve {
@@ -45,7 +46,7 @@ private:
     /// A place for one operation, with pages of its own that are used again and again.
     struct Slot {
         blk::BlkOp op;
-        std::array<FramePtr, blk::BlkOp::kSegmentsMax> pages;
+        std::array<FramePtr, blk::kSegmentsMax> pages;
         std::list<Job>::iterator job;
         std::uint64_t at = 0;  ///< of the request's bytes
         std::uint64_t length = 0;

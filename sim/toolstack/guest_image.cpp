@@ -28,7 +28,7 @@ namespace {
 using Frame = std::array<std::byte, kPageSize>;
 
 /// Frames copied before others may run.
-constexpr std::size_t kBatch = 64;
+constexpr std::size_t kBatch = 8;
 
 /// Numbers of frames; a port is the new host's to give.
 constexpr unsigned kParams[] = {HVM_PARAM_STORE_PFN, HVM_PARAM_CONSOLE_PFN};

@@ -16,7 +16,7 @@ namespace {
 
 /// Far above any RAM.
 constexpr Gfn kUnpopulated{0x100000};
-constexpr std::uint64_t kUnpopulatedFrames = 1024;
+constexpr std::uint64_t kUnpopulatedFrames = 8192;
 
 template <class T>
 T must(Result<T> result, const char* what) {

@@ -4,6 +4,8 @@
 // The old backends end before the new domain runs: an old write that is still under way then would land on top of a
 // newer one. On a real host the hotplug script's sharing check and the device teardown keep the two apart.
 
+#include <algorithm>
+
 #include "sim/toolstack/guest_image.h"
 #include "sim/toolstack/toolstack.h"
 
@@ -25,8 +27,12 @@ Result<DomId> Migration::run() {
         xen.disable_log_dirty(domain);
         return std::unexpected(suspended.error());
     }
-    saver.copy(xen.clean_dirty(domain));
-    for (const Gfn gfn : saver.changed()) missed({gfn});
+    const std::vector<Gfn> dirty = xen.clean_dirty(domain);
+    // Peers run on, and the log knows of their writes when they unmap.
+    for (const Gfn gfn : saver.changed())
+        if (!std::ranges::binary_search(dirty, gfn) && !xen.dirty(domain, gfn) && !xen.written_by_peers(domain, gfn))
+            missed({gfn});
+    saver.copy(dirty);
     saver.finish(spec.name);
     if (saved) saved(image);
 

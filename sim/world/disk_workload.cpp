@@ -36,7 +36,7 @@ std::uint64_t number_of(std::span<const std::byte> bytes) {
 
 struct DiskWorkload::Slot {
     blk::BlkOp op;
-    FramePtr page;
+    std::vector<FramePtr> pages;
     std::uint64_t number = 0;
     unsigned block = 0;
     /// When a flush was submitted, and when anything was.
@@ -63,11 +63,15 @@ DiskWorkload::DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine
                     return std::to_string(completed_) + " of " + std::to_string(spec_.operations) + " done, " +
                            std::to_string(in_flight_) + " under way";
                 }),
-      history_(spec_.blocks, kBlock / blk::kUnit),
+      history_(spec_.blocks, spec_.block_size / blk::kUnit),
       busy_(spec_.blocks),
       acknowledged_(spec_.operations + 1) {}
 
 DiskWorkload::~DiskWorkload() = default;
+
+std::uint64_t DiskWorkload::sector_of(unsigned block) const {
+    return std::uint64_t{block} * spec_.block_size / blk::kUnit;
+}
 
 Result<> DiskWorkload::connect(const NextDisk& next_disk) {
     for (;;) {
@@ -75,10 +79,11 @@ Result<> DiskWorkload::connect(const NextDisk& next_disk) {
         front_ = next_disk(front_.get());
         const auto info = front_->wait_connected();
         if (info) {
-            if (spec_.blocks * kBlock <= info->sectors * blk::kUnit) return {};
+            if (sector_of(spec_.blocks) <= info->sectors) return {};
             return fail(Errno::inval, "its " + std::to_string(info->sectors * blk::kUnit) + " bytes do not hold the " +
-                                          std::to_string(spec_.blocks) + " blocks of 4 KiB of [workload." +
-                                          spec_.guest + "]; give fewer blocks, or a larger image");
+                                          std::to_string(spec_.blocks) + " blocks of " +
+                                          std::to_string(spec_.block_size / 1024) + " KiB of [workload." + spec_.guest +
+                                          "]; give fewer blocks, or a larger image");
         }
         if (!disk_may_go_) return std::unexpected(info.error());
     }
@@ -89,10 +94,12 @@ void DiskWorkload::run(Platform& guest, const NextDisk& next_disk) {
         return broken_("device-closed", "the disk is of no use: " + connected.error().to_string());
 
     for (unsigned i = 0; i < std::min(spec_.in_flight, spec_.blocks); ++i) {
-        auto page = guest.memory().allocate();
-        if (!page) return broken_("out-of-memory", "the workload's guest has no frame left");
         slots_.push_back(std::make_unique<Slot>());
-        slots_.back()->page = *page;
+        while (slots_.back()->pages.size() * kPageSize < spec_.block_size) {
+            auto page = guest.memory().allocate();
+            if (!page) return broken_("out-of-memory", "the workload's guest has no frame left");
+            slots_.back()->pages.push_back(*page);
+        }
     }
     // One operation is drawn and waits for its block; the others are under way, answered, or wait for another disk.
     Slot* next = nullptr;
@@ -137,10 +144,10 @@ void DiskWorkload::run(Platform& guest, const NextDisk& next_disk) {
 }
 
 void DiskWorkload::read_all_back(const NextDisk& next_disk) {
-    std::vector<std::byte> bytes(kBlock);
+    std::vector<std::byte> bytes(spec_.block_size);
     for (unsigned b = 0; b < spec_.blocks; ++b) {
         unsigned cuts = history_.cuts();
-        auto read = front_->read(b * kBlock / blk::kUnit, bytes);
+        auto read = front_->read(sector_of(b), bytes);
         while (!read) {
             const bool power = history_.cuts() != cuts && read.error().code == Errno::io;
             const bool gone = disk_may_go_ && read.error().code == Errno::nodev;
@@ -148,7 +155,7 @@ void DiskWorkload::read_all_back(const NextDisk& next_disk) {
             if (!power && !gone)
                 return broken_("io-error", "reading block " + std::to_string(b) + " back: " + read.error().to_string());
             cuts = history_.cuts();
-            read = front_->read(b * kBlock / blk::kUnit, bytes);
+            read = front_->read(sector_of(b), bytes);
         }
         verify(b, bytes, cuts, "at the end");
     }
@@ -172,12 +179,14 @@ bool DiskWorkload::begin(Platform& guest, Slot& slot) {
     if (busy_[slot.block]) return false;
     blk::BlkOp& op = slot.op;
     if (op.kind != blk::BlkOp::Kind::flush) {
-        std::array<std::byte, kBlock> block;
+        std::vector<std::byte> block(spec_.block_size);
         fill(block, op.kind == blk::BlkOp::Kind::write ? slot.number : kGarbage);
-        guest.memory().write(slot.page->gfn(), 0, block);
-        op.sector = slot.block * kBlock / blk::kUnit;
-        op.segments[0] = {slot.page->gfn(), 0, 7, slot.page};
-        op.segment_count = 1;
+        op.segments.clear();
+        for (const FramePtr& page : slot.pages) {
+            guest.memory().write(page->gfn(), 0, std::span(block).subspan(op.segments.size() * kPageSize, kPageSize));
+            op.segments.push_back({page->gfn(), 0, 7, page});
+        }
+        op.sector = sector_of(slot.block);
     }
     op.result = {};
     op.done = [this, &slot](blk::BlkOp& done) {
@@ -218,8 +227,9 @@ void DiskWorkload::finish(Platform& guest, Slot& slot) {
         broken_("io-error",
                 "operation " + std::to_string(slot.number) + " failed: " + slot.op.result.error().to_string());
     if (slot.op.kind == Kind::read && done) {
-        std::array<std::byte, kBlock> block;
-        guest.memory().read(slot.page->gfn(), 0, block);
+        std::vector<std::byte> block(spec_.block_size);
+        for (std::size_t i = 0; i < slot.pages.size(); ++i)
+            guest.memory().read(slot.pages[i]->gfn(), 0, std::span(block).subspan(i * kPageSize, kPageSize));
         verify(slot.block, block, slot.mark.cuts, "by a read");
     }
     const std::lock_guard held(lock_);
@@ -235,10 +245,10 @@ void DiskWorkload::finish(Platform& guest, Slot& slot) {
 
 void DiskWorkload::verify(unsigned block, std::span<const std::byte> data, unsigned cuts_when_begun, const char* when) {
     const std::lock_guard held(lock_);
-    for (unsigned sector = 0; sector < kBlock / blk::kUnit; ++sector) {
+    std::vector<std::byte> want(data.size());
+    for (unsigned sector = 0; sector < data.size() / blk::kUnit; ++sector) {
         const std::size_t at = sector * blk::kUnit;
         const std::uint64_t found = number_of(data.subspan(at));
-        std::array<std::byte, kBlock> want;
         fill(want, found);
         const bool whole = std::equal(want.begin() + at, want.begin() + at + blk::kUnit, data.begin() + at);
         if (whole && history_.admits(block, sector, found)) {

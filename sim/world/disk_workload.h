@@ -67,8 +67,9 @@ public:
 
 private:
     struct Slot;
-    static constexpr std::uint64_t kBlock = kPageSize;
 
+    /// Of 512 bytes.
+    std::uint64_t sector_of(unsigned block) const;
     Result<> connect(const NextDisk& next_disk);
     bool begin(Platform& guest, Slot& slot);
     void finish(Platform& guest, Slot& slot);

@@ -6,8 +6,9 @@
 
 namespace xenrig::world {
 
-DriverDomain::DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::StorageFactory storage)
-    : machine_(machine), spec_(std::move(spec)), storage_(std::move(storage)) {
+DriverDomain::DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::StorageFactory storage,
+                           BlockFeatures features)
+    : machine_(machine), spec_(std::move(spec)), storage_(std::move(storage)), features_(std::move(features)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::MemoryPlan{spec_.frames}.layout());
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
@@ -48,7 +49,7 @@ void DriverDomain::kill() {
 void DriverDomain::boot() {
     if (!kernel_->boot()) return check(dead_, "a driver domain boots on a domain of the toolstack's making");
     backends_ = std::make_unique<xenbus::Bus>(
-        *kernel_, std::map<std::string, xenbus::BackendFactory>{{"vbd", blk::blkback_factory(*kernel_, storage_)}});
+        *kernel_, std::map<std::string, xenbus::BackendFactory>{{"vbd", features_.backends(*kernel_, storage_)}});
     if (!backends_->start()) check(dead_, "a driver domain may watch its own backends");
 }
 

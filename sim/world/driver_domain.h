@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/toolstack/toolstack.h"
+#include "sim/world/block_features.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/guest/kernel.h"
 #include "xenrig/xenbus/bus.h"
@@ -17,7 +18,7 @@ namespace xenrig::world {
 
 class DriverDomain {
 public:
-    DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::StorageFactory storage);
+    DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::StorageFactory storage, BlockFeatures features);
     ~DriverDomain();
     DriverDomain(const DriverDomain&) = delete;
     DriverDomain& operator=(const DriverDomain&) = delete;
@@ -36,6 +37,7 @@ private:
     Machine& machine_;
     toolstack::DomainSpec spec_;
     blk::StorageFactory storage_;
+    BlockFeatures features_;
     std::vector<Cpu*> cpus_;
     std::unique_ptr<guest::Kernel> kernel_;
     std::unique_ptr<xenbus::Bus> backends_;

@@ -26,7 +26,8 @@ void SuspendableBus::resume(bool cancelled) {
 
 void SuspendableBus::stop() { bus_.reset(); }
 
-Guest::Guest(Machine& machine, toolstack::DomainSpec spec) : machine_(machine), spec_(std::move(spec)) {
+Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures features)
+    : machine_(machine), spec_(std::move(spec)), features_(std::move(features)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     const toolstack::MemoryPlan plan{spec_.frames};
     kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout());
@@ -77,10 +78,13 @@ void Guest::die() {
 
 void Guest::boot() {
     if (!kernel_->boot()) return check(dead_, "a guest boots on a domain of the toolstack's making");
-    auto bus = std::make_unique<xenbus::Bus>(
-        *kernel_, std::map<std::string, xenbus::FrontendFactory>{
-                      {"vbd", blk::blkfront_factory(
-                                  *kernel_, [this](std::shared_ptr<blk::Blkfront> d) { on_disk(std::move(d)); })}});
+    const auto make_disk = [this](const std::string& path, xenbus::DeviceLink link) {
+        auto disk = std::make_shared<blk::Blkfront>(*kernel_, path, std::move(link), features_.frontend());
+        on_disk(disk);
+        return disk;
+    };
+    auto bus =
+        std::make_unique<xenbus::Bus>(*kernel_, std::map<std::string, xenbus::FrontendFactory>{{"vbd", make_disk}});
     if (!bus_.start(std::move(bus))) check(dead_, "a guest may watch its own devices");
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/toolstack/toolstack.h"
+#include "sim/world/block_features.h"
 #include "xenrig/drivers/blk/blkfront.h"
 #include "xenrig/guest/kernel.h"
 #include "xenrig/platform/suspendable.h"
@@ -33,7 +34,7 @@ private:
 
 class Guest {
 public:
-    Guest(Machine& machine, toolstack::DomainSpec spec);
+    Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures features = {});
     ~Guest();
     Guest(const Guest&) = delete;
     Guest& operator=(const Guest&) = delete;
@@ -69,6 +70,7 @@ private:
 
     Machine& machine_;
     toolstack::DomainSpec spec_;
+    BlockFeatures features_;
     std::vector<Cpu*> cpus_;
     std::unique_ptr<guest::Kernel> kernel_;
     SuspendableBus bus_;

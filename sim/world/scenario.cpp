@@ -73,6 +73,7 @@ std::uint32_t Scenario::hash() const {
     Hash h;
     h.add(name);
     h.add(version);
+    if (block_features != FeatureChoice::drawn) h.add(static_cast<std::uint64_t>(block_features));
     for (const HostSpec& x : hosts) h.add(x.name);
     for (const DiskSpec& d : disks) {
         h.add(d.name);
@@ -99,6 +100,7 @@ std::uint32_t Scenario::hash() const {
         h.add(w.guest);
         h.add(w.device);
         for (const unsigned n : {w.operations, w.in_flight, w.blocks, w.reads, w.writes, w.flushes}) h.add(n);
+        if (w.block_size != WorkloadSpec().block_size) h.add(w.block_size);
     }
     for (const MigrateSpec& m : migrations) {
         h.add(m.guest);
@@ -173,12 +175,15 @@ Result<> Scenario::validate() const {
             return fail(Errno::inval, where + ": one of reads, writes and flushes must be more than 0");
         if (w.in_flight == 0 || w.blocks == 0)
             return fail(Errno::inval, where + ": in-flight and blocks must be at least 1");
+        if (w.block_size == 0 || w.block_size % kPageSize != 0 || w.block_size > 1_MiB)
+            return fail(Errno::inval, where + ": block-size must be whole pages of 4096 bytes, from 4KiB to 1MiB");
         const DiskSpec& d = *disk(std::find_if(g->disks.begin(), g->disks.end(), has)->disk);
-        if (d.size != 0 && d.size < w.blocks * std::uint64_t{kPageSize})
-            return fail(Errno::inval,
-                        where + ": its " + std::to_string(w.blocks) + " blocks of 4 KiB do not fit disk '" + d.name +
-                            "' of " + std::to_string(d.size) + " bytes; give blocks = " +
-                            std::to_string(std::max<std::uint64_t>(1, d.size / kPageSize)) + " or a larger size");
+        if (d.size != 0 && d.size < std::uint64_t{w.blocks} * w.block_size)
+            return fail(Errno::inval, where + ": its " + std::to_string(w.blocks) + " blocks of " +
+                                          std::to_string(w.block_size / 1024) + " KiB do not fit disk '" + d.name +
+                                          "' of " + std::to_string(d.size) + " bytes; give blocks = " +
+                                          std::to_string(std::max<std::uint64_t>(1, d.size / w.block_size)) +
+                                          " or a larger size");
         if (d.read_only && w.writes != 0)
             return fail(Errno::inval, where + ": disk '" + d.name + "' is read-only; give writes = 0");
     }

@@ -231,6 +231,7 @@ void read_workload(Table& t, WorkloadSpec& w) {
     w.operations = t.small("operations", w.operations);
     w.in_flight = t.small("in-flight", w.in_flight);
     w.blocks = t.small("blocks", w.blocks);
+    w.block_size = static_cast<unsigned>(std::min<std::uint64_t>(t.size("block-size", w.block_size), ~0u));
     w.reads = t.small("reads", w.reads);
     w.writes = t.small("writes", w.writes);
     w.flushes = t.small("flushes", w.flushes);
@@ -252,6 +253,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     s.name = top.text("scenario", "");
     s.version = top.small("version", s.version);
     s.description = top.text("description", "");
+    s.block_features = static_cast<FeatureChoice>(top.word("block-features", {"drawn", "plain", "all"}));
     top.each("host", [&](Table&, const std::string& name) { s.hosts.push_back({name}); });
     top.each("disk", [&](Table& t, const std::string& name) {
         s.disks.push_back({.name = name});

@@ -26,6 +26,13 @@ ScenarioRun::ScenarioRun(const Scenario& scenario, const RunOptions& options, en
     if (options_.trace)
         engine_.set_listener(
             [this](const engine::Record& r) { options_.trace(engine::describe(r, engine_.cpu_name(r.cpu))); });
+    FeatureChoice choice = scenario_.block_features;
+    if (choice == FeatureChoice::drawn) {
+        const std::uint32_t stream = engine_.add_stream("block-features");
+        block_features_ = {choice, [this, stream](std::uint32_t n) { return engine_.pick(stream, n); }};
+    } else {
+        block_features_ = {choice, {}};
+    }
     make_sites();
 }
 
@@ -93,7 +100,7 @@ Result<std::shared_ptr<blk::Storage>> ScenarioRun::open_storage(const blk::Stora
 
 Result<std::shared_ptr<blk::Storage>> ScenarioRun::make_storage(const DiskSpec& spec) {
     std::shared_ptr<blk::Storage> storage;
-    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only};
+    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only, .discard_granularity = blk::kUnit};
     switch (spec.kind) {
         case DiskKind::ram:
             storage = std::make_shared<blk::RamDisk>(info);
@@ -126,9 +133,9 @@ Result<std::shared_ptr<blk::Storage>> ScenarioRun::make_storage(const DiskSpec& 
 void ScenarioRun::start_backends(Site& site) {
     guest::Kernel& control = site.host->control();
     site.backends = std::make_unique<xenbus::Bus>(
-        control,
-        std::map<std::string, xenbus::BackendFactory>{
-            {"vbd", blk::blkback_factory(control, [this](const blk::StorageRequest& r) { return open_storage(r); })}});
+        control, std::map<std::string, xenbus::BackendFactory>{
+                     {"vbd", block_features_.backends(
+                                 control, [this](const blk::StorageRequest& r) { return open_storage(r); })}});
     control.spawn("backends", TaskRole::work, [&site] {
         check(site.backends->start().has_value(), "the control domain may watch its own backends");
     });
@@ -137,7 +144,7 @@ void ScenarioRun::start_backends(Site& site) {
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_, toolstack::DomainSpec{.name = spec.name, .vcpus = spec.vcpus, .frames = spec.frames},
-        [this](const blk::StorageRequest& r) { return open_storage(r); });
+        [this](const blk::StorageRequest& r) { return open_storage(r); }, block_features_);
 }
 
 void ScenarioRun::start_drivers() {
@@ -153,7 +160,7 @@ void ScenarioRun::start_drivers() {
 void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
-        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec)));
+        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec), block_features_));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());
@@ -271,8 +278,14 @@ void ScenarioRun::unplug_and_check() {
         // What the backend let go of late is given back at the next use of the grant table, whatever became of the
         // timers that try before.
         guest->kernel().spawn(guest->name() + ".grants", TaskRole::work, [&guest = *guest] {
-            if (const auto frame = guest.kernel().memory().allocate())
+            const guest::Kernel& kernel = guest.kernel();
+            const auto frame = guest.kernel().memory().allocate();
+            // Each use looks at some of them.
+            for (std::size_t left = kernel.grants_to_end() + 1; frame && left != 0;) {
                 (void)guest.kernel().grants().grant(DomId{0}, (*frame)->gfn(), Access::read_only);
+                const std::size_t now = kernel.grants_to_end();
+                left = now < left ? now : 0;
+            }
         });
         if (!until_quiet()) return;
         const auto left = [&](const char* what, std::size_t n) {

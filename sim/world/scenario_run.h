@@ -10,6 +10,7 @@
 
 #include "sim/engine/engine.h"
 #include "sim/toolstack/toolstack.h"
+#include "sim/world/block_features.h"
 #include "sim/world/disk_workload.h"
 #include "sim/world/driver_domain.h"
 #include "sim/world/guest.h"
@@ -76,6 +77,7 @@ private:
     Scenario scenario_;
     RunOptions options_;
     engine::Engine engine_;
+    BlockFeatures block_features_;
     std::vector<Site> sites_;
     std::map<std::string, std::shared_ptr<blk::SimDisk>> sim_disks_;
     struct Disk {

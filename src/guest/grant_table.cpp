@@ -191,7 +191,10 @@ void GrantTable::arm_retry() {
         const std::lock_guard held(lock_);
         retry_armed_ = false;
         if (!link_.alive()) return;
+        const std::size_t before = deferred_.size();
         let_go = retry_deferred();
+        // Who has begun to let go will let go of the rest.
+        if (deferred_.size() < before) retries_ = 0;
         arm_retry();
     });
 }

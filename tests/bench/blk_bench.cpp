@@ -111,8 +111,7 @@ void read_many(Guest& guest, blk::Blkfront& front, std::uint64_t count, unsigned
         }
         slot->op = {};
         slot->op.sector = begun++ * 8 % 2048;
-        slot->op.segments[0] = {slot->page->gfn(), 0, 7, slot->page};
-        slot->op.segment_count = 1;
+        slot->op.segments.assign({{slot->page->gfn(), 0, 7, slot->page}});
         slot->op.done = [&, slot](blk::BlkOp& op) {
             if (!op.result) std::abort();
             const std::lock_guard held(lock);

@@ -28,6 +28,8 @@ public:
 private:
     /// Held without a choice point inside.
     std::mutex mutex_;
+    /// Never taken yet.
+    GfnRange fresh_;
     std::deque<Gfn> free_;
 };
 

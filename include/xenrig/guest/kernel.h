@@ -65,6 +65,9 @@ public:
     /// Handles of ended epochs that were used or released.
     std::uint64_t stale_handles() const { return link_.stale(); }
 
+    /// Grants that the peer still maps though their owner is done with them.
+    std::size_t grants_to_end() const { return grants_.deferred(); }
+
     GrantTable& grants() override { return grants_; }
     EventChannels& events() override { return events_; }
     XenstoreClient& store() override { return store_; }

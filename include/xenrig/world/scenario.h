@@ -69,8 +69,10 @@ struct WorkloadSpec {
     unsigned operations = 60;
     /// Requests under way at the same time, at most.
     unsigned in_flight = 8;
-    /// Blocks of the disk that it touches; 4 KiB each.
+    /// Blocks of the disk that it touches.
     unsigned blocks = 16;
+    /// Bytes of a block, whole pages: an operation reads or writes one block.
+    unsigned block_size = 4096;
     /// How often each kind is drawn, relative to the others.
     unsigned reads = 4, writes = 5, flushes = 1;
 };
@@ -98,10 +100,14 @@ struct FaultSpec {
     unsigned after_operations = 0;
 };
 
+/// Which of the optional features of a device's protocol its ends use: for each end what is drawn, none, or all.
+enum class FeatureChoice : std::uint8_t { drawn, plain, all };
+
 struct Scenario {
     std::string name;
     unsigned version = 1;
     std::string description;
+    FeatureChoice block_features = FeatureChoice::drawn;
     std::vector<HostSpec> hosts;
     std::vector<DiskSpec> disks;
     std::vector<DriverSpec> drivers;

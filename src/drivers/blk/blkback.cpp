@@ -1,14 +1,30 @@
 #include "xenrig/drivers/blk/blkback.h"
 
 #include "blkback_ring.h"
+#include "transport.h"
 #include "xenrig/xenbus/nodes.h"
-
-#include <xen/io/protocols.h>
 
 namespace xenrig::blk {
 
-Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage)
-    : platform_(platform), path_(std::move(path)), link_(std::move(link)), open_storage_(std::move(storage)) {}
+namespace {
+
+using Numbers = std::vector<std::pair<const char*, std::uint64_t>>;
+
+Result<> write_numbers(const xenbus::Endpoint& device, StoreTx tx, const Numbers& nodes) {
+    for (const auto& [name, value] : nodes)
+        if (auto written = device.store().write(tx, device.node(name), std::to_string(value)); !written) return written;
+    return {};
+}
+
+}  // namespace
+
+Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage,
+                 BlkbackOptions options)
+    : platform_(platform),
+      path_(std::move(path)),
+      link_(std::move(link)),
+      open_storage_(std::move(storage)),
+      options_(options) {}
 
 Blkback::~Blkback() = default;
 
@@ -23,42 +39,74 @@ Result<> Blkback::open(const xenbus::Endpoint& device) {
     auto storage = open_storage_(wanted);
     if (!storage) return std::unexpected(storage.error());
     storage_ = std::move(*storage);
+    may_discard_ = xenbus::read_number_or(device.store(), device.node("discard-enable"), 1u) != 0;
+    removable_ = xenbus::read_feature(device.store(), device.node("removable"));
     return {};
 }
 
 Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {
-    return device.store().write(tx, device.node("feature-flush-cache"), "1");
+    const Offer offered = offer();
+    const StorageInfo info = storage_->info();
+    Numbers nodes;
+    if (offered.flush) nodes.emplace_back("feature-flush-cache", 1);
+    if (offered.barrier) nodes.emplace_back("feature-barrier", 1);
+    if (offered.discard) {
+        nodes.emplace_back("feature-discard", 1);
+        nodes.emplace_back("discard-granularity", info.discard_granularity);
+        nodes.emplace_back("discard-alignment", 0);
+        nodes.emplace_back("discard-secure", info.can_discard_securely ? 1 : 0);
+    }
+    if (options_.persistent_grants != 0) nodes.emplace_back("feature-persistent", 1);
+    if (offered.indirect_segments != 0) nodes.emplace_back("feature-max-indirect-segments", offered.indirect_segments);
+    if (options_.ring_page_order != 0) {
+        nodes.emplace_back("max-ring-page-order", options_.ring_page_order);
+        nodes.emplace_back("max-ring-pages", 1u << options_.ring_page_order);
+    }
+    if (options_.queues > 1) nodes.emplace_back("multi-queue-max-queues", options_.queues);
+    return write_numbers(device, tx, nodes);
 }
 
 Result<> Blkback::connect(const xenbus::Endpoint& device) {
     if (auto opened = open(device); !opened) return opened;
-    Store& store = device.store();
-    const auto ref = xenbus::read_number<std::uint32_t>(store, device.peer_node("ring-ref"));
-    if (!ref) return std::unexpected(ref.error());
-    const auto port = xenbus::read_number<std::uint32_t>(store, device.peer_node("event-channel"));
-    if (!port) return std::unexpected(port.error());
-    const auto protocol = store.read(StoreTx::none, device.peer_node("protocol"));
-    if (protocol && *protocol != XEN_IO_PROTO_ABI_NATIVE)
-        return fail(Errno::inval, "the frontend's protocol '" + *protocol + "' is not " XEN_IO_PROTO_ABI_NATIVE);
+    const auto transport = read_transport(device, options_);
+    if (!transport) return std::unexpected(transport.error());
+    cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
 
-    auto ring = BlkbackRing::connect(platform_, path_, {device.peer().domain, {GrantRef(*ref)}, Port(*port)}, storage_,
-                                     extent(), link_);
-    if (!ring) return std::unexpected(ring.error());
-    ring_ = std::move(*ring);
+    for (const auto& queue : transport->queues) {
+        const std::string name =
+            transport->queues.size() == 1 ? path_ : path_ + " queue " + std::to_string(rings_.size());
+        auto ring = BlkbackRing::connect(platform_, name,
+                                         {.frontend = device.peer().domain,
+                                          .layout = transport->layout,
+                                          .refs = queue.refs,
+                                          .port = queue.port,
+                                          .persistent_max = transport->persistent ? options_.persistent_grants : 0},
+                                         {storage_, extent(), offer(), link_});
+        if (!ring) {
+            disconnect();
+            return std::unexpected(ring.error());
+        }
+        rings_.push_back(std::move(*ring));
+    }
     return {};
 }
 
 Result<> Blkback::publish(const xenbus::Endpoint& device, StoreTx tx) {
     const StorageInfo info = storage_->info();
-    const std::pair<const char*, std::uint64_t> nodes[] = {
-        {"sectors", info.bytes / kUnit},
-        {"sector-size", info.sector_bytes},
-        {"physical-sector-size", info.physical_sector_bytes},
-        {"info", info.read_only ? VDISK_READONLY : 0},
-    };
-    for (const auto& [name, value] : nodes)
-        if (auto written = device.store().write(tx, device.node(name), std::to_string(value)); !written) return written;
-    return {};
+    const unsigned flags =
+        (info.read_only ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) | (cdrom_ ? VDISK_CDROM : 0u);
+    return write_numbers(device, tx,
+                         {{"sectors", info.bytes / kUnit},
+                          {"sector-size", info.sector_bytes},
+                          {"physical-sector-size", info.physical_sector_bytes},
+                          {"info", flags}});
+}
+
+Offer Blkback::offer() const {
+    return {.flush = options_.flush,
+            .barrier = options_.barrier,
+            .discard = options_.discard && may_discard_ && storage_->info().discard_granularity != 0,
+            .indirect_segments = options_.indirect_segments};
 }
 
 Extent Blkback::extent() const {
@@ -69,9 +117,9 @@ Extent Blkback::extent() const {
 }
 
 void Blkback::disconnect() {
-    if (!ring_) return;
-    ring_->drain();
-    ring_.reset();
+    // All of them, before any lets go of what another's requests may need.
+    for (const auto& ring : rings_) ring->drain();
+    rings_.clear();
 }
 
 void Blkback::close() {
@@ -100,18 +148,19 @@ void Blkback::close() {
 }
 
 void Blkback::suspend() {
-    if (ring_) ring_->service().pause();
+    for (const auto& ring : rings_) ring->service().pause();
 }
 
 void Blkback::cancel_suspend() {
-    if (!ring_) return;
-    ring_->service().unpause();
-    ring_->service().poke();
+    for (const auto& ring : rings_) {
+        ring->service().unpause();
+        ring->service().poke();
+    }
 }
 
-xenbus::BackendFactory blkback_factory(Platform& platform, StorageFactory storage) {
-    return [&platform, storage = std::move(storage)](const std::string& path, xenbus::DeviceLink link) {
-        return std::make_shared<Blkback>(platform, path, std::move(link), storage);
+xenbus::BackendFactory blkback_factory(Platform& platform, StorageFactory storage, BlkbackOptions options) {
+    return [&platform, storage = std::move(storage), options](const std::string& path, xenbus::DeviceLink link) {
+        return std::make_shared<Blkback>(platform, path, std::move(link), storage, options);
     };
 }
 

@@ -1,19 +1,20 @@
 #include "blkback_ring.h"
 
 #include <algorithm>
-#include <array>
 #include <mutex>
-
-#include "xenrig/shared/door.h"
 
 namespace xenrig::blk {
 
 /// A request that storage works on. Its data is private memory, so storage never touches a page of the frontend's.
 struct BlkbackRing::Job final : StorageOp {
-    Request request;
+    /// What a barrier does next, each when the one before is done.
+    enum class Step : std::uint8_t { wait_for_others, flush_before, write, flush_after, over };
+
+    Command command;
     /// A read's pages.
-    Mapping pages;
+    SegmentPages pages;
     std::vector<std::byte> buffer;
+    Step step = Step::wait_for_others;
 };
 
 struct BlkbackRing::Finished {
@@ -53,15 +54,14 @@ struct BlkbackRing::Finished {
 };
 
 Result<std::unique_ptr<BlkbackRing>> BlkbackRing::connect(Platform& platform, const std::string& name,
-                                                          const Transport& transport, std::shared_ptr<Storage> storage,
-                                                          const Extent& extent, xenbus::DeviceLink link) {
+                                                          const Transport& transport, Device device) {
     auto mapping = platform.grants().map(transport.frontend, transport.refs, Access::read_write);
     if (!mapping) return fail(mapping.error().code, "mapping the ring: " + mapping.error().message);
-    auto ring = ring::BackRing<Request, Response>::attach(mapping->window());
+    auto ring = AbiRing::attach(mapping->window(), transport.layout);
     if (!ring) return fail(Errno::inval, ring::describe(ring.error()));
 
-    std::unique_ptr<BlkbackRing> made(new BlkbackRing(platform, name, transport.frontend, std::move(*mapping),
-                                                      std::move(*ring), std::move(storage), extent, std::move(link)));
+    std::unique_ptr<BlkbackRing> made(
+        new BlkbackRing(platform, name, transport, std::move(*mapping), std::move(*ring), std::move(device)));
     auto doorbell =
         xenbus::Doorbell::bind(platform.events(), transport.frontend, transport.port, made->service_.poker());
     if (!doorbell) return fail(doorbell.error().code, "binding the event channel: " + doorbell.error().message);
@@ -71,17 +71,14 @@ Result<std::unique_ptr<BlkbackRing>> BlkbackRing::connect(Platform& platform, co
     return made;
 }
 
-BlkbackRing::BlkbackRing(Platform& platform, const std::string& name, DomId frontend, Mapping mapping,
-                         ring::BackRing<Request, Response> ring, std::shared_ptr<Storage> storage, const Extent& extent,
-                         xenbus::DeviceLink link)
+BlkbackRing::BlkbackRing(Platform& platform, const std::string& name, const Transport& transport, Mapping mapping,
+                         AbiRing ring, Device device)
     : platform_(platform),
-      frontend_(frontend),
-      storage_(std::move(storage)),
-      extent_(extent),
-      link_(std::move(link)),
+      device_(std::move(device)),
       finished_(std::make_shared<Finished>(name)),
       mapping_(std::move(mapping)),
       ring_(std::move(ring)),
+      persistent_(platform.grants(), transport.frontend, transport.persistent_max),
       service_(platform, "blkback " + name, [this] { serve(); }) {
     finished_->poke = service_.poker();
     // Until there is a doorbell to answer with.
@@ -107,104 +104,167 @@ void BlkbackRing::drain() {
 
 void BlkbackRing::serve() {
     finished_->expect();
-    const bool more = take();
-    for (const auto& job : finished_->take()) finish(*job);
+    bool more = take();
+    for (const auto& job : finished_->take()) finish(job);
+    if (barrier_) continue_barrier();
     if (std::exchange(answers_staged_, false) && ring_.push()) doorbell_.notify();
 
     // What is left, or comes in while we look, is the next run's: between runs a pause or a stop gets its turn, however
     // fast the frontend is.
     if (more) return service_.poke();
     doorbell_.rearm();
-    if (!stopped_ && !ring_.sleep_unless_work()) service_.poke();
+    // Behind a barrier nothing is taken: storage wakes us.
+    if (!stopped_ && !barrier_ && !ring_.sleep_unless_work()) service_.poke();
 }
 
 /// At most a ring's worth; true when there may be more.
 bool BlkbackRing::take() {
     for (ring::Index n = 0; n < ring_.size() && !stopped_; ++n) {
-        const auto request = ring_.take();
-        if (!request) {
+        if (barrier_) return false;
+        const auto job = std::make_shared<Job>();
+        const auto taken = ring_.take(job->command);
+        if (!taken) {
             stopped_ = true;
-            link_.fail({Errno::inval, ring::describe(request.error())});
+            device_.link.fail({Errno::inval, ring::describe(taken.error())});
             return false;
         }
-        if (!*request) return false;
-        begin(**request);
+        if (!*taken) return false;
+        begin(job);
     }
     return !stopped_;
 }
 
-void BlkbackRing::begin(const Request& request) {
-    if (const Verdict verdict = validate(request, extent_); verdict != Verdict::okay)
-        return answer(request, status_of(verdict));
+void BlkbackRing::begin(const JobPtr& job) {
+    Command& command = job->command;
+    Verdict verdict = validate_head(command, device_.extent, device_.offer);
+    if (verdict == Verdict::okay && command.indirect) verdict = read_indirect(command);
+    if (verdict == Verdict::okay) verdict = validate_extent(command, device_.extent);
+    if (verdict == Verdict::unknown_operation) command.operation = command.code;
+    if (verdict != Verdict::okay) return answer(command, status_of(verdict));
 
-    const auto job = std::make_shared<Job>();
-    job->request = request;
-    job->offset = request.sector_number * kUnit;
-    job->kind = StorageOp::Kind::flush;
-    const auto op = static_cast<Op>(request.operation);
-    if (op != Op::flush) {
-        job->kind = op == Op::read ? StorageOp::Kind::read : StorageOp::Kind::write;
-        auto pages = map(request);
-        if (!pages) return answer(request, Status::error);
-        job->buffer.resize(units_of(request) * kUnit);
+    job->offset = command.sector * kUnit;
+    job->done = [finished = finished_](StorageOpPtr done) {
+        finished->add(std::static_pointer_cast<Job>(std::move(done)));
+    };
+    if (!command.segments.empty()) {
+        auto pages = map(command);
+        if (!pages) return answer(command, Status::error);
+        job->buffer.resize(units_of(command) * kUnit);
         job->data = job->buffer;
         job->pages = std::move(*pages);
-    } else {
-        job->offset = 0;
     }
-    if (op == Op::write) {
-        std::byte* to = job->buffer.data();
-        for (unsigned i = 0; i < request.nr_segments; ++i) {
-            const auto& seg = request.seg[i];
-            const std::size_t length = (seg.last_sect - seg.first_sect + 1u) * kUnit;
-            shared::copy_out(job->pages.window(), i * kPageSize + seg.first_sect * kUnit, to, length);
-            to += length;
+    const auto op = static_cast<Op>(command.operation);
+    if (op == Op::write || op == Op::barrier) {
+        std::span<std::byte> to = job->buffer;
+        for (std::size_t i = 0; i < command.segments.size(); ++i) {
+            const Segment& seg = command.segments[i];
+            const std::size_t length = (seg.last - seg.first + 1u) * kUnit;
+            job->pages.copy_out(i, seg.first * kUnit, to.first(length));
+            to = to.subspan(length);
         }
         job->pages.reset();
     }
+    switch (op) {
+        case Op::read:
+            job->kind = StorageOp::Kind::read;
+            break;
+        case Op::write:
+            job->kind = StorageOp::Kind::write;
+            break;
+        case Op::flush:
+            job->kind = StorageOp::Kind::flush;
+            job->offset = 0;
+            break;
+        case Op::discard:
+            job->kind = StorageOp::Kind::discard;
+            job->length = command.units * kUnit;
+            job->secure = command.secure && device_.storage->info().can_discard_securely;
+            break;
+        case Op::barrier:
+            barrier_ = job;
+            return;
+    }
+    submit(job);
+}
 
+/// Copies the segments out of their pages, once.
+Verdict BlkbackRing::read_indirect(Command& command) {
+    const auto refs = std::span(command.indirect_refs).first(command.indirect_pages());
+    const auto pages = SegmentPages::map(refs, Access::read_only, persistent_);
+    if (!pages) return Verdict::bad_indirect_page;
+    std::vector<std::byte> copy(kPageSize);
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+        const std::size_t count = std::min(kSegmentsPerPage, command.segment_count - i * kSegmentsPerPage);
+        copy.resize(count * sizeof(blkif_request_segment));
+        pages->copy_out(i, 0, copy);
+        decode_segments(copy, count, command.segments);
+    }
+    return Verdict::okay;
+}
+
+Result<SegmentPages> BlkbackRing::map(const Command& command) {
+    std::vector<GrantRef> refs;
+    refs.reserve(command.segments.size());
+    for (const Segment& segment : command.segments) refs.push_back(segment.gref);
+    const bool reads_disk = static_cast<Op>(command.operation) == Op::read;
+    return SegmentPages::map(refs, reads_disk ? Access::read_write : Access::read_only, persistent_);
+}
+
+void BlkbackRing::submit(const JobPtr& job) {
     {
         const std::lock_guard held(finished_->lock);
         ++finished_->with_storage;
     }
     in_progress_.push_back(job);
-    job->done = [finished = finished_](StorageOpPtr done) {
-        finished->add(std::static_pointer_cast<Job>(std::move(done)));
-    };
-    storage_->submit(job);
+    device_.storage->submit(job);
 }
 
-Result<Mapping> BlkbackRing::map(const Request& request) const {
-    std::array<GrantRef, kSegmentsMax> refs;
-    for (unsigned i = 0; i < request.nr_segments; ++i) refs[i] = GrantRef(request.seg[i].gref);
-    const bool reads_disk = static_cast<Op>(request.operation) == Op::read;
-    return platform_.grants().map(frontend_, std::span(refs).first(request.nr_segments),
-                                  reads_disk ? Access::read_write : Access::read_only);
-}
-
-void BlkbackRing::finish(Job& job) {
-    if (job.result && job.kind == StorageOp::Kind::read) {
-        const std::byte* from = job.buffer.data();
-        for (unsigned i = 0; i < job.request.nr_segments; ++i) {
-            const auto& seg = job.request.seg[i];
-            const std::size_t length = (seg.last_sect - seg.first_sect + 1u) * kUnit;
-            shared::copy_in(job.pages.window(), i * kPageSize + seg.first_sect * kUnit, from, length);
-            from += length;
+void BlkbackRing::finish(const JobPtr& job) {
+    std::erase(in_progress_, job);
+    // Its next step, or its answer, is continue_barrier()'s.
+    if (job == barrier_) return;
+    if (job->result && job->kind == StorageOp::Kind::read) {
+        std::span<const std::byte> from = job->buffer;
+        for (std::size_t i = 0; i < job->command.segments.size(); ++i) {
+            const Segment& seg = job->command.segments[i];
+            const std::size_t length = (seg.last - seg.first + 1u) * kUnit;
+            job->pages.copy_in(i, seg.first * kUnit, from.first(length));
+            from = from.subspan(length);
         }
     }
     // The frontend may use its pages again as soon as it sees the response.
-    job.pages.reset();
-    answer(job.request, job.result ? Status::okay : Status::error);
-    std::erase_if(in_progress_, [&](const JobPtr& p) { return p.get() == &job; });
+    job->pages.reset();
+    answer(job->command, job->result ? Status::okay : Status::error);
 }
 
-void BlkbackRing::answer(const Request& request, Status status) {
-    Response response;
-    clear(response);
-    response.id = request.id;
-    response.operation = request.operation;
-    response.status = static_cast<std::int16_t>(status);
-    ring_.put(response);
+/// The barrier's next step, when nothing else is in progress: what was done before is made durable, its own data is
+/// written and made durable, and then it is answered.
+void BlkbackRing::continue_barrier() {
+    using Step = Job::Step;
+    if (!in_progress_.empty() || stopped_) return;
+    const JobPtr job = barrier_;
+    const bool no_data = job->buffer.empty();
+    job->step = !job->result || (no_data && job->step == Step::flush_before)
+                    ? Step::over
+                    : static_cast<Step>(static_cast<std::uint8_t>(job->step) + 1);
+    if (job->step == Step::over) {
+        barrier_.reset();
+        answer(job->command, job->result ? Status::okay : Status::error);
+        // There may be requests behind it.
+        return service_.poke();
+    }
+    const bool writes = job->step == Step::write;
+    job->kind = writes ? StorageOp::Kind::write : StorageOp::Kind::flush;
+    job->offset = writes ? job->command.sector * kUnit : 0;
+    job->data = writes ? std::span<std::byte>(job->buffer) : std::span<std::byte>();
+    job->done = [finished = finished_](StorageOpPtr done) {
+        finished->add(std::static_pointer_cast<Job>(std::move(done)));
+    };
+    submit(job);
+}
+
+void BlkbackRing::answer(const Command& command, Status status) {
+    ring_.put(command.id, command.operation, status);
     answers_staged_ = true;
 }
 

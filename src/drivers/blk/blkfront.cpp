@@ -1,9 +1,12 @@
 #include "xenrig/drivers/blk/blkfront.h"
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <mutex>
 
 #include "blkfront_ring.h"
+#include "xenrig/drivers/blk/wire.h"
 #include "xenrig/xenbus/nodes.h"
 
 #include <xen/io/protocols.h>
@@ -32,26 +35,62 @@ bool whole(std::uint64_t units, std::uint32_t sector_bytes) { return units % (se
 
 }  // namespace
 
-Blkfront::Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link)
+/// A ring and the task that serves it.
+struct Blkfront::Lane {
+    Lane(Blkfront& owner, const std::string& name)
+        : service(owner.platform_, name, [&owner, this] { owner.work(*this); }) {}
+
+    // The service's, or under its pause.
+    std::unique_ptr<BlkfrontRing> ring;
+
+    xenbus::Service service;
+};
+
+/// No service runs in this scope.
+class Blkfront::AllPaused {
+public:
+    explicit AllPaused(Blkfront& owner) : owner_(owner) {
+        for (const auto& lane : owner_.lanes_) lane->service.pause();
+    }
+    ~AllPaused() {
+        for (const auto& lane : owner_.lanes_) lane->service.unpause();
+    }
+    AllPaused(const AllPaused&) = delete;
+    AllPaused& operator=(const AllPaused&) = delete;
+
+private:
+    Blkfront& owner_;
+};
+
+Blkfront::Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link, BlkfrontOptions options)
     : platform_(platform),
       path_(std::move(path)),
       link_(std::move(link)),
-      phase_changed_("a connection of " + path_),
-      service_(platform, "blkfront " + path_, [this] { work(); }) {}
+      options_(options),
+      phase_changed_("a connection of " + path_) {
+    for (std::uint32_t i = 0; i < std::max(1u, options_.queues); ++i)
+        lanes_.push_back(std::make_unique<Lane>(*this, "blkfront " + path_ + (i ? " queue " + std::to_string(i) : "")));
+}
 
 Blkfront::~Blkfront() {
     const xenbus::DeferUnwinding defer;
-    service_.stop();
+    for (const auto& lane : lanes_) lane->service.stop();
     disconnect({Errno::nodev, "the device is gone"});
     fail_queue();
 }
 
 void Blkfront::submit(BlkOp& op) {
+    Lane* lane;
     {
         const std::lock_guard held(lock_);
         queue_.push_back(&op);
+        lane = lanes_[pokes_++ % lanes_in_use_].get();
     }
-    service_.poke();
+    lane->service.poke();
+}
+
+void Blkfront::poke_all() {
+    for (const auto& lane : lanes_) lane->service.poke();
 }
 
 Result<DiskInfo> Blkfront::wait_connected() {
@@ -71,32 +110,75 @@ void Blkfront::set_phase(Phase phase, const Error& why) {
 }
 
 Result<> Blkfront::allocate(const xenbus::Endpoint& device) {
-    const xenbus::Paused paused(service_);
+    // A backend that says nothing knows one ring of one page.
+    Store& store = device.store();
+    const auto order = std::min(
+        options_.ring_page_order,
+        options_.ring_page_order == 0 ? 0 : xenbus::read_number_or(store, device.peer_node("max-ring-page-order"), 0u));
+    const auto queues = options_.queues <= 1
+                            ? 1
+                            : std::clamp(xenbus::read_number_or(store, device.peer_node("multi-queue-max-queues"), 1u),
+                                         1u, options_.queues);
+
+    const AllPaused paused(*this);
     issuing_ = false;
-    ring_.reset();
-    auto ring = BlkfrontRing::allocate(platform_, device.peer().domain, handle_of(path_), service_.poker());
-    if (!ring) return std::unexpected(ring.error());
-    ring_ = std::move(*ring);
+    for (const auto& lane : lanes_) lane->ring.reset();
+    for (std::uint32_t i = 0; i < queues; ++i) {
+        auto ring = BlkfrontRing::allocate(platform_, device.peer().domain, handle_of(path_), std::size_t{1} << order,
+                                           lanes_[i]->service.poker());
+        if (!ring) return std::unexpected(ring.error());
+        lanes_[i]->ring = std::move(*ring);
+    }
+    {
+        const std::lock_guard held(lock_);
+        lanes_in_use_ = queues;
+    }
     set_phase(Phase::connecting);
     return {};
 }
 
 Result<> Blkfront::publish(const xenbus::Endpoint& device, StoreTx tx) {
-    const std::pair<const char*, std::string> nodes[] = {
-        {"ring-ref", std::to_string(ring_->ref().value)},
-        {"event-channel", std::to_string(ring_->port().value)},
-        {"protocol", XEN_IO_PROTO_ABI_NATIVE},
-    };
+    std::vector<std::pair<std::string, std::string>> nodes;
+    const std::size_t pages = lanes_.front()->ring->refs().size();
+    for (std::size_t i = 0; i < lanes_in_use_; ++i) {
+        const BlkfrontRing& ring = *lanes_[i]->ring;
+        const std::string below = lanes_in_use_ == 1 ? "" : "queue-" + std::to_string(i) + "/";
+        const std::vector<GrantRef> refs = ring.refs();
+        for (std::size_t page = 0; page < refs.size(); ++page)
+            nodes.emplace_back(below + "ring-ref" + (pages == 1 ? "" : std::to_string(page)),
+                               std::to_string(refs[page].value));
+        nodes.emplace_back(below + "event-channel", std::to_string(ring.port().value));
+    }
+    if (pages > 1) {
+        // Both names, as note 3 of blkif.h asks.
+        nodes.emplace_back("ring-page-order", std::to_string(std::countr_zero(pages)));
+        nodes.emplace_back("num-ring-pages", std::to_string(pages));
+    }
+    if (lanes_in_use_ > 1) nodes.emplace_back("multi-queue-num-queues", std::to_string(lanes_in_use_));
+    nodes.emplace_back("protocol", XEN_IO_PROTO_ABI_NATIVE);
+    if (options_.persistent_grants) nodes.emplace_back("feature-persistent", "1");
     for (const auto& [name, value] : nodes)
         if (auto written = device.store().write(tx, device.node(name), value); !written) return written;
     return {};
 }
 
-Result<> Blkfront::connect(const xenbus::Endpoint& device) {
+/// Made afresh: what the backend of an earlier connection could do says nothing of this one's.
+Result<DiskInfo> Blkfront::read_disk(const xenbus::Endpoint& device) const {
     Store& store = device.store();
+    DiskInfo info;
     // First the nodes that may be missing: a backend whose directory goes meanwhile is then missed by the others.
-    const bool can_flush = xenbus::read_feature(store, device.peer_node("feature-flush-cache"));
+    const auto feature = [&](const char* name) { return xenbus::read_feature(store, device.peer_node(name)); };
+    info.can_barrier = feature("feature-barrier");
+    info.can_flush = feature("feature-flush-cache") || info.can_barrier;
+    const bool can_discard = feature("feature-discard");
+    const auto granularity =
+        can_discard ? xenbus::read_number_or(store, device.peer_node("discard-granularity"), 0u) : 0;
+    if (can_discard) {
+        info.discard_alignment = xenbus::read_number_or(store, device.peer_node("discard-alignment"), 0u);
+        info.can_discard_securely = feature("discard-secure");
+    }
     const auto physical = xenbus::read_number_or(store, device.peer_node("physical-sector-size"), 0u);
+
     const auto sectors = xenbus::read_number<std::uint64_t>(store, device.peer_node("sectors"));
     if (!sectors) return std::unexpected(sectors.error());
     const auto sector_bytes = xenbus::read_number<std::uint32_t>(store, device.peer_node("sector-size"));
@@ -106,75 +188,103 @@ Result<> Blkfront::connect(const xenbus::Endpoint& device) {
     if (!std::has_single_bit(*sector_bytes) || *sector_bytes < kUnit || *sector_bytes > kPageSize)
         return fail(Errno::inval, device.peer_node("sector-size") + " is " + std::to_string(*sector_bytes) +
                                       ", not a power of two from 512 to 4096");
-
-    // Made afresh: what the backend of an earlier connection could do says nothing of this one's.
-    DiskInfo info{.sectors = *sectors, .sector_bytes = *sector_bytes};
+    info.sectors = *sectors;
+    info.sector_bytes = *sector_bytes;
     info.physical_sector_bytes = physical != 0 ? physical : info.sector_bytes;
     info.read_only = (*flags & VDISK_READONLY) != 0;
     info.removable = (*flags & VDISK_REMOVABLE) != 0;
     info.cdrom = (*flags & VDISK_CDROM) != 0;
-    info.can_flush = can_flush;
+    if (can_discard) info.discard_granularity = granularity != 0 ? granularity : info.sector_bytes;
+    return info;
+}
+
+Result<> Blkfront::connect(const xenbus::Endpoint& device) {
+    Store& store = device.store();
+    BlkfrontRing::Features features;
+    features.persistent =
+        options_.persistent_grants && xenbus::read_feature(store, device.peer_node("feature-persistent"));
+    if (options_.indirect_segments > kSegmentsMax) {
+        const auto offered = xenbus::read_number_or(store, device.peer_node("feature-max-indirect-segments"), 0u);
+        features.segments = std::max(kSegmentsMax, std::min(offered, options_.indirect_segments));
+    }
+    features.flush = xenbus::read_feature(store, device.peer_node("feature-flush-cache"));
+    auto info = read_disk(device);
+    if (!info) return std::unexpected(info.error());
+    info->segments_max = static_cast<std::uint32_t>(lanes_.front()->ring->size()) * kSegmentsMax;
     {
         const std::lock_guard held(lock_);
-        info_ = info;
+        info_ = *info;
     }
     {
-        const xenbus::Paused paused(service_);
+        const AllPaused paused(*this);
+        if (!issuing_)
+            for (const auto& lane : lanes_)
+                if (lane->ring) lane->ring->use(features);
         issuing_ = true;
     }
     set_phase(Phase::connected);
-    service_.poke();
+    poke_all();
     return {};
 }
 
 bool Blkfront::quiesce() {
-    const xenbus::Paused paused(service_);
+    const AllPaused paused(*this);
     issuing_ = false;
-    return !ring_ || ring_->idle();
+    return std::ranges::all_of(lanes_, [](const auto& lane) { return !lane->ring || lane->ring->idle(); });
+}
+
+/// To the head of the queue, in the order in which they were put.
+void Blkfront::requeue(std::vector<BlkOp*> unanswered) {
+    std::ranges::sort(unanswered, {}, [](const BlkOp* op) { return op->progress.turn; });
+    const std::lock_guard held(lock_);
+    queue_.insert(queue_.begin(), unanswered.begin(), unanswered.end());
 }
 
 void Blkfront::disconnect(const Error& why) {
     {
-        const xenbus::Paused paused(service_);
+        const AllPaused paused(*this);
         issuing_ = false;
-        if (ring_) {
-            const std::vector<BlkOp*> unanswered = ring_->collect();
-            ring_.reset();
-            const std::lock_guard held(lock_);
-            queue_.insert(queue_.begin(), unanswered.begin(), unanswered.end());
+        std::vector<BlkOp*> unanswered;
+        for (const auto& lane : lanes_) {
+            if (!lane->ring) continue;
+            std::ranges::copy(lane->ring->collect(), std::back_inserter(unanswered));
+            lane->ring.reset();
         }
+        requeue(std::move(unanswered));
         set_phase(Phase::closed, why);
     }
-    // The service answers what is in the queue.
-    service_.poke();
+    // A service answers what is in the queue.
+    poke_all();
 }
 
-void Blkfront::suspend() { service_.pause(); }
+void Blkfront::suspend() {
+    for (const auto& lane : lanes_) lane->service.pause();
+}
 
 void Blkfront::cancel_suspend() {
-    service_.unpause();
-    service_.poke();
+    for (const auto& lane : lanes_) lane->service.unpause();
+    poke_all();
 }
 
 void Blkfront::resume() {
-    std::vector<BlkOp*> answered;
-    if (ring_) {
-        // Collected before anything is rebuilt. The old ring's page came along, with every response that was in it.
-        ring_->rebind();
-        for (auto op = ring_->take(); op && *op; op = ring_->take()) answered.push_back(*op);
-        const std::vector<BlkOp*> unanswered = ring_->collect();
-        ring_.reset();
-        const std::lock_guard held(lock_);
-        queue_.insert(queue_.begin(), unanswered.begin(), unanswered.end());
+    std::vector<BlkOp*> answered, unanswered;
+    for (const auto& lane : lanes_) {
+        if (!lane->ring) continue;
+        // Collected before anything is rebuilt. The old ring's pages came along, with every response that was in them.
+        lane->ring->rebind();
+        for (auto op = lane->ring->take(); op && *op; op = lane->ring->take()) answered.push_back(*op);
+        std::ranges::copy(lane->ring->collect(), std::back_inserter(unanswered));
+        lane->ring.reset();
     }
+    requeue(std::move(unanswered));
     issuing_ = false;
     set_phase(Phase::connecting);
-    service_.unpause();
+    for (const auto& lane : lanes_) lane->service.unpause();
     for (BlkOp* op : answered) answer(*op);
 }
 
-void Blkfront::work() {
-    if (!ring_) {
+void Blkfront::work(Lane& lane) {
+    if (!lane.ring) {
         bool closed;
         {
             const std::lock_guard held(lock_);
@@ -184,67 +294,84 @@ void Blkfront::work() {
         return;
     }
 
+    BlkfrontRing& ring = *lane.ring;
     std::vector<BlkOp*> answered;
-    auto op = ring_->take();
-    for (; op && *op; op = ring_->take()) answered.push_back(*op);
+    auto op = ring.take();
+    for (; op && *op; op = ring.take()) answered.push_back(*op);
     if (!op) {
         // No more of this backend. The handshake fails what is in flight.
         issuing_ = false;
         link_.fail({op.error().code, "blkfront: " + op.error().message});
     } else if (issuing_) {
-        issue();
-    } else if (!answered.empty() && ring_->idle()) {
+        issue(lane);
+    } else if (!answered.empty() && ring.idle()) {
         // quiesce() waits for this.
         link_.poke();
     }
-    const bool look_again = op && !ring_->sleep_unless_work();
+    const bool look_again = op && !ring.sleep_unless_work();
     for (BlkOp* done : answered) answer(*done);
-    if (look_again) service_.poke();
+    if (look_again) lane.service.poke();
 }
 
 /// Why an operation does not go onto the ring at all.
 std::optional<Error> Blkfront::refusal(const BlkOp& op) const {
-    if (op.kind == BlkOp::Kind::flush) {
-        if (op.segment_count != 0) return Error{Errno::inval, "a flush has no segments"};
+    using Kind = BlkOp::Kind;
+    const auto fits = [&](std::uint64_t units) {
+        return op.sector <= info_.sectors && units <= info_.sectors - op.sector;
+    };
+    if (op.kind == Kind::flush) {
+        if (!op.segments.empty()) return Error{Errno::inval, "a flush has no segments"};
         if (!info_.can_flush) return Error{Errno::opnotsupp, "the backend can't flush"};
         return {};
     }
-    if (op.kind == BlkOp::Kind::write && info_.read_only) return Error{Errno::rofs, "the disk is read-only"};
-    if (op.segment_count == 0 || op.segment_count > BlkOp::kSegmentsMax)
-        return Error{Errno::inval, "an operation has 1 to 11 segments"};
+    if (op.kind != Kind::read && info_.read_only) return Error{Errno::rofs, "the disk is read-only"};
     if (!whole(op.sector, info_.sector_bytes)) return Error{Errno::inval, "not at a sector of the disk"};
+    if (op.kind == Kind::discard) {
+        if (info_.discard_granularity == 0) return Error{Errno::opnotsupp, "the backend can't discard"};
+        if (op.secure && !info_.can_discard_securely)
+            return Error{Errno::opnotsupp, "the backend can't discard securely"};
+        if (!op.segments.empty()) return Error{Errno::inval, "a discard has no segments"};
+        if (!whole(op.units, info_.sector_bytes)) return Error{Errno::inval, "not whole sectors of the disk"};
+        if (!fits(op.units)) return Error{Errno::inval, "beyond the end of the disk"};
+        return {};
+    }
+    if (op.kind == Kind::barrier && !info_.can_barrier) return Error{Errno::opnotsupp, "the backend has no barriers"};
+    // One request, for nothing may come between.
+    const std::size_t most = op.kind == Kind::barrier ? kSegmentsMax : info_.segments_max;
+    if (op.segments.empty() || op.segments.size() > most)
+        return Error{Errno::inval, "an operation has 1 to " + std::to_string(most) + " segments"};
     std::uint64_t units = 0;
-    for (std::size_t i = 0; i < op.segment_count; ++i) {
-        const BlkSegment& s = op.segments[i];
+    for (const BlkSegment& s : op.segments) {
         if (s.first > s.last || s.last >= kUnitsPerPage)
             return Error{Errno::inval, "a segment's sectors lie in order inside its page"};
         if (!whole(s.first, info_.sector_bytes) || !whole(s.last + 1u, info_.sector_bytes))
             return Error{Errno::inval, "not whole sectors of the disk"};
         units += s.last - s.first + 1u;
     }
-    if (op.sector > info_.sectors || units > info_.sectors - op.sector)
-        return Error{Errno::inval, "beyond the end of the disk"};
+    if (!fits(units)) return Error{Errno::inval, "beyond the end of the disk"};
     return {};
 }
 
 /// From the queue onto the ring, as long as there is room.
-void Blkfront::issue() {
+void Blkfront::issue(Lane& lane) {
     std::vector<std::pair<BlkOp*, Error>> refused;
-    while (!ring_->full()) {
+    BlkfrontRing& ring = *lane.ring;
+    for (;;) {
         BlkOp* next;
         std::optional<Error> why_not;
         {
             const std::lock_guard held(lock_);
-            if (queue_.empty()) break;
+            if (queue_.empty() || !ring.has_room_for(*queue_.front())) break;
             next = queue_.front();
             queue_.pop_front();
             why_not = refusal(*next);
+            next->progress.turn = turns_++;
         }
         if (!why_not) {
-            const auto put = ring_->put(*next);
+            const auto put = ring.put(*next);
             if (put) continue;
-            if (!ring_->idle()) {
-                // A response will free grants.
+            if (!ring.idle()) {
+                // A response will free grants and pages.
                 const std::lock_guard held(lock_);
                 queue_.push_front(next);
                 break;
@@ -253,7 +380,7 @@ void Blkfront::issue() {
         }
         refused.emplace_back(next, *why_not);
     }
-    ring_->push();
+    ring.push();
     for (auto& [op, why] : refused) answer(*op, std::unexpected(why));
 }
 
@@ -272,9 +399,10 @@ void Blkfront::fail_queue() {
     }
 }
 
-xenbus::FrontendFactory blkfront_factory(Platform& platform, std::function<void(std::shared_ptr<Blkfront>)> on_disk) {
-    return [&platform, on_disk = std::move(on_disk)](const std::string& path, xenbus::DeviceLink link) {
-        auto disk = std::make_shared<Blkfront>(platform, path, std::move(link));
+xenbus::FrontendFactory blkfront_factory(Platform& platform, std::function<void(std::shared_ptr<Blkfront>)> on_disk,
+                                         BlkfrontOptions options) {
+    return [&platform, on_disk = std::move(on_disk), options](const std::string& path, xenbus::DeviceLink link) {
+        auto disk = std::make_shared<Blkfront>(platform, path, std::move(link), options);
         if (on_disk) on_disk(disk);
         return disk;
     };

@@ -43,10 +43,10 @@ struct Chunk {
             auto frame = memory.allocate();
             if (!frame) return std::unexpected(frame.error());
             const std::size_t here = std::min(kPageSize, length - at);
-            call->op.segments[call->op.segment_count++] = {.gfn = (*frame)->gfn(),
-                                                           .first = 0,
-                                                           .last = static_cast<std::uint8_t>(here / kUnit - 1),
-                                                           .keep = *frame};
+            call->op.segments.push_back({.gfn = (*frame)->gfn(),
+                                         .first = 0,
+                                         .last = static_cast<std::uint8_t>(here / kUnit - 1),
+                                         .keep = *frame});
             frames.push_back(std::move(*frame));
         }
         return {};
@@ -62,7 +62,7 @@ struct Chunk {
     }
 };
 
-constexpr std::size_t kChunkMax = BlkOp::kSegmentsMax * kPageSize;
+constexpr std::size_t kChunkMax = kSegmentsMax * kPageSize;
 
 Result<> check_whole_units(std::size_t bytes) {
     if (bytes != 0 && bytes % kUnit == 0) return {};
@@ -100,6 +100,15 @@ Result<> Blkfront::write(std::uint64_t sector, std::span<const std::byte> data) 
         data = data.subspan(piece.size());
     }
     return {};
+}
+
+Result<> Blkfront::discard(std::uint64_t sector, std::uint64_t units, bool secure) {
+    const auto call = std::make_shared<Call>();
+    call->op.kind = BlkOp::Kind::discard;
+    call->op.sector = sector;
+    call->op.units = units;
+    call->op.secure = secure;
+    return submit_and_wait(*this, call);
 }
 
 Result<> Blkfront::flush() {

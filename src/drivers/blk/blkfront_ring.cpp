@@ -1,6 +1,10 @@
 #include "blkfront_ring.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "xenrig/drivers/blk/command.h"
 
 namespace xenrig::blk {
 
@@ -8,18 +12,6 @@ namespace {
 
 /// An id is the slot, and above it the number of the request in this connection.
 constexpr unsigned kSlotBits = 16;
-
-Op wire_op(BlkOp::Kind kind) {
-    switch (kind) {
-        case BlkOp::Kind::read:
-            return Op::read;
-        case BlkOp::Kind::write:
-            return Op::write;
-        case BlkOp::Kind::flush:
-            return Op::flush;
-    }
-    return Op::flush;
-}
 
 Result<> result_of(std::int16_t status) {
     switch (static_cast<Status>(status)) {
@@ -32,19 +24,30 @@ Result<> result_of(std::int16_t status) {
     }
 }
 
+bool reads(const BlkOp& op) { return op.kind == BlkOp::Kind::read; }
+
+/// The same bytes of another frame of ours.
+void copy_segment(Memory& memory, Gfn from, Gfn to, const BlkSegment& s) {
+    std::array<std::byte, kPageSize> bytes;
+    const auto part = std::span(bytes).first((s.last - s.first + 1u) * kUnit);
+    memory.read(from, s.first * kUnit, part);
+    memory.write(to, s.first * kUnit, part);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<BlkfrontRing>> BlkfrontRing::allocate(Platform& platform, DomId backend, std::uint16_t handle,
-                                                             xenbus::Service::Poke poke) {
-    std::unique_ptr<BlkfrontRing> made(new BlkfrontRing(platform, backend, handle));
-    auto page = platform.memory().allocate();
-    if (!page) return fail(page.error().code, "no frame for the ring: " + page.error().message);
-    made->page_ = std::move(*page);
-    made->ring_ = ring::FrontRing<Request, Response>::create(platform.memory().window(made->page_->gfn()));
+BlkfrontRing::BlkfrontRing(Platform& platform, DomId backend, std::uint16_t handle)
+    : platform_(platform), backend_(backend), handle_(handle), pool_(platform.grants(), platform.memory(), backend) {}
 
-    auto grant = platform.grants().grant(backend, made->page_->gfn(), Access::read_write);
-    if (!grant) return fail(grant.error().code, "no grant for the ring: " + grant.error().message);
-    made->grant_ = std::move(*grant);
+Result<std::unique_ptr<BlkfrontRing>> BlkfrontRing::allocate(Platform& platform, DomId backend, std::uint16_t handle,
+                                                             std::size_t pages, xenbus::Service::Poke poke) {
+    std::unique_ptr<BlkfrontRing> made(new BlkfrontRing(platform, backend, handle));
+    while (made->pages_.size() < pages) {
+        auto page = made->pool_.make(Access::read_write);
+        if (!page) return fail(page.error().code, "no page or no grant for the ring: " + page.error().message);
+        made->pages_.push_back(std::move(*page));
+    }
+    made->ring_ = ring::FrontRing<Request, Response>::create(made->window());
 
     auto doorbell = xenbus::Doorbell::allocate(platform.events(), backend, std::move(poke));
     if (!doorbell) return fail(doorbell.error().code, "no event channel: " + doorbell.error().message);
@@ -59,40 +62,159 @@ BlkfrontRing::~BlkfrontRing() {
     doorbell_.close();
     for (Slot& slot : slots_)
         if (slot.op) release(slot);
-    grant_.reset(std::move(page_));
+    for (GrantedPage& page : pages_) page.end();
+}
+
+std::vector<GrantRef> BlkfrontRing::refs() const {
+    std::vector<GrantRef> refs;
+    for (const GrantedPage& page : pages_) refs.push_back(page.grant.ref());
+    return refs;
+}
+
+shared::Window BlkfrontRing::window() const {
+    std::vector<Gfn> frames;
+    for (const GrantedPage& page : pages_) frames.push_back(page.frame->gfn());
+    return platform_.memory().window(frames);
+}
+
+std::size_t BlkfrontRing::requests_of(const BlkOp& op) const {
+    return std::max<std::size_t>(1, (op.segments.size() + features_.segments - 1) / features_.segments);
+}
+
+/// A backend that can't flush but keeps barriers flushes by one without data.
+Op BlkfrontRing::wire_op(BlkOp::Kind kind) const {
+    switch (kind) {
+        case BlkOp::Kind::read:
+            return Op::read;
+        case BlkOp::Kind::write:
+            return Op::write;
+        case BlkOp::Kind::flush:
+            return features_.flush ? Op::flush : Op::barrier;
+        case BlkOp::Kind::discard:
+            return Op::discard;
+        case BlkOp::Kind::barrier:
+            return Op::barrier;
+    }
+    return Op::flush;
 }
 
 Result<> BlkfrontRing::put(BlkOp& op) {
-    Slot& slot = slots_[free_.back()];
-    const auto operation = wire_op(op.kind);
-    Request request;
-    clear(request);
-    request.operation = slot.operation = static_cast<std::uint8_t>(operation);
-    request.nr_segments = op.segment_count;
-    request.handle = handle_;
-    request.id = slot.id = made_ << kSlotBits | free_.back();
-    request.sector_number = op.sector;
-
-    const Access access = operation == Op::read ? Access::read_write : Access::read_only;
-    for (unsigned i = 0; i < op.segment_count; ++i) {
-        auto grant = platform_.grants().grant(backend_, op.segments[i].gfn, access);
-        if (!grant) {
+    const std::size_t requests = requests_of(op);
+    op.result = {};
+    op.progress.requests_left = static_cast<std::uint32_t>(requests);
+    std::vector<Slot*> slots;
+    for (std::size_t i = 0; i < requests; ++i) {
+        Slot& slot = slots_[free_[free_.size() - 1 - i]];
+        slot.op = &op;
+        slot.operation = static_cast<std::uint8_t>(wire_op(op.kind));
+        slot.first = i * features_.segments;
+        slot.count = std::min<std::size_t>(features_.segments, op.segments.size() - slot.first);
+        slots.push_back(&slot);
+        ++in_flight_;
+        if (auto prepared = prepare(slot); !prepared) {
             // The backend has not heard of these.
-            for (unsigned made = 0; made < i; ++made) slot.grants[made].reset();
-            return std::unexpected(grant.error());
+            for (Slot* made : slots) release(*made);
+            return prepared;
         }
-        request.seg[i].gref = grant->ref().value;
-        request.seg[i].first_sect = op.segments[i].first;
-        request.seg[i].last_sect = op.segments[i].last;
-        slot.grants[i] = std::move(*grant);
     }
-    slot.op = &op;
-    ++made_;
-    ++in_flight_;
-    free_.pop_back();
-    ring_.put(request);
+    for (Slot* slot : slots) {
+        slot->id = made_++ << kSlotBits | free_.back();
+        free_.pop_back();
+        ring_.put(request_of(*slot));
+    }
     staged_ = true;
     return {};
+}
+
+Result<> BlkfrontRing::prepare(Slot& slot) {
+    if (slot.count == 0) return {};
+    if (auto pages = prepare_pages(slot); !pages) return pages;
+    return slot.count > kSegmentsMax ? prepare_indirect(slot) : Result<>{};
+}
+
+Result<> BlkfrontRing::prepare_pages(Slot& slot) {
+    const bool into_memory = reads(*slot.op);
+    for (const BlkSegment& segment : std::span(slot.op->segments).subspan(slot.first, slot.count)) {
+        if (features_.persistent) {
+            auto page = pool_.take();
+            if (page) {
+                if (!into_memory) copy_segment(platform_.memory(), segment.gfn, page->frame->gfn(), segment);
+                slot.pages.push_back(std::move(*page));
+                continue;
+            }
+            // No page to copy through. A response will free one; where none is to come, the operation's own page must
+            // do, which the backend may map for long.
+            if (in_flight_ > slot.op->progress.requests_left) return std::unexpected(page.error());
+        }
+        auto grant = platform_.grants().grant(
+            backend_, segment.gfn, into_memory || features_.persistent ? Access::read_write : Access::read_only);
+        if (!grant) return std::unexpected(grant.error());
+        slot.pages.push_back({nullptr, std::move(*grant)});
+    }
+    return {};
+}
+
+Result<> BlkfrontRing::prepare_indirect(Slot& slot) {
+    const std::vector<blkif_request_segment> segments = segments_of(slot);
+    for (std::size_t at = 0; at < segments.size(); at += kSegmentsPerPage) {
+        auto page = features_.persistent ? pool_.take() : pool_.make(Access::read_only);
+        if (!page) return std::unexpected(page.error());
+        const auto some = std::span(segments).subspan(at, std::min(kSegmentsPerPage, segments.size() - at));
+        platform_.memory().write(page->frame->gfn(), 0, std::as_bytes(some));
+        slot.indirect.push_back(std::move(*page));
+    }
+    return {};
+}
+
+std::vector<blkif_request_segment> BlkfrontRing::segments_of(const Slot& slot) const {
+    std::vector<blkif_request_segment> segments(slot.count);
+    for (std::size_t i = 0; i < slot.count; ++i) {
+        const BlkSegment& segment = slot.op->segments[slot.first + i];
+        clear(segments[i]);
+        segments[i].gref = slot.pages[i].grant.ref().value;
+        segments[i].first_sect = segment.first;
+        segments[i].last_sect = segment.last;
+    }
+    return segments;
+}
+
+Request BlkfrontRing::request_of(const Slot& slot) const {
+    const BlkOp& op = *slot.op;
+    std::uint64_t sector = op.sector;
+    for (std::size_t i = 0; i < slot.first; ++i) sector += op.segments[i].last - op.segments[i].first + 1u;
+    Request request;
+    clear(request);
+    if (op.kind == BlkOp::Kind::discard) {
+        blkif_request_discard_t discard;
+        clear(discard);
+        discard.operation = slot.operation;
+        discard.flag = op.secure ? BLKIF_DISCARD_SECURE : 0;
+        discard.handle = handle_;
+        discard.id = slot.id;
+        discard.sector_number = sector;
+        discard.nr_sectors = op.units;
+        std::memcpy(static_cast<void*>(&request), &discard, sizeof discard);
+    } else if (!slot.indirect.empty()) {
+        blkif_request_indirect_t indirect;
+        clear(indirect);
+        indirect.operation = BLKIF_OP_INDIRECT;
+        indirect.indirect_op = slot.operation;
+        indirect.nr_segments = static_cast<std::uint16_t>(slot.count);
+        indirect.id = slot.id;
+        indirect.sector_number = sector;
+        indirect.handle = handle_;
+        for (std::size_t i = 0; i < slot.indirect.size(); ++i)
+            indirect.indirect_grefs[i] = slot.indirect[i].grant.ref().value;
+        std::memcpy(static_cast<void*>(&request), &indirect, sizeof indirect);
+    } else {
+        request.operation = slot.operation;
+        request.nr_segments = static_cast<std::uint8_t>(slot.count);
+        request.handle = handle_;
+        request.id = slot.id;
+        request.sector_number = sector;
+        std::ranges::copy(segments_of(slot), request.seg);
+    }
+    return request;
 }
 
 void BlkfrontRing::push() {
@@ -100,23 +222,38 @@ void BlkfrontRing::push() {
 }
 
 Result<BlkOp*> BlkfrontRing::take() {
-    const auto taken = ring_.take();
-    if (!taken) return fail(Errno::inval, ring::describe(taken.error()));
-    if (!*taken) return nullptr;
-    const Response& response = **taken;
+    for (;;) {
+        const auto taken = ring_.take();
+        if (!taken) return fail(Errno::inval, ring::describe(taken.error()));
+        if (!*taken) return nullptr;
+        const Response& response = **taken;
 
-    const std::uint64_t index = response.id & ((1u << kSlotBits) - 1);
-    Slot* const slot = index < slots_.size() ? &slots_[index] : nullptr;
-    if (!slot || !slot->op || slot->id != response.id)
-        return fail(Errno::inval, "a response with id " + std::to_string(response.id) + ", which is not in flight");
-    if (slot->operation != response.operation)
-        return fail(Errno::inval, "a response with operation " + std::to_string(response.operation) +
-                                      " to a request with operation " + std::to_string(slot->operation));
-    BlkOp* const op = slot->op;
-    op->result = result_of(response.status);
-    release(*slot);
-    free_.push_back(static_cast<std::uint16_t>(index));
-    return op;
+        const std::uint64_t index = response.id & ((1u << kSlotBits) - 1);
+        Slot* const slot = index < slots_.size() ? &slots_[index] : nullptr;
+        if (!slot || !slot->op || slot->id != response.id)
+            return fail(Errno::inval, "a response with id " + std::to_string(response.id) + ", which is not in flight");
+        // To an indirect request some answer with what it says inside, and some with what it is.
+        if (response.operation != slot->operation &&
+            (slot->indirect.empty() || response.operation != BLKIF_OP_INDIRECT))
+            return fail(Errno::inval, "a response with operation " + std::to_string(response.operation) +
+                                          " to a request with operation " + std::to_string(slot->operation));
+        BlkOp* const op = slot->op;
+        if (moved_ && reads(*op)) continue;
+        if (auto result = result_of(response.status); !result && op->result) op->result = std::move(result);
+        if (response.status == BLKIF_RSP_OKAY) copy_back(*slot);
+        release(*slot);
+        free_.push_back(static_cast<std::uint16_t>(index));
+        if (--op->progress.requests_left == 0) return op;
+    }
+}
+
+void BlkfrontRing::copy_back(const Slot& slot) {
+    if (!reads(*slot.op)) return;
+    for (std::size_t i = 0; i < slot.pages.size(); ++i) {
+        const BlkSegment& segment = slot.op->segments[slot.first + i];
+        if (const FramePtr& frame = slot.pages[i].frame)
+            copy_segment(platform_.memory(), frame->gfn(), segment.gfn, segment);
+    }
 }
 
 bool BlkfrontRing::sleep_unless_work() {
@@ -124,27 +261,40 @@ bool BlkfrontRing::sleep_unless_work() {
     return ring_.sleep_unless_work();
 }
 
-void BlkfrontRing::rebind() { ring_.rebind(platform_.memory().window(page_->gfn())); }
+void BlkfrontRing::rebind() {
+    ring_.rebind(window());
+    moved_ = true;
+}
 
 std::vector<BlkOp*> BlkfrontRing::collect() {
-    std::vector<Slot*> live;
-    for (Slot& slot : slots_)
-        if (slot.op) live.push_back(&slot);
-    // Ids rise with each request: the number of the request stands above the slot.
-    std::ranges::sort(live, {}, &Slot::id);
-
     std::vector<BlkOp*> ops;
-    for (Slot* slot : live) {
-        ops.push_back(slot->op);
-        release(*slot);
-        free_.push_back(static_cast<std::uint16_t>(slot - slots_.data()));
+    for (Slot& slot : slots_) {
+        if (!slot.op) continue;
+        // An operation of several requests is found once.
+        if (slot.op->progress.requests_left != 0) ops.push_back(slot.op);
+        slot.op->progress.requests_left = 0;
+        release(slot);
+        free_.push_back(static_cast<std::uint16_t>(&slot - slots_.data()));
     }
     return ops;
 }
 
 /// Ends the grants; a page that the backend still maps goes with its grant.
 void BlkfrontRing::release(Slot& slot) {
-    for (unsigned i = 0; i < slot.op->segment_count; ++i) slot.grants[i].reset(slot.op->segments[i].keep);
+    for (std::size_t i = 0; i < slot.pages.size(); ++i) {
+        if (slot.pages[i].frame)
+            pool_.give(std::move(slot.pages[i]));
+        else
+            slot.pages[i].grant.reset(slot.op->segments[slot.first + i].keep);
+    }
+    slot.pages.clear();
+    for (GrantedPage& page : slot.indirect) {
+        if (features_.persistent)
+            pool_.give(std::move(page));
+        else
+            page.end();
+    }
+    slot.indirect.clear();
     slot.op = nullptr;
     --in_flight_;
 }

@@ -1,16 +1,19 @@
-// One connection of a block frontend: the ring's page, its grant, its port, and the shadow of what is in flight.
+// One ring of a block frontend: its pages, their grants, its port, and the shadow of what is in flight.
 //
-// The shadow is private memory. A request's id names its slot in it and the operation that has it now, so a response
-// that comes twice, or for a slot whose operation has changed, is found out.
+// The shadow is private memory. A request's id names its slot in it and the request that has it now, so a response that
+// comes twice, or for a slot whose request has changed, is found out.
 //
-// Threads: used by the frontend's service task, or while that is paused.
+// An operation becomes as many requests as the backend's limits ask for. It is put whole or not at all, and is answered
+// when all its requests are.
+//
+// Threads: used by one service task, or while that is paused.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "granted_pages.h"
 #include "xenrig/drivers/blk/blk_op.h"
 #include "xenrig/drivers/blk/wire.h"
 #include "xenrig/platform/platform.h"
@@ -21,21 +24,33 @@ namespace xenrig::blk {
 
 class BlkfrontRing {
 public:
-    /// All or nothing.
+    /// What the backend can do, in this connection.
+    struct Features {
+        bool flush = false;
+        bool persistent = false;
+        std::uint32_t segments = BLKIF_MAX_SEGMENTS_PER_REQUEST;  ///< more than eleven: of an indirect request
+    };
+
+    /// All or nothing. `pages` is a power of two, at most 16.
     static Result<std::unique_ptr<BlkfrontRing>> allocate(Platform& platform, DomId backend, std::uint16_t handle,
-                                                          xenbus::Service::Poke poke);
+                                                          std::size_t pages, xenbus::Service::Poke poke);
     /// Port first, then the grants: those that the backend still maps stay behind with their pages.
     ~BlkfrontRing();
     BlkfrontRing(const BlkfrontRing&) = delete;
     BlkfrontRing& operator=(const BlkfrontRing&) = delete;
 
-    GrantRef ref() const { return grant_.ref(); }
+    std::vector<GrantRef> refs() const;
     Port port() const { return doorbell_.port(); }
+    std::size_t size() const { return ring_.size(); }
 
-    bool full() const { return ring_.full(); }
+    /// Before anything is put.
+    void use(const Features& features) { features_ = features; }
+
+    bool has_room_for(const BlkOp& op) const { return requests_of(op) <= free_.size(); }
     bool idle() const { return in_flight_ == 0; }
 
-    /// Grants the operation's pages and puts its request. ENOSPC when no grant is to be had; then nothing has happened.
+    /// Grants the operation's pages and puts its requests. ENOSPC or ENOMEM when no grant or page is to be had; then
+    /// nothing has happened.
     Result<> put(BlkOp& op);
     /// Publishes what was put, and tells the backend if it sleeps.
     void push();
@@ -47,10 +62,12 @@ public:
     /// Lets events come again; true when there is nothing to do until one does.
     bool sleep_unless_work();
 
-    /// In a new epoch: the page is the same, the right to look at it is a new one.
+    /// In a new epoch: the pages are the same, the right to look at them is a new one. From now on take() leaves reads
+    /// in flight: the backend went on while the guest's memory was copied, so an answer may have come along without its
+    /// data.
     void rebind();
 
-    /// Everything in flight, in the order in which it was put; nothing is in flight afterwards.
+    /// Every operation in flight, in no order; nothing is in flight afterwards.
     std::vector<BlkOp*> collect();
 
 private:
@@ -58,25 +75,39 @@ private:
         BlkOp* op = nullptr;
         std::uint64_t id = 0;
         std::uint8_t operation = 0;
-        std::array<Grant, BlkOp::kSegmentsMax> grants;
+        /// Which of the operation's segments.
+        std::size_t first = 0, count = 0;
+        /// One for each segment: the grant of its own page, or, with a frame, a page that stands for it.
+        std::vector<GrantedPage> pages;
+        std::vector<GrantedPage> indirect;
     };
 
-    BlkfrontRing(Platform& platform, DomId backend, std::uint16_t handle) noexcept
-        : platform_(platform), backend_(backend), handle_(handle) {}
+    BlkfrontRing(Platform& platform, DomId backend, std::uint16_t handle);
+    std::size_t requests_of(const BlkOp& op) const;
+    Op wire_op(BlkOp::Kind kind) const;
+    Result<> prepare(Slot& slot);
+    Result<> prepare_pages(Slot& slot);
+    Result<> prepare_indirect(Slot& slot);
+    std::vector<blkif_request_segment> segments_of(const Slot& slot) const;
+    Request request_of(const Slot& slot) const;
+    void copy_back(const Slot& slot);
     void release(Slot& slot);
+    shared::Window window() const;
 
     Platform& platform_;
     const DomId backend_;
     const std::uint16_t handle_;
-    FramePtr page_;
-    Grant grant_;
+    Features features_;
+    std::vector<GrantedPage> pages_;
     ring::FrontRing<Request, Response> ring_;
     xenbus::Doorbell doorbell_;
+    GrantedPages pool_;
     std::vector<Slot> slots_;
     std::vector<std::uint16_t> free_;
     std::uint64_t made_ = 0;  ///< requests, ever
     std::size_t in_flight_ = 0;
     bool staged_ = false;
+    bool moved_ = false;
 };
 
 }  // namespace xenrig::blk

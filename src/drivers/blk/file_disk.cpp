@@ -52,7 +52,8 @@ Result<std::shared_ptr<FileDisk>> FileDisk::open(const std::string& path, bool r
     const off_t size = stat_error == 0 && S_ISBLK(st.st_mode) ? ::lseek(fd, 0, SEEK_END) : st.st_size;
     const bool is_disk = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
     if (stat_error == 0 && is_disk && size > 0 && size % 512 == 0) {
-        const StorageInfo info{.bytes = static_cast<std::uint64_t>(size), .read_only = read_only};
+        const StorageInfo info{
+            .bytes = static_cast<std::uint64_t>(size), .read_only = read_only, .discard_granularity = kPageSize};
         return std::shared_ptr<FileDisk>(new FileDisk(path, fd, info));
     }
     ::close(fd);
@@ -75,6 +76,9 @@ void FileDisk::submit(StorageOpPtr op) {
             break;
         case StorageOp::Kind::flush:
             result = flush();
+            break;
+        case StorageOp::Kind::discard:
+            result = discard(op->offset, op->length);
             break;
     }
     complete(std::move(op), std::move(result));
@@ -109,6 +113,18 @@ Result<> FileDisk::write(std::uint64_t offset, std::span<const std::byte> in) co
 Result<> FileDisk::flush() const {
     if (info_.read_only || ::fdatasync(fd_) == 0) return {};
     return host_error(path_, "can't flush", errno);
+}
+
+Result<> FileDisk::discard(std::uint64_t offset, std::uint64_t length) const {
+    if (info_.read_only) return fail(Errno::rofs, path_ + ": opened read-only");
+    if (length == 0) return {};
+    while (::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                       static_cast<off_t>(length)) != 0) {
+        // A file system without holes keeps the bytes, which a discard allows.
+        if (errno == EOPNOTSUPP) return {};
+        if (errno != EINTR) return host_error(path_, "can't discard", errno);
+    }
+    return {};
 }
 
 }  // namespace xenrig::blk

@@ -18,6 +18,11 @@ void RamDisk::submit(StorageOpPtr op) {
             break;
         case StorageOp::Kind::flush:
             break;
+        case StorageOp::Kind::discard: {
+            const std::lock_guard held(lock_);
+            bytes_.discard(op->offset, op->length);
+            break;
+        }
     }
     complete(std::move(op), std::move(result));
 }

@@ -53,6 +53,7 @@ struct SimDisk::Disk {
 
     void read(std::uint64_t offset, std::span<std::byte> out) const;
     void write(std::uint64_t offset, std::span<const std::byte> in);
+    void discard(std::uint64_t offset, std::uint64_t length);
     void make_durable(std::uint64_t sector, const Dirty& dirty);
     Result<> perform(Pending& done);
     void expire(std::uint64_t id);
@@ -78,6 +79,12 @@ void SimDisk::Disk::write(std::uint64_t offset, std::span<const std::byte> in) {
     }
 }
 
+/// As a write of zeros: until a flush a power cut may bring the old bytes back.
+void SimDisk::Disk::discard(std::uint64_t offset, std::uint64_t length) {
+    const std::array<std::byte, kSector> zeros{};
+    for (std::uint64_t at = 0; at < length; at += kSector) write(offset + at, zeros);
+}
+
 /// Of two write-backs of one sector the later write wins, whichever comes first.
 void SimDisk::Disk::make_durable(std::uint64_t sector, const Dirty& dirty) {
     std::uint64_t& stamp = durable_stamps[sector];
@@ -100,6 +107,10 @@ Result<> SimDisk::Disk::perform(Pending& done) {
             break;
         case StorageOp::Kind::flush:
             for (const auto& [sector, dirty] : done.covered) make_durable(sector, dirty);
+            break;
+        case StorageOp::Kind::discard:
+            if (options.info.read_only) return fail(Errno::rofs, "the simulated disk is read-only");
+            discard(done.op->offset, done.op->length);
             break;
     }
     return {};
@@ -137,8 +148,8 @@ SimDisk::~SimDisk() {
 StorageInfo SimDisk::info() const { return disk_->options.info; }
 
 void SimDisk::submit(StorageOpPtr op) {
-    check(op->offset % kSector == 0 && op->data.size() % kSector == 0 &&
-              op->offset + op->data.size() <= disk_->options.info.bytes,
+    check(op->offset % kSector == 0 && op->data.size() % kSector == 0 && op->length % kSector == 0 &&
+              op->offset + op->data.size() + op->length <= disk_->options.info.bytes,
           "a storage operation is whole sectors inside the storage");
     const auto& options = disk_->options;
     const std::uint64_t steps = options.latency_choices > 1 ? disk_->pick(options.latency_choices) : 0;

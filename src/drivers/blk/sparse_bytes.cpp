@@ -31,4 +31,20 @@ void SparseBytes::write(std::uint64_t offset, std::span<const std::byte> in) {
     }
 }
 
+void SparseBytes::discard(std::uint64_t offset, std::uint64_t length) {
+    const std::uint64_t end = offset + length;
+    // Of a page that is touched in part, that part; whole pages go.
+    for (auto page = pages_.lower_bound(offset / kPageSize); page != pages_.end() && page->first * kPageSize < end;) {
+        const std::uint64_t begins = page->first * kPageSize;
+        const std::uint64_t from = std::max(offset, begins) - begins,
+                            to = std::min(end - begins, std::uint64_t{kPageSize});
+        if (from == 0 && to == kPageSize) {
+            page = pages_.erase(page);
+        } else {
+            std::memset(page->second->data() + from, 0, to - from);
+            ++page;
+        }
+    }
+}
+
 }  // namespace xenrig::blk

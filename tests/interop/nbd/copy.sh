@@ -13,7 +13,8 @@ stop
 
 # Requests larger than one of the ring's, and with 1,280 pages of which a request holds eleven.
 well "it went over the ring" awk '/ring requests/ { exit !($2 > 700) }' log
-well "and through grants" awk '/ring requests/ { for (i = 1; i < NF; i++) if ($(i + 1) == "grant" && $i >= 16384) exit 0; exit 1 }' log
+# 32 requests of eleven pages may be under way; their grants are used again and again.
+well "and through grants" awk '/ring requests/ { for (i = 1; i < NF; i++) if ($(i + 1) == "grant" && $i >= 300) exit 0; exit 1 }' log
 
 truncate -s 32M written.img
 serve written.img

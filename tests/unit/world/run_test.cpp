@@ -98,6 +98,18 @@ TEST(Scenario, AGuestMayMoveThereAndBackAgain) {
     }
 }
 
+TEST(Scenario, LargeOperationsMoveAmongBackendsOfDifferentLimits) {
+    const Scenario scenario = named("blk-large");
+    unsigned in_flight = 0;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        const RunReport r = run(scenario, {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << "\n" << told(r);
+        EXPECT_EQ(r.migrations, 2u);
+        in_flight += r.in_flight_at_suspend;
+    }
+    EXPECT_GT(in_flight, 0u);
+}
+
 TEST(Scenario, GuestsOfSeveralVcpusMoveAmongThreeHostsAndASuspendThatIsCalledOffIsFollowedByAMove) {
     const Scenario scenario = named("blk-many");
     for (std::uint64_t seed = 0; seed < 15; ++seed) {

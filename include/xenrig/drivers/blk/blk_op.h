@@ -1,9 +1,9 @@
 // A request to a block device as its user sees it: what to do with which pages, and what is called when it is done.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "xenrig/abi/error.h"
 #include "xenrig/abi/types.h"
@@ -22,14 +22,16 @@ struct BlkSegment {
 
 /// Belongs to the user, and must stay where it is from submit() until `done` is called.
 struct BlkOp {
-    enum class Kind : std::uint8_t { read, write, flush };
-    /// blkif.h: BLKIF_MAX_SEGMENTS_PER_REQUEST.
-    static constexpr std::size_t kSegmentsMax = 11;
+    /// A barrier is a write that is done after all that was submitted before it, and durable when it is answered.
+    enum class Kind : std::uint8_t { read, write, flush, discard, barrier };
 
     Kind kind = Kind::read;
     std::uint64_t sector = 0;  ///< units of 512 bytes, whatever the disk's sector size
-    std::array<BlkSegment, kSegmentsMax> segments{};
-    std::uint8_t segment_count = 0;  ///< 1 to 11; 0 for a flush
+    /// Of a read, a write or a barrier. Any number up to DiskInfo::segments_max: what is too much for one request goes
+    /// as several.
+    std::vector<BlkSegment> segments;
+    std::uint64_t units = 0;  ///< a discard's length, 512 bytes each
+    bool secure = false;      ///< a discard's: nobody can bring the data back
 
     /// Runs once, in a task of the driver's, which holds no lock meanwhile: may submit, must not wait for this device.
     /// It is moved out before it runs, so the operation may be destroyed in it.
@@ -38,6 +40,12 @@ struct BlkOp {
     /// The answer. EIO: the backend could not. EOPNOTSUPP: it does not do that. EROFS, EINVAL: it was not asked. The
     /// device's own error (ENODEV, EINVAL) when it closed with this unanswered.
     Result<> result;
+
+    /// The driver's own from submit() until `done` is called.
+    struct {
+        std::uint64_t turn = 0;           ///< rises in the order in which operations go onto rings
+        std::uint32_t requests_left = 0;  ///< unanswered
+    } progress;
 };
 
 }  // namespace xenrig::blk

@@ -1,11 +1,12 @@
 // The backend of a block device (io/blkif.h): serves a frontend's requests from storage.
 //
-// One ring of one page; read, write and flush. Each request is copied out of the ring once, validated on the copy,
+// One to several rings of one or more pages each. Each request is copied out of its ring once, validated on the copy,
 // done on private memory, and answered once: whatever the frontend writes meanwhile changes nothing. A ring that claims
 // the impossible stops, and the device closes with a message in its error node.
 //
-// Nodes, in the backend's directory: reads `params`, `type`, `mode`; writes `feature-flush-cache` before InitWait,
-// `sectors`, `sector-size`, `physical-sector-size` and `info` before Connected. `sectors` counts 512 bytes each.
+// Nodes, in the backend's directory: reads `params`, `type`, `mode`, `removable`, `discard-enable`; writes features and
+// limits before InitWait, `sectors`, `sector-size`, `physical-sector-size` and `info` before Connected. `sectors`
+// counts 512 bytes each.
 //
 // Threads: the steps run in the device's service task. The ring is touched by one service task of its own; storage may
 // complete in any context, which only notes and pokes.
@@ -13,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/drivers/blk/validate.h"
@@ -24,9 +26,24 @@ namespace xenrig::blk {
 
 class BlkbackRing;
 
+/// What a backend offers to its frontends. The numbers are Linux's.
+struct BlkbackOptions {
+    bool flush = true;
+    bool barrier = true;
+    /// Where storage can.
+    bool discard = true;
+    std::uint32_t indirect_segments = 256;
+    /// Rings of up to 2^4 pages.
+    std::uint32_t ring_page_order = 4;
+    std::uint32_t queues = 4;
+    /// Grants of the frontend's that stay mapped, of a ring; 0 offers no persistent grants.
+    std::uint32_t persistent_grants = 1056;
+};
+
 class Blkback final : public xenbus::BackendDriver {
 public:
-    Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage);
+    Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage,
+            BlkbackOptions options = {});
     ~Blkback() override;
 
     Result<> open(const xenbus::Endpoint& device) override;
@@ -42,16 +59,22 @@ public:
 
 private:
     Extent extent() const;
+    Offer offer() const;
 
     Platform& platform_;
     const std::string path_;
     const xenbus::DeviceLink link_;
     const StorageFactory open_storage_;
     std::shared_ptr<Storage> storage_;
-    std::unique_ptr<BlkbackRing> ring_;
+    const BlkbackOptions options_;
+    /// discard-enable, of the toolstack's.
+    bool may_discard_ = true;
+    bool removable_ = false;
+    bool cdrom_ = false;
+    std::vector<std::unique_ptr<BlkbackRing>> rings_;
 };
 
 /// For a bus: {"vbd", blkback_factory(platform, storage)}.
-xenbus::BackendFactory blkback_factory(Platform& platform, StorageFactory storage);
+xenbus::BackendFactory blkback_factory(Platform& platform, StorageFactory storage, BlkbackOptions options = {});
 
 }  // namespace xenrig::blk

@@ -1,17 +1,20 @@
-// The frontend of a block device (io/blkif.h): reads, writes and flushes a disk that another domain serves.
+// The frontend of a block device (io/blkif.h): reads, writes, flushes and discards on a disk that another domain
+// serves.
 //
-// One ring of one page. An operation waits in a queue until the ring has room, in order; on the ring it has a record
-// of its own in private memory, the shadow, against which each response is checked: a response that answers nothing in
-// flight closes the device, with a message in its error node.
+// One to several rings, which take from one queue, in order. An operation waits there until a ring has room; on the
+// ring each of its requests has a record in private memory, the shadow, against which each response is checked: a
+// response that answers nothing in flight closes the device, with a message in its error node.
 //
-// A suspend loses nothing and completes nothing twice: responses that came before it count; what then still has no
-// response goes back to the head of the queue in the order in which it was submitted, and onto the new ring, before
-// anything newer. A flush keeps its place, so it covers every write that was completed when it was submitted.
+// A suspend loses nothing and completes nothing twice: what was answered counts, save reads, whose data may not have
+// come along with the answer. What has no answer goes back to the head of the queue in the order in which it was
+// submitted, and onto the new rings before anything newer, in requests that suit the new backend. A flush keeps its
+// place, so it covers every write that was completed when it was submitted.
 //
-// Threads: submit() and the rest from any task; submit() from upcalls too. The ring and the shadow are touched by one
+// Threads: submit() and the rest from any task; submit() from upcalls too. Each ring and its shadow are touched by one
 // service task, or while that is paused; the queue, the properties and the phase are under `lock_`.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -35,15 +38,30 @@ struct DiskInfo {
     bool read_only = false;
     bool removable = false;
     bool cdrom = false;
-    /// The backend can flush; a flush is answered EOPNOTSUPP where it can't.
+    /// The backend can flush, by itself or by a barrier; a flush is answered EOPNOTSUPP where it can't.
     bool can_flush = false;
+    bool can_barrier = false;
+    /// Bytes that a discard should cover, and where the first of them begin; 0 where the backend can't discard.
+    std::uint32_t discard_granularity = 0;
+    std::uint32_t discard_alignment = 0;
+    bool can_discard_securely = false;
+    /// Segments of one operation.
+    std::uint32_t segments_max = 0;
 };
 
-class BlkfrontRing;
+/// How much of what a backend offers is used. The first two are Linux's numbers.
+struct BlkfrontOptions {
+    bool persistent_grants = true;
+    /// Segments of one request; up to eleven need no indirect page.
+    std::uint32_t indirect_segments = 32;
+    /// Rings of 2^order pages.
+    std::uint32_t ring_page_order = 0;
+    std::uint32_t queues = 1;
+};
 
 class Blkfront final : public xenbus::FrontendDriver {
 public:
-    Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link);
+    Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link, BlkfrontOptions options = {});
     /// What has no answer is answered ENODEV.
     ~Blkfront() override;
 
@@ -60,6 +78,8 @@ public:
     Result<> read(std::uint64_t sector, std::span<std::byte> data);
     Result<> write(std::uint64_t sector, std::span<const std::byte> data);
     Result<> flush();
+    /// From `sector` on, `units` of 512 bytes: nobody needs what is there.
+    Result<> discard(std::uint64_t sector, std::uint64_t units, bool secure = false);
 
     Result<> allocate(const xenbus::Endpoint& device) override;
     Result<> publish(const xenbus::Endpoint& device, StoreTx tx) override;
@@ -73,16 +93,22 @@ public:
 
 private:
     enum class Phase : std::uint8_t { connecting, connected, closed };
+    struct Lane;
+    class AllPaused;
 
-    void work();
+    void work(Lane& lane);
     std::optional<Error> refusal(const BlkOp& op) const;
-    void issue();
+    void issue(Lane& lane);
     void fail_queue();
+    void poke_all();
+    void requeue(std::vector<BlkOp*> unanswered);
     void set_phase(Phase phase, const Error& why = {});
+    Result<DiskInfo> read_disk(const xenbus::Endpoint& device) const;
 
     Platform& platform_;
     const std::string path_;
     const xenbus::DeviceLink link_;
+    const BlkfrontOptions options_;
 
     IrqLock lock_{"blkfront"};
     WaitQueue phase_changed_;
@@ -91,17 +117,21 @@ private:
     Phase phase_ = Phase::connecting;
     DiskInfo info_;
     Error why_closed_;
+    std::uint64_t turns_ = 0;
+    std::size_t pokes_ = 0;
+    /// Lanes that have a ring.
+    std::size_t lanes_in_use_ = 1;
 
-    // The service's, or under its pause.
-    std::unique_ptr<BlkfrontRing> ring_;
-    /// Connected and not closing: new requests may go onto the ring.
-    bool issuing_ = false;
+    /// Connected and not closing: new requests may go onto the rings. Set while all services rest; any of them ends it.
+    std::atomic<bool> issuing_ = false;
 
-    xenbus::Service service_;
+    /// As many as options_.queues, each with a service and, when it is in use, a ring.
+    std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
 /// For a bus: {"vbd", blkfront_factory(platform, on_disk)}. `on_disk` learns of each disk when its device appears, in
 /// the bus's task; who keeps the pointer may use it even when the device is gone.
-xenbus::FrontendFactory blkfront_factory(Platform& platform, std::function<void(std::shared_ptr<Blkfront>)> on_disk);
+xenbus::FrontendFactory blkfront_factory(Platform& platform, std::function<void(std::shared_ptr<Blkfront>)> on_disk,
+                                         BlkfrontOptions options = {});
 
 }  // namespace xenrig::blk

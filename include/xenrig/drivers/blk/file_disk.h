@@ -1,8 +1,9 @@
-// Storage in a file or a block device: pread, pwrite and fdatasync, each completing inside submit().
+// Storage in a file or a block device: pread, pwrite, fdatasync and holes, each completing inside submit().
 #pragma once
 
 #include <memory>
 
+#include "xenrig/abi/types.h"
 #include "xenrig/drivers/blk/storage.h"
 
 namespace xenrig::blk {
@@ -23,6 +24,7 @@ private:
     Result<> read(std::uint64_t offset, std::span<std::byte> out) const;
     Result<> write(std::uint64_t offset, std::span<const std::byte> in) const;
     Result<> flush() const;
+    Result<> discard(std::uint64_t offset, std::uint64_t length) const;
 
     const std::string path_;
     const int fd_;

@@ -15,6 +15,8 @@ class SparseBytes {
 public:
     void read(std::uint64_t offset, std::span<std::byte> out) const;
     void write(std::uint64_t offset, std::span<const std::byte> in);
+    /// From now on zeros.
+    void discard(std::uint64_t offset, std::uint64_t length);
     /// Bytes of memory that stand behind it.
     std::size_t footprint() const { return pages_.size() * kPageSize; }
 

@@ -19,14 +19,19 @@ using StorageOpPtr = std::shared_ptr<StorageOp>;
 
 /// One operation. The submitter fills it in and may let go of it; the storage keeps it until it is done.
 struct StorageOp {
-    enum class Kind : std::uint8_t { read, write, flush };
+    /// A discard's bytes are of no use any more and read as zeros, or, where storage can't, as what they were.
+    enum class Kind : std::uint8_t { read, write, flush, discard };
 
     virtual ~StorageOp() = default;
 
     Kind kind = Kind::read;
     std::uint64_t offset = 0;  ///< bytes, whole sectors; inside the storage
-    /// Private memory, alive as long as the operation. Empty for a flush.
+    /// Private memory, alive as long as the operation. Empty for a flush and a discard.
     std::span<std::byte> data;
+    /// A discard's, in bytes.
+    std::uint64_t length = 0;
+    /// A discard's: nobody can bring the bytes back.
+    bool secure = false;
 
     Result<> result;
     /// Called once, when the result stands: perhaps before submit() returns, perhaps as a timer's or an upcall's
@@ -39,6 +44,9 @@ struct StorageInfo {
     std::uint32_t sector_bytes = 512;
     std::uint32_t physical_sector_bytes = 512;
     bool read_only = false;
+    /// Bytes that a discard gives back at once; 0 where there is none.
+    std::uint32_t discard_granularity = 0;
+    bool can_discard_securely = false;
 };
 
 class Storage {

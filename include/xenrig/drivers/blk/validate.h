@@ -1,7 +1,7 @@
 // May this request be done? Decided on a private copy, so that no check can be undone by the frontend.
 #pragma once
 
-#include "xenrig/drivers/blk/wire.h"
+#include "xenrig/drivers/blk/command.h"
 
 namespace xenrig::blk {
 
@@ -12,12 +12,25 @@ struct Extent {
     bool read_only = false;
 };
 
+/// The operations that the backend does besides read and write.
+struct Offer {
+    bool flush = true;
+    bool barrier = false;
+    bool discard = false;
+    /// Segments of an indirect request; 0 where there are none of these.
+    std::uint32_t indirect_segments = 0;
+};
+
 /// In the order in which it is decided.
 enum class Verdict : std::uint8_t {
     okay,
     unknown_operation,
-    /// None or more than eleven for a read or write; any for a flush, which has no data.
+    /// An indirect request that says neither read nor write inside.
+    bad_indirect_operation,
+    /// None or more than eleven for a read or write, or than was offered for an indirect one; any for a flush.
     bad_segment_count,
+    /// The pages with the segments can't be mapped.
+    bad_indirect_page,
     /// A write to a read-only disk.
     read_only,
     /// last_sect before first_sect, or behind the page's end.
@@ -27,7 +40,11 @@ enum class Verdict : std::uint8_t {
     beyond_end,
 };
 
-Verdict validate(const Request& request, const Extent& disk);
+/// The part that needs no segments: what is left is decided when those of an indirect request were read.
+Verdict validate_head(const Command& command, const Extent& disk, const Offer& offer);
+Verdict validate_extent(const Command& command, const Extent& disk);
+/// Both.
+Verdict validate(const Command& command, const Extent& disk, const Offer& offer);
 
 /// BLKIF_RSP_EOPNOTSUPP for an operation that we don't know, BLKIF_RSP_ERROR for what is wrong with one that we do.
 Status status_of(Verdict verdict);
@@ -35,6 +52,6 @@ Status status_of(Verdict verdict);
 const char* describe(Verdict verdict);
 
 /// Units that the segments of a valid request cover.
-std::uint64_t units_of(const Request& request);
+std::uint64_t units_of(const Command& command);
 
 }  // namespace xenrig::blk

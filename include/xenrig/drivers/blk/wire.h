@@ -22,11 +22,13 @@ inline constexpr std::size_t kUnit = 512;
 inline constexpr unsigned kUnitsPerPage = kPageSize / kUnit;
 inline constexpr unsigned kSegmentsMax = BLKIF_MAX_SEGMENTS_PER_REQUEST;
 
-/// Operations that both of our ends know.
+/// Operations that both of our ends know; indirect is a form of read and write.
 enum class Op : std::uint8_t {
     read = BLKIF_OP_READ,
     write = BLKIF_OP_WRITE,
+    barrier = BLKIF_OP_WRITE_BARRIER,
     flush = BLKIF_OP_FLUSH_DISKCACHE,
+    discard = BLKIF_OP_DISCARD,
 };
 
 enum class Status : std::int16_t {

@@ -1,0 +1,55 @@
+#include "sim/world/block_features.h"
+
+namespace xenrig::world {
+
+namespace {
+
+constexpr blk::BlkfrontOptions kPlainFrontend{
+    .persistent_grants = false, .indirect_segments = 0, .ring_page_order = 0, .queues = 1};
+constexpr blk::BlkbackOptions kPlainBackend{.barrier = false,
+                                            .discard = false,
+                                            .indirect_segments = 0,
+                                            .ring_page_order = 0,
+                                            .queues = 1,
+                                            .persistent_grants = 0};
+
+}  // namespace
+
+blk::BlkfrontOptions BlockFeatures::frontend() const {
+    if (choice_ == FeatureChoice::all)
+        return {.persistent_grants = true, .indirect_segments = 32, .ring_page_order = 1, .queues = 2};
+    blk::BlkfrontOptions o = kPlainFrontend;
+    if (choice_ == FeatureChoice::plain) return o;
+    o.persistent_grants = pick_(2) == 1;
+    o.indirect_segments = pick_(2) * 32;
+    o.ring_page_order = pick_(3);
+    o.queues = 1 + pick_(3);
+    return o;
+}
+
+blk::BlkbackOptions BlockFeatures::backend() const {
+    if (choice_ == FeatureChoice::all) return {};
+    blk::BlkbackOptions o = kPlainBackend;
+    if (choice_ == FeatureChoice::plain) return o;
+    o.barrier = pick_(2) == 1;
+    // A backend with neither would fail every flush.
+    o.flush = pick_(4) != 3 || !o.barrier;
+    o.discard = pick_(2) == 1;
+    o.indirect_segments = pick_(2) * 64;
+    o.ring_page_order = pick_(3);
+    o.queues = 1 + pick_(3);
+    // Few, so that a backend that can keep no more is met, too.
+    constexpr std::uint32_t kKept[] = {0, 1056, 4};
+    const std::uint32_t kept = pick_(3);
+    o.persistent_grants = kKept[kept];
+    return o;
+}
+
+xenbus::BackendFactory BlockFeatures::backends(Platform& platform, blk::StorageFactory storage) const {
+    return
+        [&platform, storage = std::move(storage), features = *this](const std::string& path, xenbus::DeviceLink link) {
+            return std::make_shared<blk::Blkback>(platform, path, std::move(link), storage, features.backend());
+        };
+}
+
+}  // namespace xenrig::world
