@@ -67,12 +67,14 @@ BlkfrontRing::~BlkfrontRing() {
 
 std::vector<GrantRef> BlkfrontRing::refs() const {
     std::vector<GrantRef> refs;
+    refs.reserve(pages_.size());
     for (const GrantedPage& page : pages_) refs.push_back(page.grant.ref());
     return refs;
 }
 
 shared::Window BlkfrontRing::window() const {
     std::vector<Gfn> frames;
+    frames.reserve(pages_.size());
     for (const GrantedPage& page : pages_) frames.push_back(page.frame->gfn());
     return platform_.memory().window(frames);
 }
