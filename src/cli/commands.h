@@ -22,5 +22,6 @@ void add_serve(CLI::App& app, Action& chosen);
 void add_conformance(CLI::App& app, Action& chosen);
 void add_xenstored(CLI::App& app, Action& chosen);
 void add_hypercalls(CLI::App& app, Action& chosen);
+void add_fuzz(CLI::App& app, Action& chosen);
 
 }  // namespace xenrig::cli
