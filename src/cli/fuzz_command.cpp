@@ -73,6 +73,7 @@ int fuzz_command(const FuzzArguments& a) {
                                        corpus,
                                        seeds};
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     ::execv(program.c_str(), argv.data());
