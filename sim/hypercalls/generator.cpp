@@ -117,7 +117,9 @@ std::string Generator::channels() {
 }
 
 std::string Generator::new_entry() {
-    const Entry entry{kFirstRef + pick(kRefs), one_in(4), pick(4)};
+    const unsigned ref = kFirstRef + pick(kRefs);
+    const bool read_only = one_in(4);
+    const Entry entry{ref, read_only, pick(4)};
     const std::int64_t flags = GTF_permit_access | (entry.read_only ? GTF_readonly : 0);
     std::erase_if(entries_, [&](const Entry& e) { return e.ref == entry.ref; });
     entries_.push_back(entry);
