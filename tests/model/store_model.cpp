@@ -53,8 +53,8 @@ int main(int argc, char** argv) {
         std::fputs(found->text.c_str(), stdout);
         if (!arguments.hunt) return 1;
         const std::size_t steps = found->smallest.size();
-        std::printf("found after %llu conversations, in %zu steps\n",
-                    static_cast<unsigned long long>(seed - arguments.first + 1), steps);
+        const std::uint64_t played = seed - arguments.first + 1;
+        std::printf("found after %s conversations, in %zu steps\n", std::to_string(played).c_str(), steps);
         return steps <= arguments.steps_max ? 0 : 1;
     }
     std::printf("%llu conversations, no difference\n", static_cast<unsigned long long>(arguments.seeds));
