@@ -20,11 +20,10 @@ void Store::restore_nodes(const std::vector<NodeImage>& nodes) {
         const std::uint32_t owner = perms->owner();
         const bool made = image.path != "/" && image.path.front() != '@';
         if (!made && tree_.find(image.path) == nullptr) continue;
-        Ref<Node>& node =
-            made ? tree_.create(parent_of(image.path), base_name(image.path), image.value, std::move(perms))
-                 : tree_.edit(image.path);
+        Ref<Node>& node = made ? tree_.create(parent_of(image.path), base_name(image.path), image.value, perms)
+                               : tree_.edit(image.path);
         if (!made) {
-            node->perms = std::move(perms);
+            node->perms = perms;
             Node::set_value(node, image.value);
         }
         node->generation = ++generation_;

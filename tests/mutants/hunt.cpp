@@ -35,7 +35,8 @@ int hunt(const Scenario& scenario, const std::string& model, const std::string& 
             std::printf("the token does not replay the run\n");
             return 1;
         }
-        std::printf("caught after %llu runs, and replayed\n", static_cast<unsigned long long>(seed + 1));
+        const std::uint64_t runs = seed + 1;
+        std::printf("caught after %s runs, and replayed\n", std::to_string(runs).c_str());
         return 0;
     }
     std::printf("not caught by %llu seeds\n", static_cast<unsigned long long>(kSeedsMax));

@@ -18,6 +18,7 @@ TEST(GuestMemory, AFreedFrameIsTheLastToBeUsedAgainAndComesBackZeroed) {
         memory.write(gfn, 100, bytes(8, 0xaa));
         first->reset();
         std::vector<FramePtr> all;
+        all.reserve(kLayout.ram.count);
         for (std::uint64_t i = 0; i < kLayout.ram.count; ++i) all.push_back(*memory.allocate());
         EXPECT_EQ(all.back()->gfn(), gfn);
         auto read = bytes(8, 0xff);
