@@ -276,7 +276,8 @@ std::string Generator::wild() {
     } else if (one_in(16)) {
         line = line_of("rs", {one_in(2) ? "0x7ff0" : wild_word('d')});
     } else {
-        line = line_of("hc", {text(one_in(2) ? 63 : 32), text(14 + pick(40)), "0"});
+        const std::int64_t number = one_in(2) ? 63 : 32;
+        line = line_of("hc", {text(number), text(14 + pick(40)), "0"});
     }
     perform(line);
     return line;

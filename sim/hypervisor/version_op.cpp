@@ -60,9 +60,8 @@ std::int64_t build_id(Call& call) {
     if (room == 0) return -error(Errno::inval);
     if (room < kBuildIdBytes) return -error(Errno::nobufs);
     const std::array<std::byte, kBuildIdBytes> id{};
-    if (!call.put(static_cast<std::uint32_t>(kBuildIdBytes)) || !call.guest.put(call.arg(1) + sizeof room, id))
-        return -error(Errno::fault);
-    return kBuildIdBytes;
+    if (!call.put(static_cast<std::uint32_t>(kBuildIdBytes))) return -error(Errno::fault);
+    return call.guest.put(call.arg(1) + sizeof room, id) ? kBuildIdBytes : -error(Errno::fault);
 }
 
 }  // namespace
