@@ -243,7 +243,8 @@ std::string Generator::wild_word(char kind) {
         }
         case 'v':
             // Not VIRQ_TIMER, which comes by the clock.
-            return text(pick(30) == 0 ? 31 : 1 + pick(29));
+            if (one_in(30)) return text(31);
+            return text(1 + pick(29));
         case 'e':
             return text(kFirstRef + pick(kRefs));
         case 'g':
