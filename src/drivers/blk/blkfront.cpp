@@ -102,9 +102,8 @@ Result<DiskInfo> Blkfront::wait_connected() {
 
 Result<DiskInfo> Blkfront::wait_resized(std::uint64_t sectors) {
     const std::lock_guard held(lock_);
-    phase_changed_.wait(lock_, [&] {
-        return phase_ == Phase::closed || (phase_ == Phase::connected && info_.sectors != sectors);
-    });
+    phase_changed_.wait(
+        lock_, [&] { return phase_ == Phase::closed || (phase_ == Phase::connected && info_.sectors != sectors); });
     if (phase_ == Phase::closed) return std::unexpected(why_closed_);
     return info_;
 }
