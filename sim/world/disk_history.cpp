@@ -23,6 +23,18 @@ void DiskHistory::write_begun(unsigned block, std::uint64_t number) {
     check(b.under_way == 0, "one write to a block at a time");
     b.under_way = number;
     b.cuts_when_begun = cuts_;
+    b.discarded = false;
+}
+
+void DiskHistory::discard_begun(unsigned block) {
+    Block& b = blocks_[block];
+    check(b.under_way == 0, "nothing is written to a block that is discarded");
+    for (Sector& s : b.sectors) {
+        add(s.now, 0);
+        add(s.durable, 0);
+    }
+    b.discarded = true;
+    b.last_change = ++changes_;
 }
 
 void DiskHistory::write_acknowledged(unsigned block) {
@@ -55,6 +67,11 @@ void DiskHistory::flush_acknowledged(FlushMark mark) {
             if (b.under_way != 0) add(s.durable, b.under_way);
         }
     }
+}
+
+void DiskHistory::barrier_acknowledged(unsigned block, FlushMark begun) {
+    write_acknowledged(block);
+    flush_acknowledged({changes_, begun.cuts});
 }
 
 void DiskHistory::power_goes() {

@@ -17,6 +17,9 @@ public:
     DiskHistory(unsigned blocks, unsigned sectors);
 
     void write_begun(unsigned block, std::uint64_t number);
+    /// From now until it is written again the block may hold what it held, or nothing (0).
+    void discard_begun(unsigned block);
+    bool discarded(unsigned block) const { return blocks_[block].discarded; }
     /// If the power went meanwhile, it may have gone after the write: that counts as a failed one.
     void write_acknowledged(unsigned block);
     /// With an error, or by a disk that went away.
@@ -28,6 +31,8 @@ public:
     };
     FlushMark flush_begun() const { return {changes_, cuts_}; }
     void flush_acknowledged(FlushMark mark);
+    /// What was acknowledged before it is durable, its own block, too.
+    void barrier_acknowledged(unsigned block, FlushMark begun);
 
     /// The power goes between the two calls; what is done meanwhile may be done before or after.
     void power_goes();
@@ -52,6 +57,7 @@ private:
         std::uint64_t under_way = 0;
         unsigned cuts_when_begun = 0;
         std::uint64_t last_change = 0;
+        bool discarded = false;
     };
 
     void forget_what_is_volatile();

@@ -46,6 +46,13 @@ struct DiskWorkload::Slot {
     bool under_way = false;
     /// Done, and not yet looked at.
     bool answered = false;
+    /// Rise with each answer, and with each submission to a disk.
+    std::uint64_t answer = 0, turn = 0;
+    const blk::Blkfront* disk = nullptr;
+
+    /// Its block changes by it.
+    bool writes() const { return op.kind == blk::BlkOp::Kind::write || is_barrier(); }
+    bool is_barrier() const { return op.kind == blk::BlkOp::Kind::barrier; }
 };
 
 DiskWorkload::DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine, Broken broken)
@@ -112,7 +119,9 @@ void DiskWorkload::run(Platform& guest, const NextDisk& next_disk) {
                     const auto found = std::find_if(slots_.begin(), slots_.end(), wanted);
                     return found == slots_.end() ? nullptr : found->get();
                 };
-                answered = find([](const auto& s) { return s->answered; });
+                // In the order of the answers, which says what a barrier stands for.
+                for (const auto& s : slots_)
+                    if (s->answered && (!answered || s->answer < answered->answer)) answered = s.get();
                 if (!next) next = find([](const auto& s) { return s->drawn && !s->under_way; });
                 if (!next && begun_ < spec_.operations) next = find([](const auto& s) { return !s->under_way; });
                 const bool may_begin = next && !front_went_ && (!next->drawn || !busy_[next->block]);
@@ -164,55 +173,80 @@ void DiskWorkload::read_all_back(const NextDisk& next_disk) {
 void DiskWorkload::draw(Slot& slot) {
     // With the mildest choices too there are reads, writes and flushes on all blocks.
     constexpr std::uint32_t kStride = 7;
-    const std::uint32_t kinds = spec_.reads + spec_.writes + spec_.flushes;
-    const std::uint32_t kind = (machine_.pick(kinds_, kinds) + begun_ * kStride) % kinds;
+    std::uint32_t kind = (machine_.pick(kinds_, spec_.kinds()) + begun_ * kStride) % spec_.kinds();
     slot.block = (machine_.pick(places_, spec_.blocks) + begun_) % spec_.blocks;
     slot.number = ++begun_;
     slot.drawn = true;
     slot.op = {};
     using Kind = blk::BlkOp::Kind;
-    slot.op.kind = kind < spec_.writes ? Kind::write : kind < spec_.writes + spec_.reads ? Kind::read : Kind::flush;
+    const std::pair<unsigned, Kind> shares[] = {{spec_.writes, Kind::write},
+                                                {spec_.reads, Kind::read},
+                                                {spec_.flushes, Kind::flush},
+                                                {spec_.discards, Kind::discard},
+                                                {spec_.barriers, Kind::barrier}};
+    for (const auto& [share, of] : shares) {
+        slot.op.kind = of;
+        if (kind < share) break;
+        kind -= share;
+    }
 }
 
 bool DiskWorkload::begin(Platform& guest, Slot& slot) {
     if (!slot.drawn) draw(slot);
     if (busy_[slot.block]) return false;
     blk::BlkOp& op = slot.op;
-    if (op.kind != blk::BlkOp::Kind::flush) {
+    op.sector = sector_of(slot.block);
+    op.units = spec_.block_size / blk::kUnit;
+    if (slot.writes() || op.kind == blk::BlkOp::Kind::read) {
         std::vector<std::byte> block(spec_.block_size);
-        fill(block, op.kind == blk::BlkOp::Kind::write ? slot.number : kGarbage);
+        fill(block, slot.writes() ? slot.number : kGarbage);
         op.segments.clear();
         for (const FramePtr& page : slot.pages) {
             guest.memory().write(page->gfn(), 0, std::span(block).subspan(op.segments.size() * kPageSize, kPageSize));
             op.segments.push_back({page->gfn(), 0, 7, page});
         }
-        op.sector = sector_of(slot.block);
     }
-    op.result = {};
-    op.done = [this, &slot](blk::BlkOp& done) {
-        const std::lock_guard held(lock_);
-        if (!slot.under_way || slot.answered)
-            broken_("answered-twice", "operation " + std::to_string(slot.number) + " was answered a second time");
-        slot.answered = true;
-        if (done.result) acknowledged_[slot.number] = true;
-        progress_.wake_all();
-    };
+    op.done = [this, &slot](blk::BlkOp& done) { answered(slot, done.result); };
     {
         const std::lock_guard held(lock_);
         busy_[slot.block] = true;
         slot.under_way = true;
         ++in_flight_;
         slot.mark = history_.flush_begun();
-        if (op.kind == blk::BlkOp::Kind::write) history_.write_begun(slot.block, slot.number);
+        slot.turn = ++turns_;
+        slot.disk = front_.get();
+        if (slot.writes()) history_.write_begun(slot.block, slot.number);
+        if (op.kind == blk::BlkOp::Kind::discard) history_.discard_begun(slot.block);
     }
     front_->submit(op);
     return true;
 }
 
+void DiskWorkload::answered(Slot& slot, const Result<>& result) {
+    const std::lock_guard held(lock_);
+    if (!slot.under_way || slot.answered)
+        broken_("answered-twice", "operation " + std::to_string(slot.number) + " was answered a second time");
+    slot.answered = true;
+    slot.answer = ++answers_;
+    if (result) {
+        acknowledged_[slot.number] = true;
+        // What was submitted before a barrier is answered before it, what came behind it afterwards.
+        for (const auto& other : slots_) {
+            const bool earlier =
+                other->under_way && !other->answered && other->disk == slot.disk && other->turn < slot.turn;
+            if (earlier && (slot.is_barrier() || other->is_barrier()))
+                broken_("barrier", "operation " + std::to_string(slot.number) + " was done before " +
+                                       std::to_string(other->number) +
+                                       ", which was submitted earlier; one of them is a barrier");
+        }
+    }
+    progress_.wake_all();
+}
+
 void DiskWorkload::abandon(Slot& slot) {
     front_went_ = true;
     const std::lock_guard held(lock_);
-    if (slot.op.kind == blk::BlkOp::Kind::write) history_.write_failed(slot.block);
+    if (slot.writes()) history_.write_failed(slot.block);
     slot.answered = slot.under_way = false;
     busy_[slot.block] = false;
     --in_flight_;
@@ -222,8 +256,10 @@ void DiskWorkload::abandon(Slot& slot) {
 void DiskWorkload::finish(Platform& guest, Slot& slot) {
     using Kind = blk::BlkOp::Kind;
     const bool done = slot.op.result.has_value();
+    const bool optional = slot.op.kind == Kind::discard || slot.op.kind == Kind::barrier;
+    const bool unsupported = !done && optional && slot.op.result.error().code == Errno::opnotsupp;
     // What the power cut came between may fail.
-    if (!done && (slot.op.result.error().code != Errno::io || slot.mark.cuts == history_.cuts()))
+    if (!done && !unsupported && (slot.op.result.error().code != Errno::io || slot.mark.cuts == history_.cuts()))
         broken_("io-error",
                 "operation " + std::to_string(slot.number) + " failed: " + slot.op.result.error().to_string());
     if (slot.op.kind == Kind::read && done) {
@@ -233,13 +269,21 @@ void DiskWorkload::finish(Platform& guest, Slot& slot) {
         verify(slot.block, block, slot.mark.cuts, "by a read");
     }
     const std::lock_guard held(lock_);
-    if (slot.op.kind == Kind::write) done ? history_.write_acknowledged(slot.block) : history_.write_failed(slot.block);
+    if (slot.writes() && !done) history_.write_failed(slot.block);
+    if (slot.op.kind == Kind::write && done) history_.write_acknowledged(slot.block);
+    if (slot.op.kind == Kind::barrier && done) history_.barrier_acknowledged(slot.block, slot.mark);
     if (slot.op.kind == Kind::flush && done) history_.flush_acknowledged(slot.mark);
     slot.answered = slot.under_way = slot.drawn = false;
     busy_[slot.block] = false;
     --in_flight_;
+    if (unsupported && slot.op.kind == Kind::barrier) {
+        // As a file system does: a write without the promise.
+        slot.op.kind = Kind::write;
+        slot.drawn = true;
+        return;
+    }
     ++completed_;
-    if (!done) ++failed_;
+    if (!done && !unsupported) ++failed_;
     progress_.wake_all();
 }
 
@@ -269,7 +313,7 @@ std::uint64_t DiskWorkload::content_hash() const {
     std::uint64_t h = 0xcbf29ce484222325ull;
     for (unsigned b = 0; b < spec_.blocks; ++b) {
         const auto numbers = history_.possible(b, 0);
-        h = (h ^ (numbers.size() == 1 ? numbers.front() : 0)) * 0x100000001b3ull;
+        h = (h ^ (numbers.size() == 1 && !history_.discarded(b) ? numbers.front() : 0)) * 0x100000001b3ull;
     }
     return h;
 }

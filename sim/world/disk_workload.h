@@ -72,6 +72,7 @@ private:
     std::uint64_t sector_of(unsigned block) const;
     Result<> connect(const NextDisk& next_disk);
     bool begin(Platform& guest, Slot& slot);
+    void answered(Slot& slot, const Result<>& result);
     void finish(Platform& guest, Slot& slot);
     /// The disk went before it answered.
     void abandon(Slot& slot);
@@ -90,6 +91,7 @@ private:
     // Under lock_.
     std::vector<std::unique_ptr<Slot>> slots_;
     unsigned begun_ = 0, completed_ = 0, in_flight_ = 0, failed_ = 0, repeated_ = 0, lost_ = 0;
+    std::uint64_t answers_ = 0, turns_ = 0;
     bool finished_ = false;
     DiskHistory history_;
     std::vector<bool> busy_;

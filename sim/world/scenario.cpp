@@ -94,6 +94,8 @@ std::uint32_t Scenario::hash() const {
         h.add(w.device);
         for (const unsigned n : {w.operations, w.in_flight, w.blocks, w.reads, w.writes, w.flushes}) h.add(n);
         if (w.block_size != WorkloadSpec().block_size) h.add(w.block_size);
+        if (w.discards + w.barriers != 0)
+            for (const unsigned n : {w.discards, w.barriers}) h.add(n);
     }
     for (const MigrateSpec& m : migrations) {
         h.add(m.guest);

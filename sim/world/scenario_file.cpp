@@ -236,6 +236,8 @@ void read_workload(Table& t, WorkloadSpec& w) {
     w.reads = t.small("reads", w.reads);
     w.writes = t.small("writes", w.writes);
     w.flushes = t.small("flushes", w.flushes);
+    w.discards = t.small("discards", w.discards);
+    w.barriers = t.small("barriers", w.barriers);
 }
 
 void read_changes(Table& top, Scenario& s) {

@@ -8,6 +8,9 @@ namespace xenrig::world {
 
 namespace {
 
+/// One request (io/blkif.h: BLKIF_MAX_SEGMENTS_PER_REQUEST).
+constexpr std::uint64_t kBarrierBytesMax = 11 * kPageSize;
+
 template <class List>
 bool named(const List& list, std::string_view name) {
     return std::any_of(list.begin(), list.end(), [&](const auto& x) { return x.name == name; });
@@ -109,8 +112,9 @@ Result<> Scenario::validate() const {
         const auto has = [&](const GuestDisk& d) { return d.device == w.device; };
         if (std::none_of(g->disks.begin(), g->disks.end(), has))
             return fail(Errno::inval, where + ": guest '" + g->name + "' has no device '" + w.device + "'");
-        if (w.reads + w.writes + w.flushes == 0)
-            return fail(Errno::inval, where + ": one of reads, writes and flushes must be more than 0");
+        if (w.kinds() == 0)
+            return fail(Errno::inval,
+                        where + ": one of reads, writes, flushes, discards and barriers must be more than 0");
         if (w.in_flight == 0 || w.blocks == 0)
             return fail(Errno::inval, where + ": in-flight and blocks must be at least 1");
         if (w.block_size == 0 || w.block_size % kPageSize != 0 || w.block_size > 1_MiB)
@@ -122,8 +126,11 @@ Result<> Scenario::validate() const {
                                           "' of " + std::to_string(d.size) + " bytes; give blocks = " +
                                           std::to_string(std::max<std::uint64_t>(1, d.size / w.block_size)) +
                                           " or a larger size");
-        if (d.read_only && w.writes != 0)
-            return fail(Errno::inval, where + ": disk '" + d.name + "' is read-only; give writes = 0");
+        if (d.read_only && w.writes + w.discards + w.barriers != 0)
+            return fail(Errno::inval,
+                        where + ": disk '" + d.name + "' is read-only; give writes, discards and barriers = 0");
+        if (w.barriers != 0 && w.block_size > kBarrierBytesMax)
+            return fail(Errno::inval, where + ": a barrier is one request of up to 44KiB; give a smaller block-size");
     }
     for (const MigrateSpec& m : migrations) {
         if (!guest(m.guest)) return missing("[migrate]", "guest '" + m.guest + "'", names(guests));

@@ -61,8 +61,7 @@ struct GuestSpec {
     std::vector<GuestDisk> disks;
 };
 
-/// Reads, writes and flushes on one disk, never two at once to the same block, each read checked against what was
-/// written last.
+/// Operations on one disk, never two at once to the same block, each read checked against what was written last.
 struct WorkloadSpec {
     std::string guest;
     std::string device;
@@ -74,7 +73,9 @@ struct WorkloadSpec {
     /// Bytes of a block, whole pages: an operation reads or writes one block.
     unsigned block_size = 4096;
     /// How often each kind is drawn, relative to the others.
-    unsigned reads = 4, writes = 5, flushes = 1;
+    unsigned reads = 4, writes = 5, flushes = 1, discards = 0, barriers = 0;
+
+    unsigned kinds() const { return reads + writes + flushes + discards + barriers; }
 };
 
 struct MigrateSpec {

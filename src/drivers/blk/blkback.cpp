@@ -33,7 +33,10 @@ Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, 
       link_(std::move(link)),
       open_storage_(std::move(storage)),
       news_(std::make_shared<News>()),
-      options_(options) {}
+      options_(options) {
+    check(options_.indirect_segments <= kIndirectSegmentsMax && 1u << options_.ring_page_order <= kRingPagesMax,
+          "blkback's options are within the protocol's limits");
+}
 
 Blkback::~Blkback() = default;
 

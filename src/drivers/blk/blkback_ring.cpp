@@ -5,6 +5,14 @@
 
 namespace xenrig::blk {
 
+namespace {
+
+/// Enough for storage to be busy, and all that a frontend can make a ring spend: an indirect request of two pages may
+/// ask for a MiB.
+constexpr std::size_t kBytesInProgressMax = 4 << 20;
+
+}  // namespace
+
 /// A request that storage works on. Its data is private memory, so storage never touches a page of the frontend's.
 struct BlkbackRing::Job final : StorageOp {
     /// What a barrier does next, each when the one before is done.
@@ -111,16 +119,19 @@ void BlkbackRing::serve() {
 
     // What is left, or comes in while we look, is the next run's: between runs a pause or a stop gets its turn, however
     // fast the frontend is.
-    if (more) return service_.poke();
+    if (more && !has_enough()) return service_.poke();
     doorbell_.rearm();
-    // Behind a barrier nothing is taken: storage wakes us.
-    if (!stopped_ && !barrier_ && !ring_.sleep_unless_work()) service_.poke();
+    // Behind a barrier, or with enough to do, nothing is taken: storage wakes us.
+    if (!stopped_ && !barrier_ && !has_enough() && !ring_.sleep_unless_work()) service_.poke();
 }
+
+bool BlkbackRing::has_enough() const { return bytes_in_progress_ >= kBytesInProgressMax; }
 
 /// At most a ring's worth; true when there may be more.
 bool BlkbackRing::take() {
     for (ring::Index n = 0; n < ring_.size() && !stopped_; ++n) {
         if (barrier_) return false;
+        if (has_enough()) break;
         const auto job = std::make_shared<Job>();
         const auto taken = ring_.take(job->command);
         if (!taken) {
@@ -152,6 +163,7 @@ void BlkbackRing::begin(const JobPtr& job) {
         auto pages = map(command);
         if (!pages) return answer(command, Status::error);
         job->buffer.resize(units_of(command) * kUnit);
+        bytes_in_progress_ += job->buffer.size();
         job->data = job->buffer;
         job->pages = std::move(*pages);
     }
@@ -236,6 +248,7 @@ void BlkbackRing::finish(const JobPtr& job) {
     }
     // The frontend may use its pages again as soon as it sees the response.
     job->pages.reset();
+    bytes_in_progress_ -= job->buffer.size();
     answer(job->command, job->result ? Status::okay : Status::error);
 }
 
@@ -251,6 +264,7 @@ void BlkbackRing::continue_barrier() {
                     : static_cast<Step>(static_cast<std::uint8_t>(job->step) + 1);
     if (job->step == Step::over) {
         barrier_.reset();
+        bytes_in_progress_ -= job->buffer.size();
         answer(job->command, job->result ? Status::okay : Status::error);
         // There may be requests behind it.
         return service_.poke();

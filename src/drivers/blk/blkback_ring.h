@@ -74,6 +74,7 @@ private:
     void submit(const JobPtr& job);
     void finish(const JobPtr& job);
     void continue_barrier();
+    bool has_enough() const;
     void answer(const Command& command, Status status);
 
     Platform& platform_;
@@ -86,6 +87,8 @@ private:
     AbiRing ring_;
     PersistentGrants persistent_;
     std::vector<JobPtr> in_progress_;
+    /// Of private memory, for requests that were taken.
+    std::size_t bytes_in_progress_ = 0;
     JobPtr barrier_;
     bool answers_staged_ = false;
     bool stopped_ = false;

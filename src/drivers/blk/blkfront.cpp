@@ -4,8 +4,11 @@
 #include <bit>
 #include <charconv>
 #include <mutex>
+#include <utility>
 
 #include "blkfront_ring.h"
+#include "xenrig/abi/check.h"
+#include "xenrig/drivers/blk/command.h"
 #include "xenrig/drivers/blk/wire.h"
 #include "xenrig/xenbus/nodes.h"
 
@@ -42,6 +45,8 @@ struct Blkfront::Lane {
 
     // The service's, or under its pause.
     std::unique_ptr<BlkfrontRing> ring;
+    /// Taken from the queue, and not yet put whole.
+    BlkOp* unfinished = nullptr;
 
     xenbus::Service service;
 };
@@ -68,6 +73,8 @@ Blkfront::Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link
       link_(std::move(link)),
       options_(options),
       phase_changed_("a connection of " + path_) {
+    check(options_.indirect_segments <= kIndirectSegmentsMax && 1u << options_.ring_page_order <= kRingPagesMax,
+          "blkfront's options are within the protocol's limits");
     for (std::uint32_t i = 0; i < std::max(1u, options_.queues); ++i)
         lanes_.push_back(std::make_unique<Lane>(*this, "blkfront " + path_ + (i ? " queue " + std::to_string(i) : "")));
 }
@@ -81,6 +88,8 @@ Blkfront::~Blkfront() {
 
 void Blkfront::submit(BlkOp& op) {
     Lane* lane;
+    op.result = {};
+    op.progress = {};
     {
         const std::lock_guard held(lock_);
         queue_.push_back(&op);
@@ -220,7 +229,6 @@ Result<> Blkfront::connect(const xenbus::Endpoint& device) {
     features.flush = xenbus::read_feature(store, device.peer_node("feature-flush-cache"));
     auto info = read_disk(device);
     if (!info) return std::unexpected(info.error());
-    info->segments_max = static_cast<std::uint32_t>(lanes_.front()->ring->size()) * kSegmentsMax;
     {
         const std::lock_guard held(lock_);
         info_ = *info;
@@ -258,8 +266,22 @@ bool Blkfront::quiesce() {
     return std::ranges::all_of(lanes_, [](const auto& lane) { return !lane->ring || lane->ring->idle(); });
 }
 
+/// What a lane has not answered; it is idle afterwards.
+std::vector<BlkOp*> Blkfront::withdraw(Lane& lane) {
+    std::vector<BlkOp*> ops;
+    BlkOp* const unfinished = std::exchange(lane.unfinished, nullptr);
+    if (unfinished && unfinished->progress.requests == 0) ops.push_back(unfinished);
+    std::ranges::copy(lane.ring->collect(), std::back_inserter(ops));
+    for (BlkOp* op : ops) {
+        op->result = {};
+        op->progress = {.turn = op->progress.turn};
+    }
+    return ops;
+}
+
 /// To the head of the queue, in the order in which they were put.
 void Blkfront::requeue(std::vector<BlkOp*> unanswered) {
+    operations_over(unanswered.size());
     std::ranges::sort(unanswered, {}, [](const BlkOp* op) { return op->progress.turn; });
     const std::lock_guard held(lock_);
     queue_.insert(queue_.begin(), unanswered.begin(), unanswered.end());
@@ -272,7 +294,7 @@ void Blkfront::disconnect(const Error& why) {
         std::vector<BlkOp*> unanswered;
         for (const auto& lane : lanes_) {
             if (!lane->ring) continue;
-            std::ranges::copy(lane->ring->collect(), std::back_inserter(unanswered));
+            std::ranges::copy(withdraw(*lane), std::back_inserter(unanswered));
             lane->ring.reset();
         }
         requeue(std::move(unanswered));
@@ -298,7 +320,7 @@ void Blkfront::resume() {
         // Collected before anything is rebuilt. The old ring's pages came along, with every response that was in them.
         lane->ring->rebind();
         for (auto op = lane->ring->take(); op && *op; op = lane->ring->take()) answered.push_back(*op);
-        std::ranges::copy(lane->ring->collect(), std::back_inserter(unanswered));
+        std::ranges::copy(withdraw(*lane), std::back_inserter(unanswered));
         lane->ring.reset();
     }
     requeue(std::move(unanswered));
@@ -306,6 +328,7 @@ void Blkfront::resume() {
     set_phase(Phase::connecting);
     for (const auto& lane : lanes_) lane->service.unpause();
     for (BlkOp* op : answered) answer(*op);
+    operations_over(answered.size());
 }
 
 void Blkfront::work(Lane& lane) {
@@ -335,6 +358,8 @@ void Blkfront::work(Lane& lane) {
     }
     const bool look_again = op && !ring.sleep_unless_work();
     for (BlkOp* done : answered) answer(*done);
+    // Behind the answers, so that a barrier's users hear of nothing in the wrong order.
+    operations_over(answered.size());
     if (look_again) lane.service.poke();
 }
 
@@ -362,7 +387,7 @@ std::optional<Error> Blkfront::refusal(const BlkOp& op) const {
     }
     if (op.kind == Kind::barrier && !info_.can_barrier) return Error{Errno::opnotsupp, "the backend has no barriers"};
     // One request, for nothing may come between.
-    const std::size_t most = op.kind == Kind::barrier ? kSegmentsMax : info_.segments_max;
+    const std::size_t most = op.kind == Kind::barrier ? kSegmentsMax : kOperationSegmentsMax;
     if (op.segments.empty() || op.segments.size() > most)
         return Error{Errno::inval, "an operation has 1 to " + std::to_string(most) + " segments"};
     std::uint64_t units = 0;
@@ -377,35 +402,75 @@ std::optional<Error> Blkfront::refusal(const BlkOp& op) const {
     return {};
 }
 
+/// Answered, refused, or back in the queue.
+void Blkfront::operations_over(std::size_t count) {
+    if (count == 0) return;
+    const bool none_left = (under_way_ -= count) == 0;
+    const bool barrier_over = none_left && barrier_under_way_.exchange(false);
+    const bool barrier_may_go = none_left && barrier_waits_.exchange(false);
+    if (barrier_over || barrier_may_go || starved_.exchange(false)) poke_all();
+}
+
+/// What this lane puts next; null when it must wait. With `refused` set it is to be answered so.
+BlkOp* Blkfront::next(Lane& lane, std::optional<Error>& refused) {
+    if (lane.unfinished) return std::exchange(lane.unfinished, nullptr);
+    const std::lock_guard held(lock_);
+    if (queue_.empty() || barrier_under_way_) return nullptr;
+    BlkOp* const op = queue_.front();
+    refused = refusal(*op);
+    if (op->kind == BlkOp::Kind::barrier && !refused) {
+        // Said before the others are counted: whoever ends the last of them sees it.
+        barrier_waits_ = true;
+        if (under_way_ != 0) return nullptr;
+        barrier_waits_ = false;
+        barrier_under_way_ = true;
+    }
+    queue_.pop_front();
+    ++under_way_;
+    op->progress.turn = turns_++;
+    return op;
+}
+
+/// No grant or page was to be had. When an operation that is under way is over there may be: until then it waits, here
+/// for one of this lane's, else in the queue.
+bool Blkfront::must_wait(Lane& lane, BlkOp& op) {
+    if (!lane.ring->idle()) {
+        lane.unfinished = &op;
+        return true;
+    }
+    starved_ = true;
+    if (under_way_ == 1) return false;
+    bool none_left;
+    {
+        const std::lock_guard held(lock_);
+        queue_.push_front(&op);
+        none_left = --under_way_ == 0;
+    }
+    // Another lane thought the same at this moment.
+    if (none_left) poke_all();
+    return true;
+}
+
 /// From the queue onto the ring, as long as there is room.
 void Blkfront::issue(Lane& lane) {
     std::vector<std::pair<BlkOp*, Error>> refused;
-    BlkfrontRing& ring = *lane.ring;
-    for (;;) {
-        BlkOp* next;
+    while (!lane.ring->full()) {
         std::optional<Error> why_not;
-        {
-            const std::lock_guard held(lock_);
-            if (queue_.empty() || !ring.has_room_for(*queue_.front())) break;
-            next = queue_.front();
-            queue_.pop_front();
-            why_not = refusal(*next);
-            next->progress.turn = turns_++;
-        }
+        BlkOp* const op = next(lane, why_not);
+        if (!op) break;
         if (!why_not) {
-            const auto put = ring.put(*next);
-            if (put) continue;
-            if (!ring.idle()) {
-                // A response will free grants and pages.
-                const std::lock_guard held(lock_);
-                queue_.push_front(next);
-                break;
+            const auto put = lane.ring->put(*op);
+            if (put) {
+                if (!op->progress.all_put) lane.unfinished = op;
+                continue;
             }
+            if (must_wait(lane, *op)) break;
             why_not = put.error();
         }
-        refused.emplace_back(next, *why_not);
+        refused.emplace_back(op, *why_not);
     }
-    ring.push();
+    lane.ring->push();
+    operations_over(refused.size());
     for (auto& [op, why] : refused) answer(*op, std::unexpected(why));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "xenrig/drivers/blk/command.h"
 
@@ -79,10 +80,6 @@ shared::Window BlkfrontRing::window() const {
     return platform_.memory().window(frames);
 }
 
-std::size_t BlkfrontRing::requests_of(const BlkOp& op) const {
-    return std::max<std::size_t>(1, (op.segments.size() + features_.segments - 1) / features_.segments);
-}
-
 /// A backend that can't flush but keeps barriers flushes by one without data.
 Op BlkfrontRing::wire_op(BlkOp::Kind kind) const {
     switch (kind) {
@@ -101,37 +98,44 @@ Op BlkfrontRing::wire_op(BlkOp::Kind kind) const {
 }
 
 Result<> BlkfrontRing::put(BlkOp& op) {
-    const std::size_t requests = requests_of(op);
-    op.result = {};
-    op.progress.requests_left = static_cast<std::uint32_t>(requests);
-    std::vector<Slot*> slots;
-    for (std::size_t i = 0; i < requests; ++i) {
-        Slot& slot = slots_[free_[free_.size() - 1 - i]];
+    auto& progress = op.progress;
+    while (!progress.all_put && !free_.empty()) {
+        const std::uint16_t index = free_.back();
+        Slot& slot = slots_[index];
         slot.op = &op;
         slot.operation = static_cast<std::uint8_t>(wire_op(op.kind));
-        slot.first = i * features_.segments;
+        slot.sector = op.sector + progress.units_put;
+        slot.first = progress.segments_put;
         slot.count = std::min<std::size_t>(features_.segments, op.segments.size() - slot.first);
-        slots.push_back(&slot);
         ++in_flight_;
         if (auto prepared = prepare(slot); !prepared) {
-            // The backend has not heard of these.
-            for (Slot* made : slots) release(*made);
+            // The backend has not heard of it.
+            release(slot);
             return prepared;
         }
-    }
-    for (Slot* slot : slots) {
-        slot->id = made_++ << kSlotBits | free_.back();
+        slot.id = made_++ << kSlotBits | index;
         free_.pop_back();
-        ring_.put(request_of(*slot));
+        ring_.put(request_of(slot));
+        staged_ = true;
+
+        for (const BlkSegment& s : std::span(op.segments).subspan(slot.first, slot.count))
+            progress.units_put += s.last - s.first + 1u;
+        progress.segments_put += slot.count;
+        progress.all_put = progress.segments_put == op.segments.size();
+        ++progress.requests;
     }
-    staged_ = true;
     return {};
 }
 
 Result<> BlkfrontRing::prepare(Slot& slot) {
     if (slot.count == 0) return {};
-    if (auto pages = prepare_pages(slot); !pages) return pages;
-    return slot.count > kSegmentsMax ? prepare_indirect(slot) : Result<>{};
+    auto prepared = prepare_pages(slot);
+    if (prepared && slot.count > kSegmentsMax) prepared = prepare_indirect(slot);
+    const bool divisible = slot.op->kind != BlkOp::Kind::barrier && !slot.pages.empty();
+    if (prepared || in_flight_ > 1 || !divisible) return prepared;
+    // Nothing in flight will free a page: a smaller request does with those that were to be had.
+    shorten(slot, std::min<std::size_t>(slot.pages.size(), kSegmentsMax));
+    return {};
 }
 
 Result<> BlkfrontRing::prepare_pages(Slot& slot) {
@@ -146,7 +150,7 @@ Result<> BlkfrontRing::prepare_pages(Slot& slot) {
             }
             // No page to copy through. A response will free one; where none is to come, the operation's own page must
             // do, which the backend may map for long.
-            if (in_flight_ > slot.op->progress.requests_left) return std::unexpected(page.error());
+            if (in_flight_ > 1) return std::unexpected(page.error());
         }
         auto grant = platform_.grants().grant(
             backend_, segment.gfn, into_memory || features_.persistent ? Access::read_write : Access::read_only);
@@ -182,8 +186,6 @@ std::vector<blkif_request_segment> BlkfrontRing::segments_of(const Slot& slot) c
 
 Request BlkfrontRing::request_of(const Slot& slot) const {
     const BlkOp& op = *slot.op;
-    std::uint64_t sector = op.sector;
-    for (std::size_t i = 0; i < slot.first; ++i) sector += op.segments[i].last - op.segments[i].first + 1u;
     Request request;
     clear(request);
     if (op.kind == BlkOp::Kind::discard) {
@@ -193,7 +195,7 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
         discard.flag = op.secure ? BLKIF_DISCARD_SECURE : 0;
         discard.handle = handle_;
         discard.id = slot.id;
-        discard.sector_number = sector;
+        discard.sector_number = slot.sector;
         discard.nr_sectors = op.units;
         std::memcpy(static_cast<void*>(&request), &discard, sizeof discard);
     } else if (!slot.indirect.empty()) {
@@ -203,7 +205,7 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
         indirect.indirect_op = slot.operation;
         indirect.nr_segments = static_cast<std::uint16_t>(slot.count);
         indirect.id = slot.id;
-        indirect.sector_number = sector;
+        indirect.sector_number = slot.sector;
         indirect.handle = handle_;
         for (std::size_t i = 0; i < slot.indirect.size(); ++i)
             indirect.indirect_grefs[i] = slot.indirect[i].grant.ref().value;
@@ -213,7 +215,7 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
         request.nr_segments = static_cast<std::uint8_t>(slot.count);
         request.handle = handle_;
         request.id = slot.id;
-        request.sector_number = sector;
+        request.sector_number = slot.sector;
         std::ranges::copy(segments_of(slot), request.seg);
     }
     return request;
@@ -245,7 +247,7 @@ Result<BlkOp*> BlkfrontRing::take() {
         if (response.status == BLKIF_RSP_OKAY) copy_back(*slot);
         release(*slot);
         free_.push_back(static_cast<std::uint16_t>(index));
-        if (--op->progress.requests_left == 0) return op;
+        if (--op->progress.requests == 0 && op->progress.all_put) return op;
     }
 }
 
@@ -273,23 +275,30 @@ std::vector<BlkOp*> BlkfrontRing::collect() {
     for (Slot& slot : slots_) {
         if (!slot.op) continue;
         // An operation of several requests is found once.
-        if (slot.op->progress.requests_left != 0) ops.push_back(slot.op);
-        slot.op->progress.requests_left = 0;
+        if (std::exchange(slot.op->progress.requests, 0) != 0) ops.push_back(slot.op);
         release(slot);
         free_.push_back(static_cast<std::uint16_t>(&slot - slots_.data()));
     }
     return ops;
 }
 
-/// Ends the grants; a page that the backend still maps goes with its grant.
-void BlkfrontRing::release(Slot& slot) {
-    for (std::size_t i = 0; i < slot.pages.size(); ++i) {
-        if (slot.pages[i].frame)
-            pool_.give(std::move(slot.pages[i]));
-        else
-            slot.pages[i].grant.reset(slot.op->segments[slot.first + i].keep);
-    }
-    slot.pages.clear();
+/// Ends its grant; where the backend still maps the page, that goes with it.
+void BlkfrontRing::end_page(Slot& slot, std::size_t i) {
+    if (slot.pages[i].frame)
+        pool_.give(std::move(slot.pages[i]));
+    else
+        slot.pages[i].grant.reset(slot.op->segments[slot.first + i].keep);
+}
+
+/// To a request of its first `count` segments, without indirect pages.
+void BlkfrontRing::shorten(Slot& slot, std::size_t count) {
+    for (std::size_t i = count; i < slot.pages.size(); ++i) end_page(slot, i);
+    slot.pages.resize(count);
+    end_indirect(slot);
+    slot.count = count;
+}
+
+void BlkfrontRing::end_indirect(Slot& slot) {
     for (GrantedPage& page : slot.indirect) {
         if (features_.persistent)
             pool_.give(std::move(page));
@@ -297,6 +306,12 @@ void BlkfrontRing::release(Slot& slot) {
             page.end();
     }
     slot.indirect.clear();
+}
+
+void BlkfrontRing::release(Slot& slot) {
+    for (std::size_t i = 0; i < slot.pages.size(); ++i) end_page(slot, i);
+    slot.pages.clear();
+    end_indirect(slot);
     slot.op = nullptr;
     --in_flight_;
 }

@@ -3,8 +3,8 @@
 // The shadow is private memory. A request's id names its slot in it and the request that has it now, so a response that
 // comes twice, or for a slot whose request has changed, is found out.
 //
-// An operation becomes as many requests as the backend's limits ask for. It is put whole or not at all, and is answered
-// when all its requests are.
+// An operation becomes as many requests as the backend's limits ask for, put as the ring has room, and is answered when
+// all of them are.
 //
 // Threads: used by one service task, or while that is paused.
 #pragma once
@@ -46,11 +46,11 @@ public:
     /// Before anything is put.
     void use(const Features& features) { features_ = features; }
 
-    bool has_room_for(const BlkOp& op) const { return requests_of(op) <= free_.size(); }
+    bool full() const { return free_.empty(); }
     bool idle() const { return in_flight_ == 0; }
 
-    /// Grants the operation's pages and puts its requests. ENOSPC or ENOMEM when no grant or page is to be had; then
-    /// nothing has happened.
+    /// Grants the operation's pages and puts its requests, from where its progress stands, as long as there is room.
+    /// ENOSPC or ENOMEM when no grant or page is to be had for the next one; its progress says how far it came.
     Result<> put(BlkOp& op);
     /// Publishes what was put, and tells the backend if it sleeps.
     void push();
@@ -67,7 +67,7 @@ public:
     /// data.
     void rebind();
 
-    /// Every operation in flight, in no order; nothing is in flight afterwards.
+    /// Every operation with a request in flight, in no order; nothing is in flight afterwards.
     std::vector<BlkOp*> collect();
 
 private:
@@ -77,17 +77,20 @@ private:
         std::uint8_t operation = 0;
         /// Which of the operation's segments.
         std::size_t first = 0, count = 0;
+        std::uint64_t sector = 0;
         /// One for each segment: the grant of its own page, or, with a frame, a page that stands for it.
         std::vector<GrantedPage> pages;
         std::vector<GrantedPage> indirect;
     };
 
     BlkfrontRing(Platform& platform, DomId backend, std::uint16_t handle);
-    std::size_t requests_of(const BlkOp& op) const;
     Op wire_op(BlkOp::Kind kind) const;
     Result<> prepare(Slot& slot);
     Result<> prepare_pages(Slot& slot);
     Result<> prepare_indirect(Slot& slot);
+    void shorten(Slot& slot, std::size_t count);
+    void end_page(Slot& slot, std::size_t i);
+    void end_indirect(Slot& slot);
     std::vector<blkif_request_segment> segments_of(const Slot& slot) const;
     Request request_of(const Slot& slot) const;
     void copy_back(const Slot& slot);

@@ -110,6 +110,14 @@ TEST(Scenario, LargeOperationsMoveAmongBackendsOfDifferentLimits) {
     EXPECT_GT(in_flight, 0u);
 }
 
+TEST(Scenario, BarriersHoldOverSeveralQueuesPowerCutsAndMoves) {
+    const Scenario scenario = named("blk-barriers");
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        const RunReport r = run(scenario, {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << "\n" << told(r);
+    }
+}
+
 TEST(Scenario, GuestsOfSeveralVcpusMoveAmongThreeHostsAndASuspendThatIsCalledOffIsFollowedByAMove) {
     const Scenario scenario = named("blk-many");
     for (std::uint64_t seed = 0; seed < 15; ++seed) {

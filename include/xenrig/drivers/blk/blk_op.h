@@ -20,6 +20,9 @@ struct BlkSegment {
     FramePtr keep;
 };
 
+/// 16 MiB, whatever the backend takes in one request.
+inline constexpr std::size_t kOperationSegmentsMax = 4096;
+
 /// Belongs to the user, and must stay where it is from submit() until `done` is called.
 struct BlkOp {
     /// A barrier is a write that is done after all that was submitted before it, and durable when it is answered.
@@ -27,8 +30,8 @@ struct BlkOp {
 
     Kind kind = Kind::read;
     std::uint64_t sector = 0;  ///< units of 512 bytes, whatever the disk's sector size
-    /// Of a read, a write or a barrier. Any number up to DiskInfo::segments_max: what is too much for one request goes
-    /// as several.
+    /// Of a read or a write, up to kOperationSegmentsMax: what is too much for one request goes as several, a few at a
+    /// time where the ring is small. Of a barrier, up to eleven.
     std::vector<BlkSegment> segments;
     std::uint64_t units = 0;  ///< a discard's length, 512 bytes each
     bool secure = false;      ///< a discard's: nobody can bring the data back
@@ -43,8 +46,11 @@ struct BlkOp {
 
     /// The driver's own from submit() until `done` is called.
     struct {
-        std::uint64_t turn = 0;           ///< rises in the order in which operations go onto rings
-        std::uint32_t requests_left = 0;  ///< unanswered
+        std::uint64_t turn = 0;        ///< rises in the order in which operations go onto rings
+        std::size_t segments_put = 0;  ///< on the ring, or answered
+        std::uint64_t units_put = 0;   ///< 512 bytes each
+        std::uint32_t requests = 0;    ///< on the ring
+        bool all_put = false;
     } progress;
 };
 

@@ -45,11 +45,10 @@ struct DiskInfo {
     std::uint32_t discard_granularity = 0;
     std::uint32_t discard_alignment = 0;
     bool can_discard_securely = false;
-    /// Segments of one operation.
-    std::uint32_t segments_max = 0;
 };
 
-/// How much of what a backend offers is used. The first two are Linux's numbers.
+/// How much of what a backend offers is used. The first two are Linux's numbers. At most 4,096 indirect segments (eight
+/// pages of them, BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST) and order 4.
 struct BlkfrontOptions {
     bool persistent_grants = true;
     /// Segments of one request; up to eleven need no indirect page.
@@ -108,7 +107,11 @@ private:
 
     void work(Lane& lane);
     std::optional<Error> refusal(const BlkOp& op) const;
+    BlkOp* next(Lane& lane, std::optional<Error>& refused);
     void issue(Lane& lane);
+    bool must_wait(Lane& lane, BlkOp& op);
+    void operations_over(std::size_t count);
+    std::vector<BlkOp*> withdraw(Lane& lane);
     void fail_queue();
     void poke_all();
     void requeue(std::vector<BlkOp*> unanswered);
@@ -132,6 +135,13 @@ private:
     std::size_t pokes_ = 0;
     /// Lanes that have a ring.
     std::size_t lanes_in_use_ = 1;
+
+    /// Taken from the queue and not answered; rises under lock_.
+    std::atomic<std::size_t> under_way_ = 0;
+    /// A barrier, which goes alone, waits for the others to be over, or they for it.
+    std::atomic<bool> barrier_waits_ = false, barrier_under_way_ = false;
+    /// A ring found no grant or no page, and may when an operation is over.
+    std::atomic<bool> starved_ = false;
 
     /// Connected and not closing: new requests may go onto the rings. Set while all services rest; any of them ends it.
     std::atomic<bool> issuing_ = false;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "xenrig/drivers/blk/wire.h"
+#include "xenrig/shared/window.h"
 
 namespace xenrig::blk {
 
@@ -30,6 +31,8 @@ struct Segment {
 inline constexpr std::size_t kIndirectPagesMax = BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST;
 /// Of an indirect page: eight bytes each.
 inline constexpr std::size_t kSegmentsPerPage = kPageSize / sizeof(blkif_request_segment);
+inline constexpr std::size_t kIndirectSegmentsMax = kIndirectPagesMax * kSegmentsPerPage;
+inline constexpr std::size_t kRingPagesMax = shared::kWindowPagesMax;
 
 struct Command {
     std::uint64_t id = 0;
