@@ -37,6 +37,8 @@ public:
     std::uint64_t window_address(std::int64_t index) const { return kWindows + masked(index) * kPageSize; }
     /// What an address of the kernel leads to now; null when nothing is mapped there.
     std::byte* at(std::uint64_t address);
+    /// Its stack, so to speak, is still there: without it the next operation is a fault.
+    bool can_go_on() { return at(kScratch) != nullptr; }
     /// The machine frame behind one of its own addresses (its p2m).
     std::uint64_t machine_frame(std::uint64_t address) const;
 

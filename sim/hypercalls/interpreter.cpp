@@ -50,9 +50,12 @@ std::string Interpreter::opening() {
 std::string Interpreter::run_line(std::string_view line) {
     ++line_;
     const auto op = parse_line(line);
-    if (!op) return {};
+    if (!op || faulted_) return {};
     const Answered answered = run(*op);
-    return std::to_string(line_) + ' ' + op->name + answered.line + '\n';
+    std::string text = std::to_string(line_) + ' ' + op->name + answered.line + '\n';
+    faulted_ = faulted_ || !kernel_.can_go_on();
+    if (faulted_) text += "@@FAULT line " + std::to_string(line_) + ": the kernel's own memory is not mapped\n";
+    return text;
 }
 
 std::int64_t Interpreter::value_of(const Argument& given) const {
@@ -78,7 +81,7 @@ Answered Interpreter::run(const Operation& op) {
     if (event(op.name, a, out)) {
         keeps = out.well;
         out.asked_xen = true;
-    } else if (grant(op.name, a, out)) {
+    } else if (grant(op.name, a, out) || any_hypercall(op.name, a, out)) {
         out.asked_xen = true;
     } else if (!bits(op.name, a, out) && !entry(op.name, a, out) && !bytes(op.name, a, out) &&
                !words(op.name, a, out)) {
@@ -268,10 +271,14 @@ bool Interpreter::bytes(std::string_view name, const Arguments& a, Answered& out
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
     const Window window = windows_[static_cast<std::size_t>(a[0] & 15)];
     std::byte* mapped = window != Window::unmapped ? kernel_.at(kernel_.window_address(a[0]) + offset) : nullptr;
-    if (name == "pw") {
-        kernel_.page(a[0])[offset] = static_cast<std::byte>(a[2]);
-    } else if (name == "prd") {
-        out.line = ' ' + std::to_string(std::to_integer<int>(kernel_.page(a[0])[offset]));
+    std::byte* const page = kernel_.page(a[0]);
+    if (name == "pw" || name == "prd") {
+        faulted_ = page == nullptr;
+        if (faulted_) return true;
+        if (name == "pw")
+            page[offset] = static_cast<std::byte>(a[2]);
+        else
+            out.line = ' ' + std::to_string(std::to_integer<int>(page[offset]));
     } else if (name == "mw") {
         out.well = mapped != nullptr && window == Window::writable;
         if (out.well)
@@ -281,21 +288,26 @@ bool Interpreter::bytes(std::string_view name, const Arguments& a, Answered& out
     } else if (name == "mr") {
         out.well = mapped != nullptr;
         out.line = ' ' + std::to_string(mapped ? std::to_integer<int>(*mapped) : -1);
-    } else if (name == "hc") {
-        const auto word = [&](std::size_t i) { return static_cast<std::uint64_t>(a[i]); };
-        const std::int64_t rc = kernel_.call(static_cast<unsigned>(word(0) & 63), word(1), word(2), word(3), word(4));
-        say(out, "rc", rc);
-        out.well = rc >= 0;
-        out.asked_xen = true;
     } else {
         return false;
     }
     return true;
 }
 
+bool Interpreter::any_hypercall(std::string_view name, const Arguments& a, Answered& out) {
+    if (name != "hc") return false;
+    const auto word = [&](std::size_t i) { return static_cast<std::uint64_t>(a[i]); };
+    const std::int64_t rc = kernel_.call(static_cast<unsigned>(word(0) & 63), word(1), word(2), word(3), word(4));
+    say(out, "rc", rc);
+    out.well = rc >= 0;
+    return true;
+}
+
 bool Interpreter::words(std::string_view name, const Arguments& a, Answered& out) {
     if (name != "w2" && name != "w4" && name != "w8" && name != "r2" && name != "r4" && name != "r8") return false;
     std::byte* page = kernel_.page(a[0]);
+    faulted_ = page == nullptr;
+    if (faulted_) return true;
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
     const std::size_t bytes = std::min<std::size_t>(static_cast<std::size_t>(name[1] - '0'), kPageSize - offset);
     std::uint64_t word = static_cast<std::uint64_t>(a[2]);
@@ -320,7 +332,7 @@ std::string run_script(std::string_view script, Tally* tally) {
         script.remove_prefix(end == std::string_view::npos ? script.size() : end + 1);
     }
     if (tally) *tally = interpreter.tally();
-    return answers + Interpreter::closing();
+    return answers + interpreter.closing();
 }
 
 }  // namespace xenrig::hypercalls

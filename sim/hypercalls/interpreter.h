@@ -4,6 +4,8 @@
 // Operations: au bi bv ip cl se um bc pr rs st (event channels), mask bits clr (their bits in shared_info), ge gx gf
 // (grant entries), gm gu gc gq (map, unmap, copy, query_size), pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2
 // r4 r8 (words of pages), hc (any hypercall by number; its structs are made in pages, its pointers are @page).
+//
+// A script that takes the kernel's memory away ends with the fault that this is on the real machine, without @@DONE.
 #pragma once
 
 #include <array>
@@ -38,11 +40,12 @@ public:
 
     /// What the kernel prints before the first operation, and after the last.
     static std::string opening();
-    static std::string closing() { return "@@DONE\n"; }
-    /// The line's answer with its newline; empty for a line without an operation.
+    std::string closing() const { return faulted_ ? "" : "@@DONE\n"; }
+    /// The line's answer with its newline; empty for a line without an operation, and after a fault.
     std::string run_line(std::string_view line);
     Answered run(const Operation& op);
 
+    bool faulted() const { return faulted_; }
     const Tally& tally() const { return tally_; }
     BareKernel& kernel() { return kernel_; }
 
@@ -52,6 +55,7 @@ private:
     bool bits(std::string_view name, const Arguments& a, Answered& out);
     bool entry(std::string_view name, const Arguments& a, Answered& out);
     bool grant(std::string_view name, const Arguments& a, Answered& out);
+    bool any_hypercall(std::string_view name, const Arguments& a, Answered& out);
     bool words(std::string_view name, const Arguments& a, Answered& out);
     std::int64_t value_of(const Argument& given) const;
     bool bytes(std::string_view name, const Arguments& a, Answered& out);
@@ -65,10 +69,11 @@ private:
     enum class Window : std::uint8_t { unmapped, read_only, writable };
     std::array<Window, 16> windows_{};
     std::uint64_t line_ = 0;
+    bool faulted_ = false;
     Tally tally_;
 };
 
-/// A whole script, from @@START to @@DONE.
+/// A whole script, from @@START to @@DONE or @@FAULT.
 std::string run_script(std::string_view script, Tally* tally = nullptr);
 
 }  // namespace xenrig::hypercalls

@@ -91,10 +91,25 @@ TEST(Script, ANumberIsDecimalHexadecimalOrAVariableAndWhatIsNoneIsZero) {
 }
 
 TEST(Script, AnUnknownOperationIsAnsweredAndDoesNothing) {
-    EXPECT_EQ(run_script("au 0 0 =1\nxyzzy 1 =1\nst 0 $1\n"), Interpreter::opening() +
-                                                                  "1 au rc=0 port=1\n2 xyzzy ?\n3 st rc=0 status=0 "
-                                                                  "vcpu=0\n" +
-                                                                  Interpreter::closing());
+    EXPECT_EQ(run_script("au 0 0 =1\nxyzzy 1 =1\nst 0 $1\n"),
+              Interpreter::opening() + "1 au rc=0 port=1\n2 xyzzy ?\n3 st rc=0 status=0 vcpu=0\n@@DONE\n");
+}
+
+/// What is said from the second-to-last operation on.
+std::string last_two_lines(const std::string& answers) {
+    const std::size_t end = answers.rfind('\n', answers.size() - 2);
+    return answers.substr(answers.rfind('\n', end - 1) + 1);
+}
+
+TEST(Script, ThatTakesTheKernelsMemoryAwayEndsWithAFault) {
+    // Page 0, through which `prd` looks, is mapped over and unmapped; then the page that hypercalls' structs go
+    // through.
+    for (const std::string address : {"@0", "0x180000"}) {
+        const std::string script = "ge 8 0 1 1\ngm " + address + " 6 8 0 =1\ngu " + address + " $1\nprd 0 0\nau 0 0\n";
+        const std::string told = last_two_lines(run_script(script));
+        EXPECT_TRUE(told.ends_with(": the kernel's own memory is not mapped\n")) << told;
+        EXPECT_EQ(told.find("@@DONE"), std::string::npos) << told;
+    }
 }
 
 }  // namespace
