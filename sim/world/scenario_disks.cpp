@@ -37,7 +37,11 @@ Result<ScenarioRun::Disk*> ScenarioRun::disk_of(const DiskSpec& spec) {
 }
 
 Result<> ScenarioRun::make_disk(const DiskSpec& spec, Disk& made) {
-    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only, .discard_granularity = blk::kUnit};
+    const blk::StorageInfo info{.bytes = spec.size,
+                                .sector_bytes = spec.sector_size,
+                                .physical_sector_bytes = spec.sector_size,
+                                .read_only = spec.read_only,
+                                .discard_granularity = spec.sector_size};
     switch (spec.kind) {
         case DiskKind::ram: {
             const auto disk = std::make_shared<blk::RamDisk>(info);

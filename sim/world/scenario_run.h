@@ -39,6 +39,7 @@ private:
     };
 
     void make_sites();
+    const HostSpec& host_spec(const Site& site) const;
     void start_backends(Site& site);
     Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
     struct Disk;

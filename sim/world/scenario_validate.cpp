@@ -1,5 +1,6 @@
 // What a scenario must not say: each message names the table and the way out.
 #include <algorithm>
+#include <bit>
 
 #include "xenrig/abi/vbd.h"
 #include "xenrig/world/scenario.h"
@@ -39,8 +40,8 @@ Result<> Scenario::validate_changes() const {
     for (const ChangeSpec& c : changes) {
         if (c.kind == ChangeKind::resize) {
             if (!disk(c.disk)) return missing("[resize]", "disk '" + c.disk + "'", names(disks));
-            if (c.size == 0 || c.size % 512 != 0)
-                return fail(Errno::inval, "[resize]: to must be a multiple of 512 bytes, and not 0");
+            if (c.size == 0 || c.size % disk(c.disk)->sector_size != 0)
+                return fail(Errno::inval, "[resize]: to must be whole sectors of the disk, and not 0");
             if (c.size < bytes_used(*this, c.disk))
                 return fail(Errno::inval, "[resize]: the workloads of disk '" + c.disk + "' use its first " +
                                               std::to_string(bytes_used(*this, c.disk)) +
@@ -74,6 +75,12 @@ Result<> Scenario::validate() const {
             return fail(Errno::inval, "[disk." + d.name + "] is a file and needs path = \"...\"");
         if (d.kind != DiskKind::file && (d.size == 0 || d.size % 512 != 0))
             return fail(Errno::inval, "[disk." + d.name + "]: size must be a multiple of 512 bytes, and not 0");
+        if (!std::has_single_bit(d.sector_size) || d.sector_size < 512 || d.sector_size > kPageSize)
+            return fail(Errno::inval, "[disk." + d.name + "]: sector-size must be 512, 1024, 2048 or 4096");
+        if (d.kind == DiskKind::file ? d.sector_size != 512 : d.size % d.sector_size != 0)
+            return fail(Errno::inval, "[disk." + d.name + "]: " +
+                                          (d.kind == DiskKind::file ? "a file's sectors are 512 bytes"
+                                                                    : "size must be whole sectors of sector-size"));
         if (d.latency_max < d.latency_min)
             return fail(Errno::inval, "[disk." + d.name + "]: latency-us runs from the smaller to the larger number");
     }

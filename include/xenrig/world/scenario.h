@@ -16,8 +16,14 @@
 
 namespace xenrig::world {
 
+/// What the ends of block devices take the protocol's sector numbers for, on a disk with sectors larger than 512 bytes
+/// (drivers/blk/sector_units.h).
+enum class BlockUnits : std::uint8_t { head, xen_4_17, freebsd, mini_os, tapdisk };
+
 struct HostSpec {
     std::string name;
+    /// Of the backends in its control domain.
+    BlockUnits units = BlockUnits::head;
 };
 
 enum class DiskKind : std::uint8_t { ram, simulated, file };
@@ -34,6 +40,8 @@ struct DiskSpec {
     Nanoseconds latency_min = 20_us, latency_max = 200_us;
     /// simulated: what was not flushed is lost in a power cut.
     bool write_cache = true;
+    /// Bytes of its own sectors; a file's are 512.
+    std::uint32_t sector_size = 512;
 };
 
 /// A domain that serves disks to guests of its host.
@@ -59,6 +67,8 @@ struct GuestSpec {
     /// 4 KiB frames of RAM.
     std::uint64_t frames = 512;
     std::vector<GuestDisk> disks;
+    /// Of its frontends.
+    BlockUnits units = BlockUnits::head;
 };
 
 /// Reads, writes and flushes on one disk, never two at once to the same block, each read checked against what was

@@ -80,7 +80,13 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
     if (auto opened = open(device); !opened) return opened;
     const auto transport = read_transport(device, options_);
     if (!transport) return std::unexpected(transport.error());
-    news_->units = storage_->info().bytes / kUnit;
+    const StorageInfo info = storage_->info();
+    if (options_.units.announced && info.sector_bytes != kUnit &&
+        !xenbus::read_feature(device.store(), device.peer_node("feature-large-sector-size")))
+        return fail(Errno::inval, "the disk's sectors of " + std::to_string(info.sector_bytes) + " bytes need " +
+                                      device.peer_node("feature-large-sector-size"));
+    const WireUnits wire = wire_units(options_.units, info.sector_bytes);
+    news_->units = info.bytes / kUnit;
     cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
 
     for (const auto& queue : transport->queues) {
@@ -93,7 +99,7 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
              .refs = queue.refs,
              .port = queue.port,
              .persistent_max = transport->persistent ? options_.persistent_grants : 0},
-            {storage_, extent(), std::shared_ptr<const std::atomic<std::uint64_t>>(news_, &news_->units), offer(),
+            {storage_, extent(), std::shared_ptr<const std::atomic<std::uint64_t>>(news_, &news_->units), offer(), wire,
              link_});
         if (!ring) {
             disconnect();
@@ -109,7 +115,7 @@ Result<> Blkback::publish(const xenbus::Endpoint& device, StoreTx tx) {
     const unsigned flags =
         (info.read_only ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) | (cdrom_ ? VDISK_CDROM : 0u);
     return write_numbers(device, tx,
-                         {{"sectors", news_->units},
+                         {{"sectors", news_->units / wire_units(options_.units, info.sector_bytes).size},
                           {"sector-size", info.sector_bytes},
                           {"physical-sector-size", info.physical_sector_bytes},
                           {"info", flags}});

@@ -136,6 +136,8 @@ bool BlkbackRing::take() {
 
 void BlkbackRing::begin(const JobPtr& job) {
     Command& command = job->command;
+    scale_numbers(command, device_.wire);
+    scale_segments(command.segments, device_.wire);
     Extent extent = device_.extent;
     extent.units = device_.units->load(std::memory_order_relaxed);
     Verdict verdict = validate_head(command, extent, device_.offer);
@@ -201,6 +203,7 @@ Verdict BlkbackRing::read_indirect(Command& command) {
         pages->copy_out(i, 0, copy);
         decode_segments(copy, count, command.segments);
     }
+    scale_segments(command.segments, device_.wire);
     return Verdict::okay;
 }
 

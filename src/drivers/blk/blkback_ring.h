@@ -15,6 +15,7 @@
 
 #include "abi_ring.h"
 #include "segment_pages.h"
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/drivers/blk/validate.h"
 #include "xenrig/platform/platform.h"
@@ -42,6 +43,7 @@ public:
         /// Of 512 bytes; may change meanwhile.
         std::shared_ptr<const std::atomic<std::uint64_t>> units;
         Offer offer;
+        WireUnits wire;
         xenbus::DeviceLink link;
     };
 

@@ -52,7 +52,7 @@ TEST(Changes, AreRefusedWhereTheyCanNotBe) {
     };
     EXPECT_EQ(refusal([](ChangeSpec&) {}), "");
     EXPECT_NE(refusal([](ChangeSpec& c) { c.disk = "other"; }).find("names disk 'other'"), std::string::npos);
-    EXPECT_NE(refusal([](ChangeSpec& c) { c.size = 0; }).find("a multiple of 512"), std::string::npos);
+    EXPECT_NE(refusal([](ChangeSpec& c) { c.size = 0; }).find("whole sectors of the disk"), std::string::npos);
     EXPECT_NE(refusal([](ChangeSpec& c) { c.size = 4096; }).find("use its first 65536 bytes"), std::string::npos);
     const auto plug = [](const char* guest, const char* device) {
         return [=](ChangeSpec& c) { c = {.kind = ChangeKind::hotplug, .guest = guest, .device = device}; };

@@ -5,8 +5,7 @@
 // the impossible stops, and the device closes with a message in its error node.
 //
 // Nodes, in the backend's directory: reads `params`, `type`, `mode`, `removable`, `discard-enable`; writes features and
-// limits before InitWait, `sectors`, `sector-size`, `physical-sector-size` and `info` before Connected. `sectors`
-// counts 512 bytes each.
+// limits before InitWait, `sectors`, `sector-size`, `physical-sector-size` and `info` before Connected.
 //
 // Threads: the steps run in the device's service task. The ring is touched by one service task of its own; storage may
 // complete in any context, which only notes and pokes.
@@ -16,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/drivers/blk/validate.h"
 #include "xenrig/platform/platform.h"
@@ -38,6 +38,8 @@ struct BlkbackOptions {
     std::uint32_t queues = 4;
     /// Grants of the frontend's that stay mapped, of a ring; 0 offers no persistent grants.
     std::uint32_t persistent_grants = 1056;
+    /// What the numbers on the wire count; matters for disks with larger sectors than 512 bytes.
+    SectorUnits units = kHeadUnits;
 };
 
 class Blkback final : public xenbus::BackendDriver {

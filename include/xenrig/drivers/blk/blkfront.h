@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "xenrig/drivers/blk/blk_op.h"
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/xenbus/bus.h"
 #include "xenrig/xenbus/frontend.h"
@@ -57,6 +58,8 @@ struct BlkfrontOptions {
     /// Rings of 2^order pages.
     std::uint32_t ring_page_order = 0;
     std::uint32_t queues = 1;
+    /// What the numbers on the wire count; matters for disks with larger sectors than 512 bytes.
+    SectorUnits units = kHeadUnits;
 };
 
 class Blkfront final : public xenbus::FrontendDriver {
@@ -114,6 +117,8 @@ private:
     void requeue(std::vector<BlkOp*> unanswered);
     void set_phase(Phase phase, const Error& why = {});
     Result<DiskInfo> read_disk(const xenbus::Endpoint& device) const;
+    Result<std::uint64_t> in_units(const xenbus::Endpoint& device, std::uint64_t sectors,
+                                   std::uint32_t sector_bytes) const;
 
     Platform& platform_;
     const std::string path_;
