@@ -53,7 +53,7 @@ const WorkloadSpec* Scenario::workload_of(const FaultSpec& fault) const {
 
 const WorkloadSpec* Scenario::workload_of(const ChangeSpec& change) const {
     const auto meant = [&](const WorkloadSpec& w) {
-        if (change.kind == ChangeKind::hotplug) return w.guest == change.guest;
+        if (change.kind != ChangeKind::resize) return w.guest == change.guest;
         const GuestSpec* g = guest(w.guest);
         return g && std::any_of(g->disks.begin(), g->disks.end(),
                                 [&](const GuestDisk& d) { return d.device == w.device && d.disk == change.disk; });
@@ -92,6 +92,7 @@ std::uint32_t Scenario::hash() const {
             h.add(d.disk);
             h.add(d.device);
             if (!d.driver.empty()) h.add(d.driver);
+            if (d.cdrom) h.add("cdrom");
         }
     }
     for (const WorkloadSpec& w : workloads) {
@@ -126,6 +127,7 @@ std::uint32_t Scenario::hash() const {
         h.add(c.guest);
         h.add(c.device);
         h.add(c.force);
+        h.add(c.eject);
         h.add(c.after_operations);
     }
     return h.value;

@@ -231,6 +231,12 @@ void read_guest(Table& t, GuestSpec& g) {
         g.disks.push_back({named.substr(0, colon), colon == std::string::npos ? device : named.substr(colon + 1),
                            at == std::string::npos ? "" : d.substr(at + 1)});
     }
+    for (const std::string& d : t.texts("cdrom")) {
+        const auto colon = d.find(':');
+        g.disks.push_back({.disk = d.substr(0, colon),
+                           .device = colon == std::string::npos ? "hdc" : d.substr(colon + 1),
+                           .cdrom = true});
+    }
 }
 
 void read_workload(Table& t, WorkloadSpec& w) {
@@ -249,6 +255,15 @@ void read_changes(Table& top, Scenario& s) {
         ChangeSpec& c = s.changes.emplace_back();
         c.disk = t.text("disk", s.disks.empty() ? "" : s.disks.front().name);
         c.size = t.size("to", 0);
+        c.after_operations = t.small("after-operations", 0);
+    });
+    top.list("medium", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.kind = ChangeKind::medium;
+        c.guest = t.text("guest", s.guests.empty() ? "" : s.guests.front().name);
+        c.device = t.text("device", "");
+        c.disk = t.text("disk", "");
+        c.eject = t.flag("eject", false);
         c.after_operations = t.small("after-operations", 0);
     });
     top.list("hotplug", [&](Table& t) {

@@ -15,7 +15,11 @@ toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
         const DomId backend = d.driver.empty() ? DomId{0} : drivers_.at(d.driver)->domain();
-        spec.disks.push_back({*number, d.disk, scenario_.disk(d.disk)->read_only, backend});
+        spec.disks.push_back({.number = *number,
+                              .params = d.disk,
+                              .read_only = d.cdrom || scenario_.disk(d.disk)->read_only,
+                              .cdrom = d.cdrom,
+                              .backend = backend});
     }
     return spec;
 }

@@ -58,6 +58,8 @@ struct GuestDisk {
     std::string device;
     /// The driver domain that serves it; empty for the control domain.
     std::string driver;
+    /// A drive; without a disk it is empty at first.
+    bool cdrom = false;
 };
 
 struct GuestSpec {
@@ -112,18 +114,21 @@ struct FaultSpec {
 
 /// resize: a disk becomes longer or shorter under its backend.
 /// hotplug: a disk is taken from its guest and given back.
-enum class ChangeKind : std::uint8_t { resize, hotplug };
+/// medium: a drive gets another medium, or none.
+enum class ChangeKind : std::uint8_t { resize, hotplug, medium };
 
 /// What a toolstack does to a disk in use.
 struct ChangeSpec {
     ChangeKind kind = ChangeKind::resize;
-    /// resize: the disk, and its new size in bytes.
+    /// resize: the disk, and its new size in bytes. medium: the new one, empty for none.
     std::string disk;
     std::uint64_t size = 0;
-    /// hotplug: the guest and its device.
+    /// hotplug, medium: the guest and its device.
     std::string guest, device;
     /// hotplug: nobody is asked (xl block-detach --force).
     bool force = false;
+    /// medium: not before the guest has asked for the old one to be taken out.
+    bool eject = false;
     /// It comes when the first workload on the disk, or of the guest, has completed between 0 and this many operations.
     unsigned after_operations = 0;
 };

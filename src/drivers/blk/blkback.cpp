@@ -1,7 +1,6 @@
 #include "xenrig/drivers/blk/blkback.h"
 
-#include <atomic>
-
+#include "blkback_news.h"
 #include "blkback_ring.h"
 #include "transport.h"
 #include "xenrig/xenbus/nodes.h"
@@ -19,12 +18,6 @@ Result<> write_numbers(const xenbus::Endpoint& device, StoreTx tx, const Numbers
 }
 
 }  // namespace
-
-struct Blkback::News {
-    std::atomic<bool> resized = false;
-    /// The disk's size as rings hold requests against it.
-    std::atomic<std::uint64_t> units = 0;
-};
 
 Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage,
                  BlkbackOptions options)
@@ -44,13 +37,21 @@ Result<> Blkback::open(const xenbus::Endpoint& device) {
     StorageRequest wanted{.read_only = !mode->starts_with('w')};
     wanted.params = device.store().read(StoreTx::none, device.node("params")).value_or("");
     wanted.type = device.store().read(StoreTx::none, device.node("type")).value_or("");
-
-    auto storage = open_storage_(wanted);
-    if (!storage) return std::unexpected(storage.error());
-    storage_ = std::move(*storage);
-    watch_storage();
     may_discard_ = xenbus::read_number_or(device.store(), device.node("discard-enable"), 1u) != 0;
     removable_ = xenbus::read_feature(device.store(), device.node("removable"));
+    cdrom_ = removable_ && device.store().read(StoreTx::none, device.node("device-type")).value_or("") == "cdrom";
+    if (cdrom_) {
+        if (auto watched = watch_medium(device); !watched) return watched;
+        if (auto inserted = insert(device, medium_named(device)); !inserted) {
+            storage_.reset();
+            return inserted;
+        }
+    } else {
+        auto storage = open_storage_(wanted);
+        if (!storage) return std::unexpected(storage.error());
+        storage_ = std::move(*storage);
+    }
+    watch_storage();
     return {};
 }
 
@@ -78,6 +79,8 @@ Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {
 
 Result<> Blkback::connect(const xenbus::Endpoint& device) {
     if (auto opened = open(device); !opened) return opened;
+    if (cdrom_ && news_->medium.exchange(false))
+        if (auto changed = change_medium(device); !changed) return std::unexpected(changed.error());
     const auto transport = read_transport(device, options_);
     if (!transport) return std::unexpected(transport.error());
     const StorageInfo info = storage_->info();
@@ -87,7 +90,7 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
                                       device.peer_node("feature-large-sector-size"));
     const WireUnits wire = wire_units(options_.units, info.sector_bytes);
     news_->units = info.bytes / kUnit;
-    cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
+    said_cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
 
     for (const auto& queue : transport->queues) {
         const std::string name =
@@ -112,8 +115,8 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
 
 Result<> Blkback::publish(const xenbus::Endpoint& device, StoreTx tx) {
     const StorageInfo info = storage_->info();
-    const unsigned flags =
-        (info.read_only ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) | (cdrom_ ? VDISK_CDROM : 0u);
+    const unsigned flags = (info.read_only || cdrom_ ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) |
+                           (cdrom_ || said_cdrom_ ? VDISK_CDROM : 0u);
     return write_numbers(device, tx,
                          {{"sectors", news_->units / wire_units(options_.units, info.sector_bytes).size},
                           {"sector-size", info.sector_bytes},
@@ -130,10 +133,18 @@ void Blkback::watch_storage() {
     news_->units = storage_->info().bytes / kUnit;
 }
 
-Result<bool> Blkback::refresh(const xenbus::Endpoint&) {
-    if (!news_->resized.exchange(false)) return false;
-    const std::uint64_t units = storage_->info().bytes / kUnit;
-    return news_->units.exchange(units) != units;
+Result<bool> Blkback::refresh(const xenbus::Endpoint& device) {
+    bool news = false;
+    if (cdrom_ && news_->medium.exchange(false)) {
+        const auto changed = change_medium(device);
+        if (!changed) return changed;
+        news = *changed;
+    }
+    if (news_->resized.exchange(false)) {
+        const std::uint64_t units = storage_->info().bytes / kUnit;
+        news = news_->units.exchange(units) != units || news;
+    }
+    return news;
 }
 
 Offer Blkback::offer() const {
@@ -147,7 +158,7 @@ Extent Blkback::extent() const {
     const StorageInfo info = storage_->info();
     return {.units = news_->units,
             .units_per_sector = static_cast<std::uint32_t>(info.sector_bytes / kUnit),
-            .read_only = info.read_only};
+            .read_only = info.read_only || cdrom_};
 }
 
 void Blkback::disconnect() {
@@ -159,6 +170,7 @@ void Blkback::disconnect() {
 void Blkback::close() {
     disconnect();
     on_resize_.reset();
+    medium_watches_.clear();
     if (!storage_) return;
     if (!xenbus::alive()) return storage_.reset();
 

@@ -94,6 +94,13 @@ BlkbackRing::~BlkbackRing() {
     for (const auto& job : in_progress_) job->pages.reset();
 }
 
+void BlkbackRing::change_storage(std::shared_ptr<Storage> storage, const Extent& extent) {
+    const xenbus::Paused paused(service_);
+    xenbus::wait_while_alive(finished_->lock, finished_->idle, [this] { return finished_->with_storage == 0; });
+    device_.storage = std::move(storage);
+    device_.extent = extent;
+}
+
 void BlkbackRing::drain() {
     {
         const xenbus::Paused paused(service_);

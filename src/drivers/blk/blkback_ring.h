@@ -55,6 +55,9 @@ public:
     BlkbackRing(const BlkbackRing&) = delete;
     BlkbackRing& operator=(const BlkbackRing&) = delete;
 
+    /// Another medium: on return what was taken is done with the old one, and what comes is asked of this.
+    void change_storage(std::shared_ptr<Storage> storage, const Extent& extent);
+
     /// Takes no more requests; on return all that were taken are done with storage.
     void drain();
 
@@ -79,7 +82,7 @@ private:
     void answer(const Command& command, Status status);
 
     Platform& platform_;
-    const Device device_;
+    Device device_;
     /// Where storage leaves what it has done; shared with operations that may outlive us.
     const std::shared_ptr<Finished> finished_;
 

@@ -108,6 +108,13 @@ Result<DiskInfo> Blkfront::wait_resized(std::uint64_t sectors) {
     return info_;
 }
 
+Result<> Blkfront::eject() {
+    const auto info = wait_connected();
+    if (!info) return std::unexpected(info.error());
+    if (!info->cdrom) return fail(Errno::nodev, "not a drive with a medium to take out");
+    return platform_.store().write(StoreTx::none, path_ + "/eject", "eject");
+}
+
 void Blkfront::set_phase(Phase phase, const Error& why) {
     {
         const std::lock_guard held(lock_);
@@ -362,6 +369,7 @@ std::optional<Error> Blkfront::refusal(const BlkOp& op) const {
         if (!info_.can_flush) return Error{Errno::opnotsupp, "the backend can't flush"};
         return {};
     }
+    if (info_.cdrom && info_.sectors == 0) return Error{Errno::io, "no medium in the drive"};
     if (op.kind != Kind::read && info_.read_only) return Error{Errno::rofs, "the disk is read-only"};
     if (!whole(op.sector, info_.sector_bytes)) return Error{Errno::inval, "not at a sector of the disk"};
     if (op.kind == Kind::discard) {

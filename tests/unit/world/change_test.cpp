@@ -42,6 +42,14 @@ TEST(Changes, ADiskMayGoAndComeAgainWhileItIsUsed) {
     EXPECT_GT(repeated, 0u) << "no operation was under way when its disk went";
 }
 
+TEST(Changes, AGuestFindsInEachDriveTheMediumThatIsThereWhereverItMoves) {
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+        const RunReport r = run(named("blk-cdrom"), {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << ": " << told(r);
+        EXPECT_EQ(r.changes, 3u);
+    }
+}
+
 TEST(Changes, AreRefusedWhereTheyCanNotBe) {
     const auto refusal = [](const std::function<void(ChangeSpec&)>& change) {
         Scenario s = named("blk-resize");

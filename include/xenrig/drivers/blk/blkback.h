@@ -4,8 +4,11 @@
 // done on private memory, and answered once: whatever the frontend writes meanwhile changes nothing. A ring that claims
 // the impossible stops, and the device closes with a message in its error node.
 //
-// Nodes, in the backend's directory: reads `params`, `type`, `mode`, `removable`, `discard-enable`; writes features and
-// limits before InitWait, `sectors`, `sector-size`, `physical-sector-size` and `info` before Connected.
+// A device that is `removable` and whose `device-type` is cdrom is a drive: it may be empty, and its medium may change.
+//
+// Nodes, in the backend's directory: reads `params`, `type`, `mode`, `removable`, `discard-enable`, `media-present`;
+// writes features and limits before InitWait, `sectors`, `sector-size`, `physical-sector-size` and `info` before
+// Connected.
 //
 // Threads: the steps run in the device's service task. The ring is touched by one service task of its own; storage may
 // complete in any context, which only notes and pokes.
@@ -62,6 +65,10 @@ public:
 
 private:
     void watch_storage();
+    Result<> watch_medium(const xenbus::Endpoint& device);
+    std::string medium_named(const xenbus::Endpoint& device) const;
+    Result<> insert(const xenbus::Endpoint& device, const std::string& params);
+    Result<bool> change_medium(const xenbus::Endpoint& device);
     Extent extent() const;
     Offer offer() const;
 
@@ -78,7 +85,12 @@ private:
     /// discard-enable, of the toolstack's.
     bool may_discard_ = true;
     bool removable_ = false;
+    /// It is a drive; the frontend's directory only says that it is one.
     bool cdrom_ = false;
+    bool said_cdrom_ = false;
+    /// A drive's medium, as `params` names it; empty when there is none.
+    std::string medium_;
+    std::vector<Watch> medium_watches_;
     std::vector<std::unique_ptr<BlkbackRing>> rings_;
 };
 

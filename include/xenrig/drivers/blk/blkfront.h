@@ -38,6 +38,7 @@ struct DiskInfo {
     std::uint32_t physical_sector_bytes = 512;
     bool read_only = false;
     bool removable = false;
+    /// A drive; with no sectors it is empty.
     bool cdrom = false;
     /// The backend can flush, by itself or by a barrier; a flush is answered EOPNOTSUPP where it can't.
     bool can_flush = false;
@@ -86,6 +87,10 @@ public:
     /// Blocks the calling task until the disk is connected and has another size than `sectors`; the device's error when
     /// it is closed.
     Result<DiskInfo> wait_resized(std::uint64_t sectors);
+
+    /// Asks the toolstack to take the medium out of a drive, as libxl's disk-eject event wants it; ENODEV for a disk
+    /// that is none. Returns when it is asked.
+    Result<> eject();
 
     /// Blocking, through pages of their own. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     Result<> read(std::uint64_t sector, std::span<std::byte> data);
