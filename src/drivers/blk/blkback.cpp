@@ -37,22 +37,21 @@ Result<> Blkback::open(const xenbus::Endpoint& device) {
     StorageRequest wanted{.read_only = !mode->starts_with('w')};
     wanted.params = device.store().read(StoreTx::none, device.node("params")).value_or("");
     wanted.type = device.store().read(StoreTx::none, device.node("type")).value_or("");
+
+    const auto is_drive = [&] {
+        return xenbus::read_feature(device.store(), device.node("removable")) &&
+               device.store().read(StoreTx::none, device.node("device-type")).value_or("") == "cdrom";
+    };
+    auto storage = wanted.params.empty() && is_drive() ? no_medium() : open_storage_(wanted);
+    if (!storage) return std::unexpected(storage.error());
+    storage_ = std::move(*storage);
+    watch_storage();
     may_discard_ = xenbus::read_number_or(device.store(), device.node("discard-enable"), 1u) != 0;
     removable_ = xenbus::read_feature(device.store(), device.node("removable"));
-    cdrom_ = removable_ && device.store().read(StoreTx::none, device.node("device-type")).value_or("") == "cdrom";
-    if (cdrom_) {
-        if (auto watched = watch_medium(device); !watched) return watched;
-        if (auto inserted = insert(device, medium_named(device)); !inserted) {
-            storage_.reset();
-            return inserted;
-        }
-    } else {
-        auto storage = open_storage_(wanted);
-        if (!storage) return std::unexpected(storage.error());
-        storage_ = std::move(*storage);
-    }
-    watch_storage();
-    return {};
+    cdrom_ = removable_ && is_drive();
+    if (!cdrom_) return {};
+    medium_ = wanted.params;
+    return watch_medium(device);
 }
 
 Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {

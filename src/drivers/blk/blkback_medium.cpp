@@ -30,9 +30,11 @@ std::string Blkback::medium_named(const xenbus::Endpoint& device) const {
     return device.store().read(StoreTx::none, device.node("params")).value_or("");
 }
 
+Result<std::shared_ptr<Storage>> Blkback::no_medium() { return std::make_shared<NoMedium>(); }
+
 Result<> Blkback::insert(const xenbus::Endpoint& device, const std::string& params) {
     medium_ = params;
-    storage_ = std::make_shared<NoMedium>();
+    storage_ = *no_medium();
     if (params.empty()) return {};
     StorageRequest wanted{.params = params, .read_only = true};
     wanted.type = device.store().read(StoreTx::none, device.node("type")).value_or("");
@@ -46,7 +48,6 @@ Result<> Blkback::insert(const xenbus::Endpoint& device, const std::string& para
 Result<bool> Blkback::change_medium(const xenbus::Endpoint& device) {
     const std::string now = medium_named(device);
     if (now == medium_) return false;
-    const auto before = storage_;
     if (const auto inserted = insert(device, now); !inserted) device.write_error(inserted.error());
     watch_storage();
     for (const auto& ring : rings_) ring->change_storage(storage_, extent());

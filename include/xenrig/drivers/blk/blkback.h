@@ -67,6 +67,7 @@ private:
     void watch_storage();
     Result<> watch_medium(const xenbus::Endpoint& device);
     std::string medium_named(const xenbus::Endpoint& device) const;
+    static Result<std::shared_ptr<Storage>> no_medium();
     Result<> insert(const xenbus::Endpoint& device, const std::string& params);
     Result<bool> change_medium(const xenbus::Endpoint& device);
     Extent extent() const;
