@@ -8,8 +8,7 @@ TimerId HostClock::at(Nanoseconds deadline, std::function<void()> fire) {
     const std::uint64_t id = ++made_;
     Timer& timer = timers_[id];
     timer.fire = std::move(fire);
-    timer.machine_timer =
-        machine_.at(deadline, [this, id, &here] { here.post([this, id] { expired(id); }); });
+    timer.machine_timer = machine_.at(deadline, [this, id, &here] { here.post([this, id] { expired(id); }); });
     return TimerId{id};
 }
 

@@ -1,8 +1,8 @@
 // Event channels by libxenevtchn: /dev/xen/evtchn of the domain that we run in.
 //
 // The device masks a port as it hands its event out, until it is told to go on (xenevtchn_unmask); so a handler runs
-// once for events that come while it runs. Handlers run as upcalls on the vCPU that made the channel. Ports of a process
-// that dies are closed by the kernel. Source: xenevtchn.h, Linux' uapi/xen/evtchn.h.
+// once for events that come while it runs. Handlers run as upcalls on the vCPU that made the channel. Ports of a
+// process that dies are closed by the kernel. Source: xenevtchn.h, Linux' uapi/xen/evtchn.h.
 #pragma once
 
 #include <cstdint>
