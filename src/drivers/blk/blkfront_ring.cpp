@@ -104,7 +104,7 @@ Result<> BlkfrontRing::put(BlkOp& op) {
         Slot& slot = slots_[index];
         slot.op = &op;
         slot.operation = static_cast<std::uint8_t>(wire_op(op.kind));
-        slot.sector = op.sector + progress.units_put;
+        slot.sector = (op.sector + progress.units_put) / features_.wire.number;
         slot.first = progress.segments_put;
         slot.count = std::min<std::size_t>(features_.segments, op.segments.size() - slot.first);
         ++in_flight_;
@@ -178,8 +178,9 @@ std::vector<blkif_request_segment> BlkfrontRing::segments_of(const Slot& slot) c
         const BlkSegment& segment = slot.op->segments[slot.first + i];
         clear(segments[i]);
         segments[i].gref = slot.pages[i].grant.ref().value;
-        segments[i].first_sect = segment.first;
-        segments[i].last_sect = segment.last;
+        const std::uint32_t unit = features_.wire.segment;
+        segments[i].first_sect = static_cast<std::uint8_t>(segment.first / unit);
+        segments[i].last_sect = static_cast<std::uint8_t>((segment.last + 1u) / unit - 1);
     }
     return segments;
 }
@@ -196,7 +197,7 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
         discard.handle = handle_;
         discard.id = slot.id;
         discard.sector_number = slot.sector;
-        discard.nr_sectors = op.units;
+        discard.nr_sectors = op.units / features_.wire.number;
         std::memcpy(static_cast<void*>(&request), &discard, sizeof discard);
     } else if (!slot.indirect.empty()) {
         blkif_request_indirect_t indirect;
