@@ -75,7 +75,7 @@ TEST(ScenarioFile, ADiskThatTheWorkloadDoesNotFitOrAGuestCanNotNameIsRefused) {
     EXPECT_NE(error_of(with(kGood, "\"data:xvdb\"", "\"data:xvdb\", \"data:d1p0\"")).find("are device 'xvdb'"),
               std::string::npos);
     EXPECT_NE(error_of(with(kGood, "kind = \"simulated\"", "kind = \"simulated\"\nread-only = true"))
-                  .find("is read-only; give writes = 0"),
+                  .find("is read-only; give writes, discards and barriers = 0"),
               std::string::npos);
     EXPECT_NE(error_of("").find("a scenario's name is one word"), std::string::npos);
 }
