@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "sim/xenstore/daemon_impl.h"
@@ -70,7 +71,7 @@ private:
     NodeCounts counts_;
     std::map<std::int64_t, Known> domains_;
     /// Connections whose requests wait until somebody has read the events that they caused.
-    std::map<std::uint64_t, std::uint64_t> held_up_by_;
+    std::map<std::uint64_t, std::set<std::uint64_t>> held_up_by_;
 };
 
 Identity identity_of(const Connection& connection);

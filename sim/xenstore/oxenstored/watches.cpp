@@ -53,7 +53,9 @@ bool Service::may_ask(const Connection& connection) {
     if (crowded(connection.id())) return false;
     const auto held = held_up_by_.find(connection.id());
     if (held == held_up_by_.end()) return true;
-    if (crowded(held->second)) return false;
+    // All of them must have room again, or two that take turns would make the others' events pile up.
+    std::erase_if(held->second, [this](std::uint64_t watcher) { return !crowded(watcher); });
+    if (!held->second.empty()) return false;
     held_up_by_.erase(held);
     return true;
 }
@@ -64,7 +66,7 @@ void Service::event(Connection* source, const Watch& watch, std::string_view pat
     std::string payload(path.substr(watch.prefix));
     payload.append(1, '\0').append(watch.token).append(1, '\0');
     watcher.packet(XS_WATCH_EVENT, 0, 0, payload);
-    if (source != nullptr && watcher.waiting() >= kQueueMax) held_up_by_[source->id()] = watcher.id();
+    if (source != nullptr && watcher.waiting() >= kQueueMax) held_up_by_[source->id()].insert(watcher.id());
 }
 
 bool Service::tell(Connection* source, const Work& work) {

@@ -217,5 +217,27 @@ TEST_F(Oxenstored, AClientIsNotListenedToWhileTheEventsThatItCausedWaitForAClien
     EXPECT_EQ(a.hear(), ok);
 }
 
+TEST_F(Oxenstored, AClientThatReadsItsOwnEventsOneByOneDoesNotMakeThoseOfADeafOnePileUp) {
+    StreamDoor source(daemon), deaf(daemon);
+    const std::string watch = message(XS_WATCH, 1, 0, z("/s") + z(std::string(1000, 't')));
+    source.feed(std::as_bytes(std::span(watch)));
+    daemon.service();
+    // The newest watch hears first, so the last queue that an event fills is the source's own.
+    deaf.feed(std::as_bytes(std::span(watch)));
+    daemon.service();
+    constexpr std::size_t kEvent = sizeof(xsd_sockmsg) + 1004, kAnswer = sizeof(xsd_sockmsg) + 3;
+    for (int i = 0; i < 6000; ++i) {
+        const std::string write = message(XS_WRITE, 1, 0, z("/s") + std::to_string(i));
+        source.feed(std::as_bytes(std::span(write)));
+        while (daemon.service()) {
+        }
+        // Its queue fills, and from then on it makes room for one event at a time.
+        if (i > 1500) source.discard_output(std::min(source.output().size(), kAnswer + kEvent));
+    }
+    const int done = std::stoi(b.ask(XS_READ, z("/s"))[0]);
+    EXPECT_GT(done, 1000);
+    EXPECT_LT(done, 2000);
+}
+
 }  // namespace
 }  // namespace xenrig::xenstore::test
