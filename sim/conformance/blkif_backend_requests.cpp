@@ -311,7 +311,7 @@ const std::vector<Clause>& blkif_backend_request_clauses() {
          backend,
          "mode: \"r\" lets the frontend read, \"w\" also write.",
          {read_only_refuses_writes},
-         {.read_only_disk = {true}}},
+         {.disks = {{.read_only = true}}}},
         {"blkif.backend-serves-offered-flush",
          130,
          backend,

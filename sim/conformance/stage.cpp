@@ -13,20 +13,28 @@ namespace {
 constexpr std::uint64_t kGuestFrames = 512;
 constexpr std::uint64_t kStepsMax = 2'000'000;
 
-/// A disk that says what it is and does what it is told: whether a read-only one is written is its backend's to see to.
+/// A disk that says of itself what it is told, and does all: what a request may be is its backend's to see to.
 class Labelled final : public blk::Storage {
 public:
-    Labelled(std::shared_ptr<blk::Storage> inner, bool read_only) : inner_(std::move(inner)), read_only_(read_only) {}
+    Labelled(std::shared_ptr<blk::Storage> inner, const DiskShape& shape, std::shared_ptr<unsigned> secure_discards)
+        : inner_(std::move(inner)), shape_(shape), secure_discards_(std::move(secure_discards)) {}
     blk::StorageInfo info() const override {
-        blk::StorageInfo info = inner_->info();
-        info.read_only = read_only_;
-        return info;
+        return {.bytes = shape_.sectors * 512,
+                .sector_bytes = shape_.sector_bytes,
+                .physical_sector_bytes = shape_.physical_sector_bytes,
+                .read_only = shape_.read_only,
+                .discard_granularity = shape_.discard_granularity,
+                .can_discard_securely = shape_.secure_discard};
     }
-    void submit(blk::StorageOpPtr op) override { inner_->submit(std::move(op)); }
+    void submit(blk::StorageOpPtr op) override {
+        if (op->kind == blk::StorageOp::Kind::discard && op->secure) ++*secure_discards_;
+        inner_->submit(std::move(op));
+    }
 
 private:
     std::shared_ptr<blk::Storage> inner_;
-    bool read_only_;
+    DiskShape shape_;
+    std::shared_ptr<unsigned> secure_discards_;
 };
 
 std::unique_ptr<engine::Source> source_of(const Conditions& c) {
@@ -52,8 +60,9 @@ Stage::Stage(Verdict& verdict, const Subjects& subjects, Role subject, const Con
         backend_ = std::make_unique<blk::RawBackend>(control, guest_, kDevice);
     } else {
         backend_subject_ = subjects.backend(
-            *subject_platform_, [disk = disk_, read_only = conditions_.read_only](const blk::StorageRequest&) {
-                return Result<std::shared_ptr<blk::Storage>>(std::make_shared<Labelled>(disk, read_only));
+            *subject_platform_,
+            [disk = disk_, shape = conditions_.disk, secure = secure_discards_](const blk::StorageRequest&) {
+                return Result<std::shared_ptr<blk::Storage>>(std::make_shared<Labelled>(disk, shape, secure));
             });
         frontend_ = std::make_unique<blk::RawFrontend>(*kernel_, DomId{0}, kDevice);
     }
@@ -102,7 +111,7 @@ void Stage::guest_up() {
         const auto domain = tools_->build(spec);
         check(domain.has_value(), "a domain is built on an empty host");
         guest_ = *domain;
-        const toolstack::DiskNodes disk{.number = kDevice, .params = "disk", .read_only = conditions_.read_only};
+        const toolstack::DiskNodes disk{.number = kDevice, .params = "disk", .read_only = conditions_.disk.read_only};
         check(tools_->add_disk(guest_, disk).has_value(), "a disk is added to a new domain");
         hypervisor::Hypervisor& xen = host_->xen();
         xen.attach_vcpu(guest_, VcpuId{0}, *guest_cpus_[0]);
@@ -260,6 +269,12 @@ UserCallPtr Stage::write(std::uint64_t sector, std::vector<std::byte> data, unsi
 
 UserCallPtr Stage::flush() {
     return call("user flushes", [](FrontendSubject& subject, UserCall& c) { c.result = subject.flush(); });
+}
+
+UserCallPtr Stage::discard(std::uint64_t sector, std::uint64_t sectors, bool secure) {
+    return call("user discards", [=](FrontendSubject& subject, UserCall& c) {
+        c.result = subject.discard(sector, sectors, secure);
+    });
 }
 
 std::vector<std::byte> Stage::on_disk(std::uint64_t sector, std::uint64_t sectors) const {

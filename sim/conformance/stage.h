@@ -37,12 +37,22 @@
 
 namespace xenrig::conformance {
 
+/// What the disk behind a backend says of itself; what it does is always the same.
+struct DiskShape {
+    bool read_only = false;
+    std::uint64_t sectors = 2048;  ///< of 512 bytes
+    std::uint32_t sector_bytes = 512, physical_sector_bytes = 512;
+    /// 0: can't discard.
+    std::uint32_t discard_granularity = 512;
+    bool secure_discard = true;
+};
+
 /// Whence the world's choices come, and how its disk is.
 struct Conditions {
     /// None: every choice is the mildest.
     std::optional<std::uint64_t> seed;
     engine::Model model = engine::Model::sc;
-    bool read_only = false;
+    DiskShape disk = {};
 };
 
 /// What a user asked of the subject's frontend, and what came of it.
@@ -105,6 +115,7 @@ public:
     UserCallPtr read(std::uint64_t sector, unsigned sectors, unsigned first = 0);
     UserCallPtr write(std::uint64_t sector, std::vector<std::byte> data, unsigned first = 0);
     UserCallPtr flush();
+    UserCallPtr discard(std::uint64_t sector, std::uint64_t sectors, bool secure = false);
 
     /// The subject's disk, if it is a backend.
     blk::SimDisk& disk() { return *disk_; }
@@ -117,7 +128,11 @@ public:
     /// Event channels of the subject's domain since the script began.
     std::size_t ports() const;
     DomId guest() const { return guest_; }
-    bool read_only() const { return conditions_.read_only; }
+    const DiskShape& disk_shape() const { return conditions_.disk; }
+    /// Discards that the subject asked its disk to make unrecoverable.
+    unsigned secure_discards() const { return *secure_discards_; }
+    /// Mappings that were ever made.
+    std::uint64_t maps_made() const { return ledger_->counts().maps; }
     /// Nodes of the subject's directory and of its peer's, at each change since the stage was set.
     const StoreHistory& history() const { return *history_; }
     /// Paths that the subject has read.
@@ -150,6 +165,7 @@ private:
     std::unique_ptr<WitnessPlatform> subject_platform_;
     DomId guest_{};
     std::shared_ptr<blk::SimDisk> disk_;
+    std::shared_ptr<unsigned> secure_discards_ = std::make_shared<unsigned>(0);
     std::unique_ptr<StoreHistory> history_;
     std::unique_ptr<FrontendSubject> frontend_subject_;
     std::unique_ptr<BackendSubject> backend_subject_;
