@@ -22,12 +22,15 @@ public:
     OwnFrontend(Platform& platform, unsigned device)
         : platform_(platform),
           path_("device/vbd/" + std::to_string(device)),
-          bus_(platform, std::map<std::string, xenbus::FrontendFactory>{
-                             {"vbd", blk::blkfront_factory(platform, [this](std::shared_ptr<blk::Blkfront> d) {
-                                  const std::lock_guard held(lock_);
-                                  disk_ = std::move(d);
-                                  found_.wake_all();
-                              }, kAll)}}) {}
+          bus_(platform,
+               std::map<std::string, xenbus::FrontendFactory>{{"vbd", blk::blkfront_factory(
+                                                                          platform,
+                                                                          [this](std::shared_ptr<blk::Blkfront> d) {
+                                                                              const std::lock_guard held(lock_);
+                                                                              disk_ = std::move(d);
+                                                                              found_.wake_all();
+                                                                          },
+                                                                          kAll)}}) {}
 
     Result<> start() override { return bus_.start(); }
 

@@ -178,6 +178,7 @@ void Stage::settle() {
 }
 
 void Stage::start_subject() {
+    if (std::exchange(started_, true)) return;
     subject_platform_->spawn("subject", TaskRole::service, [this] {
         const Result<> started = role_ == Role::frontend ? frontend_subject_->start() : backend_subject_->start();
         if (!started) verdict_.error("the subject can't be started: " + started.error().to_string());
@@ -272,9 +273,8 @@ UserCallPtr Stage::flush() {
 }
 
 UserCallPtr Stage::discard(std::uint64_t sector, std::uint64_t sectors, bool secure) {
-    return call("user discards", [=](FrontendSubject& subject, UserCall& c) {
-        c.result = subject.discard(sector, sectors, secure);
-    });
+    return call("user discards",
+                [=](FrontendSubject& subject, UserCall& c) { c.result = subject.discard(sector, sectors, secure); });
 }
 
 std::vector<std::byte> Stage::on_disk(std::uint64_t sector, std::uint64_t sectors) const {
@@ -296,10 +296,14 @@ bool Stage::is_subject_running() const {
     return scheduler->current_cpu() != nullptr && in_guest == (role_ == Role::frontend);
 }
 
+std::unique_ptr<SlotRewriter> Stage::rewrite_after_read(const shared::Window& page, std::size_t offset,
+                                                        std::vector<std::byte> bytes) {
+    return std::make_unique<SlotRewriter>(page, offset, std::move(bytes), [this] { return is_subject_running(); });
+}
+
 std::unique_ptr<SlotRewriter> Stage::rewrite_after_read(const blk::RawRing& ring, std::uint32_t index,
                                                         std::vector<std::byte> bytes) {
-    return std::make_unique<SlotRewriter>(ring.page(), blk::RawRing::slot(index), std::move(bytes),
-                                          [this] { return is_subject_running(); });
+    return rewrite_after_read(ring.page(), ring.place(index), std::move(bytes));
 }
 
 void Stage::power_cut() { disk_->power_cut(); }

@@ -93,7 +93,7 @@ public:
     void step_aside() { scheduler->yield(); }
     Role subject() const { return role_; }
 
-    /// The subject looks at its devices. Returns at once.
+    /// The subject looks at its devices. Returns at once; does nothing the second time.
     void start_subject();
     /// What a toolstack in the control domain does; then settles.
     void as_toolstack(std::function<void(Store&)> job);
@@ -140,6 +140,8 @@ public:
     /// While it lives, each of the subject's reads of these bytes is followed by a change of them.
     std::unique_ptr<SlotRewriter> rewrite_after_read(const blk::RawRing& ring, std::uint32_t index,
                                                      std::vector<std::byte> bytes);
+    std::unique_ptr<SlotRewriter> rewrite_after_read(const shared::Window& page, std::size_t offset,
+                                                     std::vector<std::byte> bytes);
     /// Cuts the power of the subject's disk.
     void power_cut();
 
@@ -176,6 +178,7 @@ private:
     WaitQueue settled_{"the world to settle"};
     IrqLock settling_lock_{"stage"};
     bool settling_ = false;
+    bool started_ = false;
     bool script_over_ = false;
 };
 

@@ -56,7 +56,8 @@ void RawBackend::write_properties(std::uint64_t sectors, unsigned info) {
 
 Result<> RawBackend::join(const std::string& below) {
     std::vector<GrantRef> refs;
-    const auto order = frontend_node("ring-page-order") ? number(frontend_node("ring-page-order"), "ring-page-order") : 0;
+    const auto order =
+        frontend_node("ring-page-order") ? number(frontend_node("ring-page-order"), "ring-page-order") : 0;
     if (!order) return std::unexpected(order.error());
     if (*order > 4) return fail(Errno::inval, "the frontend's ring-page-order is " + std::to_string(*order));
     for (unsigned i = 0; i < 1u << *order; ++i) {

@@ -72,8 +72,10 @@ public:
     DomId frontend() const { return frontend_; }
     Platform& platform() { return platform_; }
 
-private:
+    /// What serve() does of a read before it answers.
     Result<> read_into(const blkif_request_t& request);
+
+private:
     Result<> write_from(const blkif_request_t& request);
 
     Platform& platform_;

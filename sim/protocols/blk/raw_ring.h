@@ -40,7 +40,9 @@ public:
     const shared::Window& page() const { return page_; }
 
     /// Entries: as many as fit, rounded down to a power of two.
-    std::uint32_t size() const { return static_cast<std::uint32_t>(std::bit_floor((page_.size() - kFirst) / slot_bytes_)); }
+    std::uint32_t size() const {
+        return static_cast<std::uint32_t>(std::bit_floor((page_.size() - kFirst) / slot_bytes_));
+    }
 
     std::uint32_t load(Word w) const;
     void store(Word w, std::uint32_t value);
