@@ -30,6 +30,7 @@ public:
         if (op->kind == blk::StorageOp::Kind::discard && op->secure) ++*secure_discards_;
         inner_->submit(std::move(op));
     }
+    void watch_size(blk::SizeWatch changed) override { inner_->watch_size(std::move(changed)); }
 
 private:
     std::shared_ptr<blk::Storage> inner_;

@@ -238,6 +238,23 @@ void read_workload(Table& t, WorkloadSpec& w) {
     w.flushes = t.small("flushes", w.flushes);
 }
 
+void read_changes(Table& top, Scenario& s) {
+    top.list("resize", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.disk = t.text("disk", s.disks.empty() ? "" : s.disks.front().name);
+        c.size = t.size("to", 0);
+        c.after_operations = t.small("after-operations", 0);
+    });
+    top.list("hotplug", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.kind = ChangeKind::hotplug;
+        c.guest = t.text("guest", s.guests.empty() ? "" : s.guests.front().name);
+        c.device = t.text("device", "xvda");
+        c.force = t.flag("force", false);
+        c.after_operations = t.small("after-operations", 0);
+    });
+}
+
 }  // namespace
 
 Result<Scenario> parse_scenario(std::string_view text, const std::string& file) {
@@ -299,6 +316,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         }
         f.after_operations = t.small("after-operations", f.after_operations);
     });
+    read_changes(top, s);
     top.refuse_unknown();
     if (error) return std::unexpected(*error);
     if (auto valid = s.validate(); !valid) return fail(valid.error().code, file + ": " + valid.error().message);
