@@ -367,7 +367,7 @@ const std::vector<Clause>& blkif_backend_transport_clauses() {
          backend,
          "sectors is the size of the disk, 0 too.",
          {takes_empty_disk},
-         {.disks = {{.sectors = 0}}}},
+         {.disks = {{.empty = true}}}},
         {"blkif.backend-serves-i386", 289, backend, "protocol: the layout of a 32-bit frontend.", {serves_i386}},
         {"blkif.backend-serves-queues",
          418,

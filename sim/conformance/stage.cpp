@@ -19,12 +19,14 @@ public:
     Labelled(std::shared_ptr<blk::Storage> inner, const DiskShape& shape, std::shared_ptr<unsigned> secure_discards)
         : inner_(std::move(inner)), shape_(shape), secure_discards_(std::move(secure_discards)) {}
     blk::StorageInfo info() const override {
-        return {.bytes = shape_.sectors * 512,
-                .sector_bytes = shape_.sector_bytes,
-                .physical_sector_bytes = shape_.physical_sector_bytes,
-                .read_only = shape_.read_only,
-                .discard_granularity = shape_.discard_granularity,
-                .can_discard_securely = shape_.secure_discard};
+        blk::StorageInfo info = inner_->info();
+        if (shape_.empty) info.bytes = 0;
+        info.sector_bytes = shape_.sector_bytes;
+        info.physical_sector_bytes = shape_.physical_sector_bytes;
+        info.read_only = shape_.read_only;
+        info.discard_granularity = shape_.discard_granularity;
+        info.can_discard_securely = shape_.secure_discard;
+        return info;
     }
     void submit(blk::StorageOpPtr op) override {
         if (op->kind == blk::StorageOp::Kind::discard && op->secure) ++*secure_discards_;

@@ -40,7 +40,7 @@ namespace xenrig::conformance {
 /// What the disk behind a backend says of itself; what it does is always the same.
 struct DiskShape {
     bool read_only = false;
-    std::uint64_t sectors = 2048;  ///< of 512 bytes
+    bool empty = false;
     std::uint32_t sector_bytes = 512, physical_sector_bytes = 512;
     /// 0: can't discard.
     std::uint32_t discard_granularity = 512;
