@@ -22,20 +22,6 @@ const Page& untouched_page() {
 
 std::string sectors(unsigned n) { return "with " + std::to_string(n) + " sectors"; }
 
-bool is_okay(const std::optional<blkif_response_t>& r) { return r && r->status == BLKIF_RSP_OKAY; }
-
-/// Answered once, as bad, with its id and operation; a read after it works.
-void refused(Stage& s, const blkif_request_t& request, const std::string& what) {
-    const auto response = send(s, request);
-    s.expect(response && response->id == request.id && response->operation == request.operation &&
-                 (response->status == BLKIF_RSP_ERROR ||
-                  (response->status == BLKIF_RSP_EOPNOTSUPP && request.operation > BLKIF_OP_WRITE)),
-             "a bad request is answered once, with ERROR, its id and its operation",
-             [&] { return what + " has " + shown(response); });
-    s.expect(!s.frontend().take().has_value(), "a bad request is answered once", [&] { return what; });
-    s.expect(read_works(s), "a read after a bad request works", [&] { return "after " + what; });
-}
-
 void pages_untouched(Stage& s, const RawFrontend::Transfer& t, const std::string& what) {
     for (const auto& p : t.pages)
         s.expect(s.frontend().bytes(p) == untouched_page(), "a request that is refused changes no page",
@@ -47,12 +33,16 @@ void read_only_refuses_writes(Stage& s) {
     s.expect(read_works(s), "a disk with mode r can be read");
     const auto t = s.frontend().write(3, sector_pattern(900));
     refused(s, t.request, "a write to a disk with mode r");
+    if (offers(s, "feature-barrier")) {
+        auto barrier = t.request;
+        barrier.operation = BLKIF_OP_WRITE_BARRIER;
+        refused(s, barrier, "a barrier with data to a disk with mode r");
+    }
+    if (offers(s, "feature-discard")) refused(s, blk::discard_request(3, 1), "a discard on a disk with mode r");
+    if (offers(s, "feature-max-indirect-segments"))
+        refused(s, blk::as_request(s.frontend().indirect(BLKIF_OP_WRITE, 0, 2).request),
+                "an indirect write to a disk with mode r");
     s.expect(s.disk_untouched(), "a disk with mode r is not written");
-}
-
-bool offers(Stage& s, const char* feature) {
-    const std::string value = s.frontend().backend_node(feature).value_or("0");
-    return value != "0";
 }
 
 blkif_request_t bare(std::uint8_t operation) {
@@ -311,7 +301,7 @@ const std::vector<Clause>& blkif_backend_request_clauses() {
          backend,
          "mode: \"r\" lets the frontend read, \"w\" also write.",
          {read_only_refuses_writes},
-         {.read_only_disk = {true}}},
+         {.disks = {{.read_only = true}}}},
         {"blkif.backend-serves-offered-flush",
          130,
          backend,
@@ -343,12 +333,14 @@ const std::vector<Clause>& blkif_backend_request_clauses() {
          639,
          backend,
          "An operation that it does not know is refused.",
-         {refuses_unknown_operation}},
+         {refuses_unknown_operation},
+         {.disks = {{}, {.discard_granularity = 0}}}},
         {"blkif.backend-offers-what-it-serves",
          604,
          backend,
          "Who does not know INDIRECT does not offer it.",
-         {offers_what_it_serves}},
+         {offers_what_it_serves},
+         {.disks = {{}, {.discard_granularity = 0}}}},
         {"blkif.backend-refuses-segment-count",
          609,
          backend,

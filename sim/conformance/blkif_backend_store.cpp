@@ -48,8 +48,11 @@ void takes_defaults(Stage& s) {
 void info_tells_read_only(Stage& s) {
     if (!s.connect_frontend()) return;
     const auto info = s.frontend().backend_node("info");
-    s.expect(((number_in(info) & VDISK_READONLY) != 0) == s.read_only(), "info says whether the disk is read-only",
-             [&] { return "info is '" + info.value_or("") + "' of a disk with mode " + (s.read_only() ? "r" : "w"); });
+    s.expect(((number_in(info) & VDISK_READONLY) != 0) == s.disk_shape().read_only,
+             "info says whether the disk is read-only", [&] {
+                 return "info is '" + info.value_or("") + "' of a disk with mode " +
+                        (s.disk_shape().read_only ? "r" : "w");
+             });
 }
 
 void properties_make_sense(Stage& s) {
@@ -149,12 +152,13 @@ const std::vector<Clause>& blkif_backend_store_clauses() {
          backend,
          "info: VDISK_READONLY says that the disk is read-only.",
          {info_tells_read_only},
-         {.read_only_disk = {false, true}}},
+         {.disks = {{}, {.read_only = true}}}},
         {"blkif.backend-properties-make-sense",
          254,
          backend,
          "sectors times sector-size is the size of the disk.",
-         {properties_make_sense}},
+         {properties_make_sense},
+         {.disks = {{}, {.physical_sector_bytes = 4096}}}},
         {"blkif.backend-refuses-unknown-layout",
          289,
          backend,

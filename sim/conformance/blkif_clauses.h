@@ -1,4 +1,4 @@
-// The tables of blkif.h's checks, by end and by what they look at: the store, or requests.
+// The tables of blkif.h's checks, by end and by what they look at: the store, requests, optional features, transport.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,12 @@ namespace xenrig::conformance {
 
 const std::vector<Clause>& blkif_frontend_store_clauses();
 const std::vector<Clause>& blkif_frontend_request_clauses();
+const std::vector<Clause>& blkif_frontend_feature_clauses();
+const std::vector<Clause>& blkif_frontend_transport_clauses();
 const std::vector<Clause>& blkif_backend_store_clauses();
 const std::vector<Clause>& blkif_backend_request_clauses();
+const std::vector<Clause>& blkif_backend_feature_clauses();
+const std::vector<Clause>& blkif_backend_indirect_clauses();
+const std::vector<Clause>& blkif_backend_transport_clauses();
 
 }  // namespace xenrig::conformance

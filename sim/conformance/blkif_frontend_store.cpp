@@ -52,18 +52,28 @@ void takes_defaults(Stage& s) {
 
 void uses_only_what_is_offered(Stage& s, const Nodes& features) {
     if (!s.connect_backend(features)) return;
-    const std::vector<UserCallPtr> calls = {s.read(1, 1), s.write(2, blk::sector_pattern(900)), s.flush()};
+    const std::vector<UserCallPtr> calls = {s.read(1, 1), s.write(2, blk::sector_pattern(900)), s.flush(),
+                                            s.discard(10, 10), s.read(100, 320)};
     for (const UserCallPtr& call : calls)
         for (const auto& r : serve(s, call))
             s.expect(r.operation == BLKIF_OP_READ || r.operation == BLKIF_OP_WRITE,
                      "only operations that are offered are on the ring",
                      [&] { return number("the operation", r.operation); });
-    s.expect(calls[0]->well() && calls[1]->well(), "reads and writes work without features");
+    s.expect(calls[0]->well() && calls[1]->well() && calls[4]->well(), "reads and writes work without features");
     s.expect(!calls[2]->well(), "a flush that the backend doesn't offer is no success");
+    s.expect(!calls[3]->well(), "a discard that the backend doesn't offer is no success");
 }
 
 void no_feature(Stage& s) { uses_only_what_is_offered(s, kNoFeatures); }
-void feature_is_0(Stage& s) { uses_only_what_is_offered(s, {{"feature-flush-cache", "0"}}); }
+constexpr const char* kOffers[] = {"feature-flush-cache", "feature-barrier", "feature-discard",
+                                   "feature-max-indirect-segments"};
+void features_are(Stage& s, const char* value) {
+    Nodes features;
+    for (const char* name : kOffers) features[name] = value;
+    uses_only_what_is_offered(s, features);
+}
+void features_are_0(Stage& s) { features_are(s, "0"); }
+void features_are_garbled(Stage& s) { features_are(s, "yes"); }
 
 void leaves_private_nodes(Stage& s) {
     if (!s.connect_backend()) return;
@@ -227,7 +237,7 @@ const std::vector<Clause>& blkif_frontend_store_clauses() {
          130,
          frontend,
          "Without feature-flush-cache no flush is sent.",
-         {no_feature, feature_is_0}},
+         {no_feature, features_are_0, features_are_garbled}},
         {"blkif.frontend-leaves-private-nodes",
          50,
          frontend,

@@ -6,10 +6,10 @@ namespace {
 
 void play(const Clause& clause, Role subject, const Subjects& subjects, Verdict& verdict) {
     const auto once = [&](Conditions c) {
-        for (const bool read_only : clause.runs.read_only_disk)
+        for (const DiskShape& disk : clause.runs.disks)
             for (const auto script : clause.scripts) {
                 if (verdict.failed()) return;
-                c.read_only = read_only;
+                c.disk = disk;
                 Stage stage(verdict, subjects, subject, c);
                 stage.play(script);
             }

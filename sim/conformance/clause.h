@@ -13,7 +13,7 @@ namespace xenrig::conformance {
 struct Runs {
     unsigned seeds = 0;
     std::vector<engine::Model> models = {engine::Model::sc};
-    std::vector<bool> read_only_disk = {false};
+    std::vector<DiskShape> disks = {DiskShape()};
 };
 
 struct Clause {

@@ -1,14 +1,60 @@
 #include "sim/conformance/moves.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace xenrig::conformance {
 
-std::optional<blkif_response_t> send(Stage& s, const blkif_request_t& request) {
-    s.frontend().put(request);
-    s.frontend().push_and_notify();
+std::optional<blkif_response_t> send(Stage& s, blk::RawFrontend& queue, const blkif_request_t& request) {
+    queue.put(request);
+    queue.push_and_notify();
     s.settle();
-    return s.frontend().take();
+    return queue.take();
+}
+
+std::optional<blkif_response_t> send(Stage& s, const blkif_request_t& request) {
+    return send(s, s.frontend(), request);
+}
+
+std::uint64_t offered(Stage& s, const char* node) {
+    const std::string text = s.frontend().backend_node(node).value_or("0");
+    std::uint64_t n = 0;
+    std::from_chars(text.data(), text.data() + text.size(), n);
+    return n;
+}
+
+bool offers(Stage& s, const char* feature) { return offered(s, feature) != 0; }
+
+void refused(Stage& s, const blkif_request_t& request, const std::string& what) {
+    const auto response = send(s, request);
+    const std::uint8_t inside = blk::operation_of(request);
+    s.expect(response && response->id == request.id &&
+                 (response->operation == request.operation || response->operation == inside) &&
+                 (response->status == BLKIF_RSP_ERROR ||
+                  (response->status == BLKIF_RSP_EOPNOTSUPP && request.operation > BLKIF_OP_WRITE)),
+             "a bad request is answered once, with ERROR, its id and its operation",
+             [&] { return what + " has " + shown(response); });
+    s.expect(!s.frontend().take().has_value(), "a bad request is answered once", [&] { return what; });
+    s.expect(read_works(s), "a read after a bad request works", [&] { return "after " + what; });
+}
+
+void publish_and_wait(Stage& s, const std::function<void()>& nodes) {
+    s.start_subject();
+    s.settle();
+    s.frontend().make_ring();
+    s.frontend().publish();
+    nodes();
+    s.frontend().state(3);
+    s.settle();
+}
+
+void closed_for(Stage& s, const std::string& what) {
+    const std::string state = s.frontend().backend_state();
+    s.expect(s.history().first(&StoreMoment::backend, "4") == nullptr,
+             "a backend does not connect with parameters that make no sense", [&] { return what; });
+    s.expect(state == "5" || state == "6", "a backend that can't go on closes",
+             [&] { return "its state is " + state + " for " + what; });
+    s.expect(s.maps() == 0 && s.ports() == 0, "a backend that can't go on lets go", [&] { return what; });
 }
 
 bool read_works(Stage& s, std::uint64_t sector) {

@@ -13,18 +13,24 @@ namespace {
 
 constexpr std::size_t kUnit = 512;
 constexpr unsigned kUnitsPerPage = kPageSize / kUnit;
+constexpr std::size_t kPages = 11;
+/// All that the frontend can make use of, where it is offered.
+constexpr blk::BlkfrontOptions kAll{.ring_page_order = 2, .queues = 2};
 
 class OwnFrontend final : public FrontendSubject {
 public:
     OwnFrontend(Platform& platform, unsigned device)
         : platform_(platform),
           path_("device/vbd/" + std::to_string(device)),
-          bus_(platform, std::map<std::string, xenbus::FrontendFactory>{
-                             {"vbd", blk::blkfront_factory(platform, [this](std::shared_ptr<blk::Blkfront> d) {
-                                  const std::lock_guard held(lock_);
-                                  disk_ = std::move(d);
-                                  found_.wake_all();
-                              })}}) {}
+          bus_(platform,
+               std::map<std::string, xenbus::FrontendFactory>{{"vbd", blk::blkfront_factory(
+                                                                          platform,
+                                                                          [this](std::shared_ptr<blk::Blkfront> d) {
+                                                                              const std::lock_guard held(lock_);
+                                                                              disk_ = std::move(d);
+                                                                              found_.wake_all();
+                                                                          },
+                                                                          kAll)}}) {}
 
     Result<> start() override { return bus_.start(); }
 
@@ -35,11 +41,14 @@ public:
     }
 
     Result<> transfer(const UserTransfer& t) override {
-        if (t.first != 0) return transfer_through_pages(t);
+        if (t.first != 0 || t.data.size() > kPages * kPageSize) return transfer_through_pages(t);
         return t.write ? disk()->write(t.sector, t.data) : disk()->read(t.sector, t.data);
     }
 
     Result<> flush() override { return disk()->flush(); }
+    Result<> discard(std::uint64_t sector, std::uint64_t sectors, bool secure) override {
+        return disk()->discard(sector, sectors, secure);
+    }
 
 private:
     std::shared_ptr<blk::Blkfront> disk() {
@@ -58,7 +67,7 @@ private:
     xenbus::Bus bus_;
 };
 
-/// One operation of up to eleven pages, the first of which begins in its middle.
+/// One operation of any number of pages, the first of which may begin in its middle.
 Result<> OwnFrontend::transfer_through_pages(const UserTransfer& t) {
     struct Call {
         blk::BlkOp op;
@@ -72,7 +81,6 @@ Result<> OwnFrontend::transfer_through_pages(const UserTransfer& t) {
     op.sector = t.sector;
     unsigned first = t.first;
     for (std::size_t at = 0; at < t.data.size();) {
-        if (op.segments.size() == blk::kSegmentsMax) return fail(Errno::inval, "more than eleven pages");
         auto frame = platform_.memory().allocate();
         if (!frame) return std::unexpected(frame.error());
         const std::size_t length = std::min<std::size_t>((kUnitsPerPage - first) * kUnit, t.data.size() - at);

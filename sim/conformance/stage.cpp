@@ -13,21 +13,31 @@ namespace {
 constexpr std::uint64_t kGuestFrames = 512;
 constexpr std::uint64_t kStepsMax = 2'000'000;
 
-/// A disk that says what it is and does what it is told: whether a read-only one is written is its backend's to see to.
+/// A disk that says of itself what it is told, and does all: what a request may be is its backend's to see to.
 class Labelled final : public blk::Storage {
 public:
-    Labelled(std::shared_ptr<blk::Storage> inner, bool read_only) : inner_(std::move(inner)), read_only_(read_only) {}
+    Labelled(std::shared_ptr<blk::Storage> inner, const DiskShape& shape, std::shared_ptr<unsigned> secure_discards)
+        : inner_(std::move(inner)), shape_(shape), secure_discards_(std::move(secure_discards)) {}
     blk::StorageInfo info() const override {
         blk::StorageInfo info = inner_->info();
-        info.read_only = read_only_;
+        if (shape_.empty) info.bytes = 0;
+        info.sector_bytes = shape_.sector_bytes;
+        info.physical_sector_bytes = shape_.physical_sector_bytes;
+        info.read_only = shape_.read_only;
+        info.discard_granularity = shape_.discard_granularity;
+        info.can_discard_securely = shape_.secure_discard;
         return info;
     }
-    void submit(blk::StorageOpPtr op) override { inner_->submit(std::move(op)); }
+    void submit(blk::StorageOpPtr op) override {
+        if (op->kind == blk::StorageOp::Kind::discard && op->secure) ++*secure_discards_;
+        inner_->submit(std::move(op));
+    }
     void watch_size(blk::SizeWatch changed) override { inner_->watch_size(std::move(changed)); }
 
 private:
     std::shared_ptr<blk::Storage> inner_;
-    bool read_only_;
+    DiskShape shape_;
+    std::shared_ptr<unsigned> secure_discards_;
 };
 
 std::unique_ptr<engine::Source> source_of(const Conditions& c) {
@@ -53,8 +63,9 @@ Stage::Stage(Verdict& verdict, const Subjects& subjects, Role subject, const Con
         backend_ = std::make_unique<blk::RawBackend>(control, guest_, kDevice);
     } else {
         backend_subject_ = subjects.backend(
-            *subject_platform_, [disk = disk_, read_only = conditions_.read_only](const blk::StorageRequest&) {
-                return Result<std::shared_ptr<blk::Storage>>(std::make_shared<Labelled>(disk, read_only));
+            *subject_platform_,
+            [disk = disk_, shape = conditions_.disk, secure = secure_discards_](const blk::StorageRequest&) {
+                return Result<std::shared_ptr<blk::Storage>>(std::make_shared<Labelled>(disk, shape, secure));
             });
         frontend_ = std::make_unique<blk::RawFrontend>(*kernel_, DomId{0}, kDevice);
     }
@@ -103,7 +114,7 @@ void Stage::guest_up() {
         const auto domain = tools_->build(spec);
         check(domain.has_value(), "a domain is built on an empty host");
         guest_ = *domain;
-        const toolstack::DiskNodes disk{.number = kDevice, .params = "disk", .read_only = conditions_.read_only};
+        const toolstack::DiskNodes disk{.number = kDevice, .params = "disk", .read_only = conditions_.disk.read_only};
         check(tools_->add_disk(guest_, disk).has_value(), "a disk is added to a new domain");
         hypervisor::Hypervisor& xen = host_->xen();
         xen.attach_vcpu(guest_, VcpuId{0}, *guest_cpus_[0]);
@@ -170,6 +181,7 @@ void Stage::settle() {
 }
 
 void Stage::start_subject() {
+    if (std::exchange(started_, true)) return;
     subject_platform_->spawn("subject", TaskRole::service, [this] {
         const Result<> started = role_ == Role::frontend ? frontend_subject_->start() : backend_subject_->start();
         if (!started) verdict_.error("the subject can't be started: " + started.error().to_string());
@@ -263,6 +275,11 @@ UserCallPtr Stage::flush() {
     return call("user flushes", [](FrontendSubject& subject, UserCall& c) { c.result = subject.flush(); });
 }
 
+UserCallPtr Stage::discard(std::uint64_t sector, std::uint64_t sectors, bool secure) {
+    return call("user discards",
+                [=](FrontendSubject& subject, UserCall& c) { c.result = subject.discard(sector, sectors, secure); });
+}
+
 std::vector<std::byte> Stage::on_disk(std::uint64_t sector, std::uint64_t sectors) const {
     std::vector<std::byte> out(sectors * 512);
     disk_->peek(sector * 512, out);
@@ -282,10 +299,14 @@ bool Stage::is_subject_running() const {
     return scheduler->current_cpu() != nullptr && in_guest == (role_ == Role::frontend);
 }
 
+std::unique_ptr<SlotRewriter> Stage::rewrite_after_read(const shared::Window& page, std::size_t offset,
+                                                        std::vector<std::byte> bytes) {
+    return std::make_unique<SlotRewriter>(page, offset, std::move(bytes), [this] { return is_subject_running(); });
+}
+
 std::unique_ptr<SlotRewriter> Stage::rewrite_after_read(const blk::RawRing& ring, std::uint32_t index,
                                                         std::vector<std::byte> bytes) {
-    return std::make_unique<SlotRewriter>(ring.page(), blk::RawRing::slot(index), std::move(bytes),
-                                          [this] { return is_subject_running(); });
+    return rewrite_after_read(ring.page(), ring.place(index), std::move(bytes));
 }
 
 void Stage::power_cut() { disk_->power_cut(); }

@@ -37,12 +37,22 @@
 
 namespace xenrig::conformance {
 
+/// What the disk behind a backend says of itself; what it does is always the same.
+struct DiskShape {
+    bool read_only = false;
+    bool empty = false;
+    std::uint32_t sector_bytes = 512, physical_sector_bytes = 512;
+    /// 0: can't discard.
+    std::uint32_t discard_granularity = 512;
+    bool secure_discard = true;
+};
+
 /// Whence the world's choices come, and how its disk is.
 struct Conditions {
     /// None: every choice is the mildest.
     std::optional<std::uint64_t> seed;
     engine::Model model = engine::Model::sc;
-    bool read_only = false;
+    DiskShape disk = {};
 };
 
 /// What a user asked of the subject's frontend, and what came of it.
@@ -83,7 +93,7 @@ public:
     void step_aside() { scheduler->yield(); }
     Role subject() const { return role_; }
 
-    /// The subject looks at its devices. Returns at once.
+    /// The subject looks at its devices. Returns at once; does nothing the second time.
     void start_subject();
     /// What a toolstack in the control domain does; then settles.
     void as_toolstack(std::function<void(Store&)> job);
@@ -105,6 +115,7 @@ public:
     UserCallPtr read(std::uint64_t sector, unsigned sectors, unsigned first = 0);
     UserCallPtr write(std::uint64_t sector, std::vector<std::byte> data, unsigned first = 0);
     UserCallPtr flush();
+    UserCallPtr discard(std::uint64_t sector, std::uint64_t sectors, bool secure = false);
 
     /// The subject's disk, if it is a backend.
     blk::SimDisk& disk() { return *disk_; }
@@ -117,13 +128,19 @@ public:
     /// Event channels of the subject's domain since the script began.
     std::size_t ports() const;
     DomId guest() const { return guest_; }
-    bool read_only() const { return conditions_.read_only; }
+    const DiskShape& disk_shape() const { return conditions_.disk; }
+    /// Discards that the subject asked its disk to make unrecoverable.
+    unsigned secure_discards() const { return *secure_discards_; }
+    /// Mappings that were ever made.
+    std::uint64_t maps_made() const { return ledger_->counts().maps; }
     /// Nodes of the subject's directory and of its peer's, at each change since the stage was set.
     const StoreHistory& history() const { return *history_; }
     /// Paths that the subject has read.
     const std::vector<std::string>& paths_read() const { return subject_platform_->store().read_paths(); }
     /// While it lives, each of the subject's reads of these bytes is followed by a change of them.
     std::unique_ptr<SlotRewriter> rewrite_after_read(const blk::RawRing& ring, std::uint32_t index,
+                                                     std::vector<std::byte> bytes);
+    std::unique_ptr<SlotRewriter> rewrite_after_read(const shared::Window& page, std::size_t offset,
                                                      std::vector<std::byte> bytes);
     /// Cuts the power of the subject's disk.
     void power_cut();
@@ -150,6 +167,7 @@ private:
     std::unique_ptr<WitnessPlatform> subject_platform_;
     DomId guest_{};
     std::shared_ptr<blk::SimDisk> disk_;
+    std::shared_ptr<unsigned> secure_discards_ = std::make_shared<unsigned>(0);
     std::unique_ptr<StoreHistory> history_;
     std::unique_ptr<FrontendSubject> frontend_subject_;
     std::unique_ptr<BackendSubject> backend_subject_;
@@ -160,6 +178,7 @@ private:
     WaitQueue settled_{"the world to settle"};
     IrqLock settling_lock_{"stage"};
     bool settling_ = false;
+    bool started_ = false;
     bool script_over_ = false;
 };
 

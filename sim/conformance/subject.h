@@ -40,6 +40,11 @@ public:
     virtual Result<DiskSeen> wait_connected() = 0;
     virtual Result<> transfer(const UserTransfer& t) = 0;
     virtual Result<> flush() = 0;
+    /// Nobody needs these sectors, and with `secure` nobody may ever read them. EOPNOTSUPP where the backend can't, and
+    /// from who has no such thing.
+    virtual Result<> discard(std::uint64_t /*sector*/, std::uint64_t /*sectors*/, bool /*secure*/) {
+        return fail(Errno::opnotsupp, "the subject has no discards");
+    }
 };
 
 class BackendSubject {

@@ -71,7 +71,7 @@ TEST(BackendFlaws, TrustInSegmentsIsFound) {
 }
 
 TEST(BackendFlaws, TrustInTheSectorNumberIsFound) {
-    breaks(BackendFlaw::trusts_sector_number, {"blkif.backend-refuses-beyond-end"});
+    breaks(BackendFlaw::trusts_sector_number, {"blkif.backend-refuses-beyond-end", "blkif.backend-takes-empty-disk"});
 }
 
 TEST(BackendFlaws, AFlushThatIsALieIsFound) {
@@ -88,12 +88,13 @@ TEST(BackendFlaws, ConnectedBeforeThePropertiesIsFound) {
 }
 
 TEST(BackendFlaws, TakingAnyLayoutIsFound) {
-    breaks(BackendFlaw::ignores_protocol, {"blkif.backend-refuses-unknown-layout"});
+    breaks(BackendFlaw::ignores_protocol, {"blkif.backend-refuses-unknown-layout", "blkif.backend-serves-i386"});
 }
 
 TEST(BackendFlaws, ARingKeptBeyondClosedIsFound) {
     breaks(BackendFlaw::keeps_ring_when_closed,
-           {"xenbus.closed-backend-lets-go", "xenbus.backend-follows-closing-frontend"});
+           {"xenbus.closed-backend-lets-go", "xenbus.backend-follows-closing-frontend",
+            "blkif.backend-releases-persistent-grants"});
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "sim/protocols/blk/raw_backend.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "xenrig/abi/check.h"
@@ -53,13 +54,21 @@ void RawBackend::write_properties(std::uint64_t sectors, unsigned info) {
     write("info", std::to_string(info));
 }
 
-Result<> RawBackend::join() {
-    const auto ref = number(frontend_node("ring-ref"), "ring-ref");
-    if (!ref) return std::unexpected(ref.error());
-    const auto port = number(frontend_node("event-channel"), "event-channel");
+Result<> RawBackend::join(const std::string& below) {
+    std::vector<GrantRef> refs;
+    const auto order =
+        frontend_node("ring-page-order") ? number(frontend_node("ring-page-order"), "ring-page-order") : 0;
+    if (!order) return std::unexpected(order.error());
+    if (*order > 4) return fail(Errno::inval, "the frontend's ring-page-order is " + std::to_string(*order));
+    for (unsigned i = 0; i < 1u << *order; ++i) {
+        const std::string name = below + "ring-ref" + (*order == 0 ? "" : std::to_string(i));
+        const auto ref = number(frontend_node(name), name.c_str());
+        if (!ref) return std::unexpected(ref.error());
+        refs.emplace_back(*ref);
+    }
+    const auto port = number(frontend_node(below + "event-channel"), "event-channel");
     if (!port) return std::unexpected(port.error());
-    const GrantRef page{*ref};
-    auto mapping = platform_.grants().map(frontend_, std::span(&page, 1), Access::read_write);
+    auto mapping = platform_.grants().map(frontend_, refs, Access::read_write);
     if (!mapping) return std::unexpected(mapping.error());
     auto channel = platform_.events().bind_interdomain(frontend_, Port{*port}, [events = events_] { ++*events; });
     if (!channel) return std::unexpected(channel.error());
@@ -85,7 +94,7 @@ std::optional<blkif_request_t> RawBackend::take() {
 std::vector<blkif_request_t> RawBackend::take_all() {
     std::vector<blkif_request_t> all;
     // A frontend that claims more than the ring holds must not keep the script for ever.
-    while (all.size() < 4 * RawRing::kSize) {
+    while (all.size() < 4 * ring_.size()) {
         const auto request = take();
         if (!request) break;
         all.push_back(*request);
@@ -126,9 +135,30 @@ void RawBackend::ask_for_event(std::uint32_t ahead) {
     shared::mb();
 }
 
+Result<std::vector<blkif_request_segment>> RawBackend::segments(const blkif_request_t& request) {
+    if (request.operation == BLKIF_OP_DISCARD) return {};
+    if (request.operation != BLKIF_OP_INDIRECT) {
+        const unsigned count = std::min<unsigned>(request.nr_segments, BLKIF_MAX_SEGMENTS_PER_REQUEST);
+        return std::vector(request.seg, request.seg + count);
+    }
+    constexpr std::size_t kPerTable = kPageSize / sizeof(blkif_request_segment);
+    const auto indirect = as_indirect(request);
+    std::vector<blkif_request_segment> all(
+        std::min<std::size_t>(indirect.nr_segments, kPerTable * BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST));
+    for (std::size_t at = 0; at < all.size(); at += kPerTable) {
+        const GrantRef ref{indirect.indirect_grefs[at / kPerTable]};
+        const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_only);
+        if (!page) return std::unexpected(page.error());
+        shared::new_decision();
+        shared::copy_out(page->window(), 0, &all[at], std::min(kPerTable, all.size() - at) * sizeof all[0]);
+    }
+    return all;
+}
+
 Result<> RawBackend::to_pages(const blkif_request_t& request, std::span<const std::byte> data) {
-    for (unsigned i = 0; i < request.nr_segments; ++i) {
-        const auto& segment = request.seg[i];
+    const auto list = segments(request);
+    if (!list) return std::unexpected(list.error());
+    for (const auto& segment : *list) {
         const std::size_t length = (segment.last_sect - segment.first_sect + 1u) * kSector;
         const GrantRef ref{segment.gref};
         const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_write);
@@ -140,9 +170,10 @@ Result<> RawBackend::to_pages(const blkif_request_t& request, std::span<const st
 }
 
 Result<std::vector<std::byte>> RawBackend::from_pages(const blkif_request_t& request) {
+    const auto list = segments(request);
+    if (!list) return std::unexpected(list.error());
     std::vector<std::byte> all;
-    for (unsigned i = 0; i < request.nr_segments; ++i) {
-        const auto& segment = request.seg[i];
+    for (const auto& segment : *list) {
         const std::size_t length = (segment.last_sect - segment.first_sect + 1u) * kSector;
         const GrantRef ref{segment.gref};
         const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_only);
@@ -154,28 +185,45 @@ Result<std::vector<std::byte>> RawBackend::from_pages(const blkif_request_t& req
     return all;
 }
 
+Result<> RawBackend::read_into(const blkif_request_t& request) {
+    const auto list = segments(request);
+    if (!list) return std::unexpected(list.error());
+    std::uint64_t sector = sector_of(request), end = sector;
+    for (const auto& s : *list) end += s.last_sect - s.first_sect + 1u;
+    std::vector<std::byte> data;
+    for (; sector < end; ++sector) {
+        const auto known = written_.find(sector);
+        const auto bytes = known == written_.end() ? sector_pattern(sector) : known->second;
+        data.insert(data.end(), bytes.begin(), bytes.end());
+    }
+    return to_pages(request, data);
+}
+
+Result<> RawBackend::write_from(const blkif_request_t& request) {
+    const auto data = from_pages(request);
+    if (!data) return std::unexpected(data.error());
+    for (std::size_t at = 0; at < data->size(); at += kSector) {
+        const std::span sector = std::span(*data).subspan(at, kSector);
+        written_[sector_of(request) + at / kSector].assign(sector.begin(), sector.end());
+    }
+    return {};
+}
+
 void RawBackend::serve(const blkif_request_t& request) {
     Result<> done;
-    if (request.operation == BLKIF_OP_READ) {
-        std::vector<std::byte> data;
-        for (std::uint64_t s = request.sector_number; s < request.sector_number + sectors_of(request); ++s) {
-            const auto known = written_.find(s);
-            const auto bytes = known == written_.end() ? sector_pattern(s) : known->second;
-            data.insert(data.end(), bytes.begin(), bytes.end());
-        }
-        done = to_pages(request, data);
-    } else if (request.operation == BLKIF_OP_WRITE) {
-        const auto data = from_pages(request);
-        if (data) {
-            for (std::size_t at = 0; at < data->size(); at += kSector) {
-                const std::span sector = std::span(*data).subspan(at, kSector);
-                written_[request.sector_number + at / kSector].assign(sector.begin(), sector.end());
-            }
-        } else {
-            done = std::unexpected(data.error());
-        }
-    } else if (request.operation != BLKIF_OP_FLUSH_DISKCACHE) {
-        return answer(request, BLKIF_RSP_EOPNOTSUPP);
+    switch (operation_of(request)) {
+        case BLKIF_OP_READ:
+            done = read_into(request);
+            break;
+        case BLKIF_OP_WRITE:
+        case BLKIF_OP_WRITE_BARRIER:
+            done = write_from(request);
+            break;
+        case BLKIF_OP_FLUSH_DISKCACHE:
+        case BLKIF_OP_DISCARD:
+            break;
+        default:
+            return answer(request, BLKIF_RSP_EOPNOTSUPP);
     }
     answer(request, done ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR);
 }

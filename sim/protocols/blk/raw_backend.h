@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/protocols/blk/raw_ring.h"
+#include "sim/protocols/blk/raw_request.h"
 #include "xenrig/platform/platform.h"
 
 namespace xenrig::blk {
@@ -34,8 +34,9 @@ public:
     /// `sectors`, `sector-size`, `physical-sector-size` and `info`, for a disk of sectors of 512 bytes.
     void write_properties(std::uint64_t sectors = 2048, unsigned info = 0);
 
-    /// Maps the ring and binds the port that the frontend has published; the first error.
-    Result<> join();
+    /// Maps the ring, of one page or more, and binds the port that the frontend has published; the first error.
+    /// `below` is "queue-0/" and so on where there are several.
+    Result<> join(const std::string& below = "");
     /// Unmaps and closes.
     void leave();
     RawRing& ring() { return ring_; }
@@ -58,6 +59,8 @@ public:
     /// Events that came on the ring's port.
     unsigned events() const { return *events_; }
 
+    /// Of an indirect request those that its pages list.
+    Result<std::vector<blkif_request_segment>> segments(const blkif_request_t& request);
     /// Copies to or from the pages of a request's segments.
     Result<> to_pages(const blkif_request_t& request, std::span<const std::byte> data);
     Result<std::vector<std::byte>> from_pages(const blkif_request_t& request);
@@ -69,7 +72,12 @@ public:
     DomId frontend() const { return frontend_; }
     Platform& platform() { return platform_; }
 
+    /// What serve() does of a read before it answers.
+    Result<> read_into(const blkif_request_t& request);
+
 private:
+    Result<> write_from(const blkif_request_t& request);
+
     Platform& platform_;
     const DomId frontend_;
     const std::string path_;
@@ -82,7 +90,7 @@ private:
     std::map<std::uint64_t, std::vector<std::byte>> written_;
 };
 
-/// Sectors that a request's segments cover.
+/// Sectors that a request's own segments cover.
 unsigned sectors_of(const blkif_request_t& request);
 
 }  // namespace xenrig::blk

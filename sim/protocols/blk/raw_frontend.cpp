@@ -1,6 +1,7 @@
 #include "sim/protocols/blk/raw_frontend.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "xenrig/abi/check.h"
 #include "xenrig/shared/door.h"
@@ -44,26 +45,37 @@ std::vector<std::string> RawFrontend::backend_nodes() {
 
 void RawFrontend::make_ring() {
     drop_ring();
-    ring_frame_ = must(platform_.memory().allocate(), "a frame for the ring");
-    ring_ = RawRing(platform_.memory().window(ring_frame_->gfn()));
+    std::vector<Gfn> frames;
+    for (unsigned i = 0; i < shape_.pages; ++i) {
+        ring_pages_.push_back(page(Access::read_write, 0));
+        frames.push_back(ring_pages_.back().frame->gfn());
+    }
+    ring_ = RawRing(platform_.memory().window(frames), shape_.i386);
     ring_.initialise();
     shared::mb();
     req_prod_ = req_pushed_ = rsp_cons_ = 0;
-    ring_grant_ =
-        must(platform_.grants().grant(backend_, ring_frame_->gfn(), Access::read_write), "a grant for the ring");
     channel_ = must(platform_.events().alloc_unbound(backend_, [events = events_] { ++*events; }), "a port");
 }
 
 void RawFrontend::drop_ring() {
     channel_.close();
     ring_ = {};
-    ring_grant_.reset(std::exchange(ring_frame_, nullptr));
+    for (Page& p : ring_pages_) p.grant.reset(std::exchange(p.frame, nullptr));
+    ring_pages_.clear();
 }
 
 Result<> RawFrontend::write_nodes(StoreTx tx) {
-    const std::pair<const char*, std::string> nodes[] = {{"ring-ref", std::to_string(ring_ref().value)},
-                                                         {"event-channel", std::to_string(port().value)},
-                                                         {"protocol", "x86_64-abi"}};
+    std::vector<std::pair<std::string, std::string>> nodes;
+    const bool alone = ring_pages_.size() == 1;
+    for (std::size_t i = 0; i < ring_pages_.size(); ++i)
+        nodes.emplace_back(shape_.below + "ring-ref" + (alone ? "" : std::to_string(i)),
+                           std::to_string(ring_ref(i).value));
+    nodes.emplace_back(shape_.below + "event-channel", std::to_string(port().value));
+    const bool in_pages = shape_.size_node == std::string("num-ring-pages");
+    if (!alone)
+        nodes.emplace_back(shape_.size_node,
+                           std::to_string(in_pages ? shape_.pages : unsigned(std::bit_width(shape_.pages)) - 1));
+    nodes.emplace_back("protocol", shape_.i386 ? "x86_32-abi" : "x86_64-abi");
     for (const auto& [name, value] : nodes)
         if (auto done = platform_.store().write(tx, path_ + '/' + name, value); !done) return done;
     return {};
@@ -113,7 +125,7 @@ std::optional<blkif_response_t> RawFrontend::take() {
 std::vector<blkif_response_t> RawFrontend::take_all() {
     std::vector<blkif_response_t> all;
     // A backend that claims more than the ring holds must not keep the script for ever.
-    while (all.size() < 4 * RawRing::kSize) {
+    while (all.size() < 4 * ring_.size()) {
         const auto response = take();
         if (!response) break;
         all.push_back(*response);
@@ -174,6 +186,27 @@ RawFrontend::Transfer RawFrontend::write(std::uint64_t sector, std::span<const s
         data = data.subspan(here);
     }
     return t;
+}
+
+RawFrontend::Indirect RawFrontend::indirect(std::uint8_t operation, std::uint64_t sector, unsigned pages) {
+    constexpr unsigned kPerTable = kPageSize / sizeof(blkif_request_segment);
+    Indirect made{.request = as_indirect(blank_request()), .tables = {}, .pages = {}};
+    made.request.operation = BLKIF_OP_INDIRECT;
+    made.request.indirect_op = operation;
+    made.request.nr_segments = static_cast<std::uint16_t>(pages);
+    made.request.id = next_id_++;
+    made.request.sector_number = sector;
+    for (unsigned i = 0; i < pages; ++i) {
+        if (i % kPerTable == 0) {
+            made.tables.push_back(page(Access::read_only));
+            made.request.indirect_grefs[i / kPerTable] = made.tables.back().grant.ref().value;
+        }
+        made.pages.push_back(page(operation == BLKIF_OP_READ ? Access::read_write : Access::read_only));
+        const blkif_request_segment segment{
+            .gref = made.pages.back().grant.ref().value, .first_sect = 0, .last_sect = kSectorsPerPage - 1};
+        fill(made.tables.back(), std::as_bytes(std::span(&segment, 1)), i % kPerTable * sizeof segment);
+    }
+    return made;
 }
 
 std::vector<std::byte> RawFrontend::data(const Transfer& transfer) {

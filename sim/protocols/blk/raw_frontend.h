@@ -12,10 +12,20 @@
 #include <string>
 #include <vector>
 
-#include "sim/protocols/blk/raw_ring.h"
+#include "sim/protocols/blk/raw_request.h"
 #include "xenrig/platform/platform.h"
 
 namespace xenrig::blk {
+
+/// How a scripted frontend makes its ring and publishes it.
+struct RingShape {
+    unsigned pages = 1;
+    bool i386 = false;
+    /// What says how large the ring is, if it has more than a page: "ring-page-order" or "num-ring-pages".
+    const char* size_node = "ring-page-order";
+    /// Before the names of a queue's own nodes: "queue-0/".
+    std::string below;
+};
 
 class RawFrontend {
 public:
@@ -32,14 +42,16 @@ public:
     std::string backend_state() { return backend_node("state").value_or("none"); }
     std::vector<std::string> backend_nodes();
 
-    /// A new page, its grant and a new port, in place of any that there were. The ring is empty and initialised.
+    /// Of the next ring that is made.
+    void shape(RingShape shape) { shape_ = std::move(shape); }
+    /// New pages, their grants and a new port, in place of any that there were. The ring is empty and initialised.
     void make_ring();
     /// Ends grant and port of the ring.
     void drop_ring();
     void publish();
     /// The nodes of publish() and the state in one transaction.
     void publish_with_state(unsigned state);
-    GrantRef ring_ref() const { return ring_grant_.ref(); }
+    GrantRef ring_ref(std::size_t page = 0) const { return ring_pages_.at(page).grant.ref(); }
     Port port() const { return channel_.port(); }
     RawRing& ring() { return ring_; }
 
@@ -77,6 +89,12 @@ public:
     /// Whole pages but for the last one; at most 88 sectors. Read pages are writable and hold 0xee.
     Transfer read(std::uint64_t sector, unsigned sectors);
     Transfer write(std::uint64_t sector, std::span<const std::byte> data);
+    /// An indirect read or write of whole pages, and the pages that list its segments.
+    struct Indirect {
+        blkif_request_indirect_t request;
+        std::vector<Page> tables, pages;
+    };
+    Indirect indirect(std::uint8_t operation, std::uint64_t sector, unsigned pages);
     /// The bytes of the request's segments, in their order.
     std::vector<std::byte> data(const Transfer& transfer);
 
@@ -90,8 +108,8 @@ private:
     const DomId backend_;
     const std::string path_;
     std::string backend_path_;
-    FramePtr ring_frame_;
-    Grant ring_grant_;
+    RingShape shape_;
+    std::vector<Page> ring_pages_;
     RawRing ring_;
     std::shared_ptr<unsigned> events_ = std::make_shared<unsigned>(0);
     Channel channel_;

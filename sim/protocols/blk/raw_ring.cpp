@@ -20,20 +20,30 @@ void RawRing::store(Word w, std::uint32_t value) {
 
 blkif_request_t RawRing::request(std::uint32_t index) const {
     shared::new_decision();
-    return shared::fetch<blkif_request_t>(page_, slot(index));
+    if (!i386()) return shared::fetch<blkif_request_t>(page_, place(index));
+    auto request = blank_request();
+    auto* const to = reinterpret_cast<std::byte*>(&request);
+    shared::copy_out(page_, place(index), to, kGap);
+    shared::copy_out(page_, place(index) + kGap, to + 2 * kGap, slot_bytes_ - kGap);
+    return request;
 }
 
 void RawRing::put(std::uint32_t index, const blkif_request_t& request) {
-    shared::copy_in(page_, slot(index), &request, sizeof request);
+    const auto* const from = reinterpret_cast<const std::byte*>(&request);
+    if (!i386()) return shared::copy_in(page_, place(index), from, sizeof request);
+    shared::copy_in(page_, place(index), from, kGap);
+    shared::copy_in(page_, place(index) + kGap, from + 2 * kGap, slot_bytes_ - kGap);
 }
 
 blkif_response_t RawRing::response(std::uint32_t index) const {
     shared::new_decision();
-    return shared::fetch<blkif_response_t>(page_, slot(index));
+    auto response = blank_response();
+    shared::copy_out(page_, place(index), &response, sizeof response - (i386() ? kGap : 0));
+    return response;
 }
 
 void RawRing::put(std::uint32_t index, const blkif_response_t& response) {
-    shared::copy_in(page_, slot(index), &response, sizeof response);
+    shared::copy_in(page_, place(index), &response, sizeof response - (i386() ? kGap : 0));
 }
 
 std::vector<std::byte> RawRing::bytes(std::size_t offset, std::size_t length) const {
