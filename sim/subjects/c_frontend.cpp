@@ -107,6 +107,12 @@ Result<> CFrontend::flush() {
     return result_of(calls_.flush(use.device()), "flush");
 }
 
+Result<> CFrontend::discard(std::uint64_t sector, std::uint64_t sectors, bool secure) {
+    if (!calls_.discard) return FrontendSubject::discard(sector, sectors, secure);
+    const Use use(*this);
+    return result_of(calls_.discard(use.device(), sector, sectors, secure), "discard");
+}
+
 void CFrontend::suspend() {
     service_.pause();
     if (device_) calls_.suspend(device_);

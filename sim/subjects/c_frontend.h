@@ -27,6 +27,7 @@ public:
     Result<world::DiskSeen> wait_connected() override;
     Result<> transfer(const world::UserTransfer& t) override;
     Result<> flush() override;
+    Result<> discard(std::uint64_t sector, std::uint64_t sectors, bool secure) override;
     void suspend() override;
     void resume(bool cancelled) override;
 

@@ -43,7 +43,8 @@ Result<> complete(const std::string& path, const char* table, std::uint32_t size
                                       ": set it, and build with the headers of this Xenrig");
     for (const Needed& n : calls)
         if (!n.there)
-            return fail(Errno::inval, path + ": " + table + "." + n.name + " is NULL; see xenrig/c/blk.h for what it does");
+            return fail(Errno::inval,
+                        path + ": " + table + "." + n.name + " is NULL; see xenrig/c/blk.h for what it does");
     return {};
 }
 

@@ -59,11 +59,7 @@ int copy(const xenrig_platform* xen, xenrig_copy* copies, unsigned count) {
 
 }  // namespace
 
-const xenrig_grants grant_calls = {.size = sizeof(xenrig_grants),
-                                   .grant = grant,
-                                   .end = end_grant,
-                                   .map = map,
-                                   .unmap = unmap,
-                                   .copy = copy};
+const xenrig_grants grant_calls = {
+    .size = sizeof(xenrig_grants), .grant = grant, .end = end_grant, .map = map, .unmap = unmap, .copy = copy};
 
 }  // namespace xenrig::c

@@ -19,51 +19,48 @@ enum { SEGMENTS_MAX = BLKIF_MAX_SEGMENTS_PER_REQUEST };
 
 struct blkback {
     struct device dev;
-    const struct xenrig_disks *disks;
+    const struct xenrig_disks* disks;
     struct worker worker;
     struct xenrig_watch *own_watch, *frontend_watch;
 
     /* The worker's own. */
-    struct xenrig_storage *storage;
+    struct xenrig_storage* storage;
     int read_only;
-    struct xenrig_mapping *ring_mapping;
-    const struct xenrig_window *ring;
-    struct xenrig_channel *channel;
+    struct xenrig_mapping* ring_mapping;
+    const struct xenrig_window* ring;
+    struct xenrig_channel* channel;
     uint32_t req_cons, rsp_prod;
     int broken; /* the ring claims what can't be: nothing more of it is believed */
-    struct xenrig_mapping *pages[SEGMENTS_MAX];
+    struct xenrig_mapping* pages[SEGMENTS_MAX];
     unsigned char data[SEGMENTS_MAX * XENRIG_PAGE_SIZE];
 };
 
 /* ---- Requests ---- */
 
 /* What makes no sense, on a copy that nobody can change: BLKIF_RSP_OKAY when it may be done. */
-static int validate(const struct blkback *b, const blkif_request_t *r)
-{
+static int validate(const struct blkback* b, const blkif_request_t* r) {
     const uint64_t end = b->storage->info.bytes / SECTOR;
     uint64_t total = 0;
     if (r->nr_segments == 0 || r->nr_segments > SEGMENTS_MAX) return BLKIF_RSP_ERROR;
     if (r->operation == BLKIF_OP_WRITE && b->read_only && BUG != BACK_IGNORES_READ_ONLY) return BLKIF_RSP_ERROR;
     for (unsigned i = 0; i < r->nr_segments; ++i) {
-        const struct blkif_request_segment *s = &r->seg[i];
+        const struct blkif_request_segment* s = &r->seg[i];
         if (s->first_sect > s->last_sect) return BLKIF_RSP_ERROR;
-        if (s->last_sect >= SECTORS_PER_PAGE && BUG != BACK_TRUSTS_SEGMENTS) return BLKIF_RSP_ERROR;
+        if (s->last_sect >= SECTORS_PER_PAGE) return BLKIF_RSP_ERROR;
         total += s->last_sect - s->first_sect + 1u;
     }
     if (BUG == BACK_END_OVERFLOWS) return r->sector_number + total <= end ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
     return r->sector_number <= end && total <= end - r->sector_number ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
 }
 
-static void unmap_pages(struct blkback *b)
-{
+static void unmap_pages(struct blkback* b) {
     for (unsigned i = 0; i < SEGMENTS_MAX; ++i) {
         b->dev.xen->grants->unmap(b->dev.xen, b->pages[i]);
         b->pages[i] = NULL;
     }
 }
 
-static int map_pages(struct blkback *b, const blkif_request_t *r)
-{
+static int map_pages(struct blkback* b, const blkif_request_t* r) {
     const enum xenrig_access access = r->operation == BLKIF_OP_READ ? XENRIG_READ_WRITE : XENRIG_READ_ONLY;
     for (unsigned i = 0; i < r->nr_segments; ++i) {
         const uint32_t ref = r->seg[i].gref;
@@ -73,27 +70,28 @@ static int map_pages(struct blkback *b, const blkif_request_t *r)
     return 0;
 }
 
-/* Between the request's pages and `data`; the number of bytes. */
-static size_t copy_pages(struct blkback *b, const blkif_request_t *r, int to_pages)
-{
+static size_t bytes_of(const blkif_request_t* r) {
+    size_t bytes = 0;
+    for (unsigned i = 0; i < r->nr_segments; ++i)
+        bytes += (r->seg[i].last_sect - r->seg[i].first_sect + 1u) * (size_t)SECTOR;
+    return bytes;
+}
+
+/* Between the request's pages and `data`. */
+static void copy_pages(struct blkback* b, const blkif_request_t* r, int to_pages) {
     size_t at = 0;
     for (unsigned i = 0; i < r->nr_segments; ++i) {
         const size_t first = r->seg[i].first_sect * (size_t)SECTOR;
-        size_t last = r->seg[i].last_sect;
-        /* A bug stays inside this process: what would lie beyond the page is left out. */
-        if (last >= SECTORS_PER_PAGE) last = SECTORS_PER_PAGE - 1;
-        if (first > last * SECTOR) continue;
-        const size_t length = (last + 1) * SECTOR - first;
+        const size_t length = (r->seg[i].last_sect + 1u) * (size_t)SECTOR - first;
         xenrig_new_decision(b->ring);
+        /* A bug stays inside this process: without a mapping there is no page to look at. */
         if (b->pages[i] != NULL && to_pages) xenrig_copy_in(b->pages[i]->window, first, b->data + at, length);
         if (b->pages[i] != NULL && !to_pages) xenrig_copy_out(b->pages[i]->window, first, b->data + at, length);
         at += length;
     }
-    return at;
 }
 
-static int transfer(struct blkback *b, const blkif_request_t *r)
-{
+static int transfer(struct blkback* b, const blkif_request_t* r) {
     const int writes = r->operation == BLKIF_OP_WRITE;
     if (validate(b, r) != BLKIF_RSP_OKAY) return BLKIF_RSP_ERROR;
     if (map_pages(b, r) < 0) {
@@ -101,42 +99,34 @@ static int transfer(struct blkback *b, const blkif_request_t *r)
         unmap_pages(b);
         return BLKIF_RSP_ERROR;
     }
-    /* The length is known without the data: a read's pages are written below. */
-    size_t length = copy_pages(b, r, 0);
-    const uint64_t end = b->storage->info.bytes;
-    if (r->sector_number >= end / SECTOR) length = 0;
-    if (length > end - r->sector_number * SECTOR) length = (size_t)(end - r->sector_number * SECTOR);
-    int error = length ? b->storage->transfer(b->storage, writes, r->sector_number, b->data, length) : 0;
+    if (writes) copy_pages(b, r, 0);
+    const uint64_t end = b->storage->info.bytes / SECTOR;
+    /* The same: what lies beyond the end is not asked of the storage. */
+    const int inside = r->sector_number <= end && bytes_of(r) / SECTOR <= end - r->sector_number;
+    const int error = inside ? b->storage->transfer(b->storage, writes, r->sector_number, b->data, bytes_of(r)) : 0;
     if (!writes && error == 0) copy_pages(b, r, 1);
     unmap_pages(b);
     return error < 0 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
 }
 
-static int flush(struct blkback *b)
-{
-    if (BUG == BACK_FLUSH_IS_A_LIE) return BLKIF_RSP_OKAY;
-    return b->storage->flush(b->storage) < 0 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
-}
+static int flush(struct blkback* b) { return b->storage->flush(b->storage) < 0 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY; }
 
-static void answer(struct blkback *b, const blkif_request_t *r, int status)
-{
+static void answer(struct blkback* b, const blkif_request_t* r, int status) {
     blkif_response_t response;
     memset(&response, 0, sizeof response);
-    response.id = BUG == BACK_LOSES_ID && status == BLKIF_RSP_ERROR ? 0 : r->id;
+    response.id = r->id;
     response.operation = r->operation;
     response.status = (int16_t)status;
     xenrig_copy_in(b->ring, ring_slot(b->rsp_prod), &response, sizeof response);
     ++b->rsp_prod;
     if (BUG != BACK_NO_WMB) xenrig_wmb(b->ring);
     xenrig_store32(b->ring, RSP_PROD, b->rsp_prod);
-    xenrig_mb(b->ring);
+    if (BUG != BACK_NO_WMB) xenrig_mb(b->ring);
     /* RING_PUSH_RESPONSES_AND_CHECK_NOTIFY, one at a time. */
-    if (xenrig_poll32(b->ring, RSP_EVENT) == b->rsp_prod && BUG != BACK_NEVER_NOTIFIES)
-        b->dev.xen->events->notify(b->dev.xen, b->channel);
+    if (xenrig_poll32(b->ring, RSP_EVENT) == b->rsp_prod) b->dev.xen->events->notify(b->dev.xen, b->channel);
 }
 
-static void serve_one(struct blkback *b)
-{
+static void serve_one(struct blkback* b) {
     blkif_request_t request;
     xenrig_new_decision(b->ring);
     xenrig_copy_out(b->ring, ring_slot(b->req_cons), &request, sizeof request);
@@ -164,15 +154,13 @@ static void serve_one(struct blkback *b)
 
 /* ---- The ring ---- */
 
-static void claims_too_much(struct blkback *b)
-{
+static void claims_too_much(struct blkback* b) {
     b->broken = 1;
     device_error(&b->dev, -XENRIG_EINVAL, "the frontend claims more requests than the ring holds");
     device_move(&b->dev, XenbusStateClosing, NULL, 0);
 }
 
-static void run_ring(struct blkback *b)
-{
+static void run_ring(struct blkback* b) {
     do {
         const uint32_t req_prod = xenrig_poll32(b->ring, REQ_PROD);
         unsigned served = 0;
@@ -196,8 +184,7 @@ static void run_ring(struct blkback *b)
 
 /* ---- The handshake ---- */
 
-static void let_go(struct blkback *b)
-{
+static void let_go(struct blkback* b) {
     unmap_pages(b);
     b->dev.xen->events->close(b->dev.xen, b->channel);
     b->dev.xen->grants->unmap(b->dev.xen, b->ring_mapping);
@@ -208,16 +195,14 @@ static void let_go(struct blkback *b)
 }
 
 /* Returns the error, for who can't go on. */
-static int fail(struct blkback *b, int error, const char *why)
-{
+static int fail(struct blkback* b, int error, const char* why) {
     let_go(b);
     device_error(&b->dev, error, why);
     device_move(&b->dev, XenbusStateClosing, NULL, 0);
     return error;
 }
 
-static int offer(struct blkback *b)
-{
+static int offer(struct blkback* b) {
     char params[VALUE_MAX_BYTES], type[VALUE_MAX_BYTES] = "", mode[VALUE_MAX_BYTES] = "";
     const struct node features[] = {node_of("feature-flush-cache", 1)};
     int error = device_read(&b->dev, 0, "params", params);
@@ -229,16 +214,16 @@ static int offer(struct blkback *b)
     return device_move(&b->dev, XenbusStateInitWait, features, 1);
 }
 
-static int connect(struct blkback *b)
-{
+static int connect(struct blkback* b) {
     char protocol[VALUE_MAX_BYTES] = XEN_IO_PROTO_ABI_NATIVE;
-    const struct node properties[] = {
-        node_of("sectors", b->storage->info.bytes / SECTOR), node_of("sector-size", SECTOR),
-        node_of("physical-sector-size", b->storage->info.physical_sector_bytes), node_of("info", b->read_only ? VDISK_READONLY : 0)};
+    const struct node properties[] = {node_of("sectors", b->storage->info.bytes / SECTOR),
+                                      node_of("sector-size", SECTOR),
+                                      node_of("physical-sector-size", b->storage->info.physical_sector_bytes),
+                                      node_of("info", b->read_only ? VDISK_READONLY : 0)};
     uint64_t ref, port;
     let_go(b);
     device_read(&b->dev, 1, "protocol", protocol);
-    if (strcmp(protocol, XEN_IO_PROTO_ABI_NATIVE) != 0 && BUG != BACK_ANY_LAYOUT)
+    if (strcmp(protocol, XEN_IO_PROTO_ABI_NATIVE) != 0)
         return fail(b, -XENRIG_EINVAL, "the ring has a layout that is not known here");
     int error = device_number(&b->dev, 1, "ring-ref", 0, &ref);
     if (error == 0) error = device_number(&b->dev, 1, "event-channel", 0, &port);
@@ -251,19 +236,16 @@ static int connect(struct blkback *b)
     if (error < 0) return fail(b, error, "the frontend's ring can't be joined");
     b->ring = b->ring_mapping->window;
     b->req_cons = b->rsp_prod = 0;
-    if (BUG == BACK_CONNECTED_TOO_EARLY) device_move(&b->dev, XenbusStateConnected, NULL, 0);
     return device_move(&b->dev, XenbusStateConnected, properties, 4);
 }
 
-static void closed(struct blkback *b)
-{
+static void closed(struct blkback* b) {
     if (BUG != BACK_KEEPS_RING) let_go(b);
     device_move(&b->dev, XenbusStateClosed, NULL, 0);
 }
 
 /* The table of states of blkif.h, for a backend: once from the frontend's state and our own. */
-static void handshake(struct blkback *b)
-{
+static void handshake(struct blkback* b) {
     const int frontend = device_other_state(&b->dev), own = b->dev.state;
     const int there = frontend == XenbusStateInitialised || frontend == XenbusStateConnected;
     uint64_t online = 0;
@@ -279,24 +261,22 @@ static void handshake(struct blkback *b)
     } else if (own != XenbusStateClosed &&
                (frontend == XenbusStateClosed || (own >= XenbusStateConnected && frontend == XenbusStateUnknown))) {
         closed(b);
-    } else if (own == XenbusStateClosed && frontend == XenbusStateInitialising && BUG != BACK_CLOSES_FOR_GOOD) {
+    } else if (own == XenbusStateClosed && frontend == XenbusStateInitialising) {
         device_number(&b->dev, 0, "online", 0, &online);
         if (online) offer(b);
     }
 }
 
-static void work(void *self)
-{
-    struct blkback *b = self;
+static void work(void* self) {
+    struct blkback* b = self;
     handshake(b);
     if (b->ring != NULL && !b->broken) run_ring(b);
 }
 
 /* ---- What the harness, or a kernel's bus, calls ---- */
 
-static void *create(const struct xenrig_platform *xen, const char *path, const struct xenrig_disks *disks)
-{
-    struct blkback *b = calloc(1, sizeof *b);
+static void* create(const struct xenrig_platform* xen, const char* path, const struct xenrig_disks* disks) {
+    struct blkback* b = calloc(1, sizeof *b);
     if (b == NULL) return NULL;
     b->dev.xen = xen;
     b->disks = disks;
@@ -304,10 +284,9 @@ static void *create(const struct xenrig_platform *xen, const char *path, const s
     return b;
 }
 
-static int start(void *self)
-{
-    struct blkback *b = self;
-    const struct xenrig_store *store = b->dev.xen->store;
+static int start(void* self) {
+    struct blkback* b = self;
+    const struct xenrig_store* store = b->dev.xen->store;
     char path[PATH_MAX_BYTES + 8];
     int error = worker_start(&b->worker, b->dev.xen, "blkback", work, b);
     /* It looks when the watches are there. */
@@ -318,15 +297,14 @@ static int start(void *self)
         error = store->watch(b->dev.xen, strcat(strcpy(path, b->dev.path), "/state"), worker_poke_by_watch, &b->worker,
                              &b->own_watch);
     if (error == 0)
-        error = store->watch(b->dev.xen, strcat(strcpy(path, b->dev.other), "/state"), worker_poke_by_watch,
-                             &b->worker, &b->frontend_watch);
+        error = store->watch(b->dev.xen, strcat(strcpy(path, b->dev.other), "/state"), worker_poke_by_watch, &b->worker,
+                             &b->frontend_watch);
     worker_unpause(&b->worker);
     return error;
 }
 
-static void stop(void *self)
-{
-    struct blkback *b = self;
+static void stop(void* self) {
+    struct blkback* b = self;
     b->dev.xen->store->unwatch(b->dev.xen, b->own_watch);
     b->dev.xen->store->unwatch(b->dev.xen, b->frontend_watch);
     worker_stop(&b->worker);
@@ -334,9 +312,8 @@ static void stop(void *self)
     if (b->storage != NULL) b->storage->flush(b->storage);
 }
 
-static void destroy(void *self)
-{
-    struct blkback *b = self;
+static void destroy(void* self) {
+    struct blkback* b = self;
     if (b->storage != NULL) b->storage->close(b->storage);
     free(b);
 }

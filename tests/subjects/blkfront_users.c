@@ -4,31 +4,27 @@
 
 #include "blkfront.h"
 
-void op_append(struct op_list *list, struct op *op)
-{
+void op_append(struct op_list* list, struct op* op) {
     op->next = NULL;
     if (list->first == NULL) list->end = &list->first;
     *list->end = op;
     list->end = &op->next;
 }
 
-struct op *op_pop(struct op_list *list)
-{
-    struct op *op = list->first;
+struct op* op_pop(struct op_list* list) {
+    struct op* op = list->first;
     if (op != NULL) list->first = op->next;
     return op;
 }
 
-void op_remove(struct op_list *list, struct op *op)
-{
-    struct op **link = &list->first;
+void op_remove(struct op_list* list, struct op* op) {
+    struct op** link = &list->first;
     while (*link != op) link = &(*link)->next;
     *link = op->next;
     if (list->end == &op->next) list->end = link;
 }
 
-void op_prepend(struct op_list *list, struct op_list *others)
-{
+void op_prepend(struct op_list* list, struct op_list* others) {
     if (others->first == NULL) return;
     *others->end = list->first;
     if (list->first == NULL) list->end = others->end;
@@ -36,21 +32,16 @@ void op_prepend(struct op_list *list, struct op_list *others)
     others->first = NULL;
 }
 
-size_t op_offset(const struct op *op, unsigned i)
-{
-    return i == 0 ? op->first * SECTOR : 0;
-}
+size_t op_offset(const struct op* op, unsigned i) { return i == 0 ? op->first * SECTOR : 0; }
 
-size_t op_length(const struct op *op, unsigned i)
-{
+size_t op_length(const struct op* op, unsigned i) {
     const size_t before = i == 0 ? 0 : i * XENRIG_PAGE_SIZE - op->first * SECTOR;
     const size_t room = XENRIG_PAGE_SIZE - op_offset(op, i);
     return op->length - before < room ? op->length - before : room;
 }
 
-static struct op *op_new(struct blkfront *f, uint8_t kind, size_t length)
-{
-    struct op *op = calloc(1, sizeof *op);
+static struct op* op_new(struct blkfront* f, uint8_t kind, size_t length) {
+    struct op* op = calloc(1, sizeof *op);
     if (op == NULL || (op->data = malloc(length + 1)) == NULL) {
         free(op);
         return NULL;
@@ -67,8 +58,7 @@ static struct op *op_new(struct blkfront *f, uint8_t kind, size_t length)
 }
 
 /* From destroy() without the lock: nobody else is there any more. */
-void op_free(struct blkfront *f, struct op *op)
-{
+void op_free(struct blkfront* f, struct op* op) {
     (void)f;
     *op->link_of_all = op->next_of_all;
     if (op->next_of_all != NULL) op->next_of_all->link_of_all = op->link_of_all;
@@ -77,9 +67,8 @@ void op_free(struct blkfront *f, struct op *op)
 }
 
 /* Queues it and waits until it is done. */
-static int run(struct blkfront *f, struct op *op)
-{
-    const struct xenrig_tasks *tasks = f->dev.xen->tasks;
+static int run(struct blkfront* f, struct op* op) {
+    const struct xenrig_tasks* tasks = f->dev.xen->tasks;
     tasks->lock(f->worker.lock);
     op_append(&f->queue, op);
     tasks->unlock(f->worker.lock);
@@ -95,23 +84,21 @@ static int run(struct blkfront *f, struct op *op)
     return result;
 }
 
-static void forget(struct blkfront *f, struct op *op)
-{
+static void forget(struct blkfront* f, struct op* op) {
     f->dev.xen->tasks->lock(f->worker.lock);
     op_free(f, op);
     f->dev.xen->tasks->unlock(f->worker.lock);
 }
 
-int blkfront_transfer(void *self, const struct xenrig_transfer *t)
-{
-    struct blkfront *f = self;
-    unsigned char *data = t->data;
+int blkfront_transfer(void* self, const struct xenrig_transfer* t) {
+    struct blkfront* f = self;
+    unsigned char* data = t->data;
     unsigned first = t->first;
     int result = 0;
     for (size_t at = 0; at < t->length && result == 0;) {
         const size_t room = PAGES_MAX * XENRIG_PAGE_SIZE - first * SECTOR;
         const size_t length = t->length - at < room ? t->length - at : room;
-        struct op *op = op_new(f, t->write ? BLKIF_OP_WRITE : BLKIF_OP_READ, length);
+        struct op* op = op_new(f, t->write ? BLKIF_OP_WRITE : BLKIF_OP_READ, length);
         if (op == NULL) return -XENRIG_ENOMEM;
         op->first = first;
         op->sector = t->sector + at / SECTOR;
@@ -126,20 +113,18 @@ int blkfront_transfer(void *self, const struct xenrig_transfer *t)
     return result;
 }
 
-int blkfront_flush(void *self)
-{
-    struct blkfront *f = self;
-    struct op *op = op_new(f, BLKIF_OP_FLUSH_DISKCACHE, 0);
+int blkfront_flush(void* self) {
+    struct blkfront* f = self;
+    struct op* op = op_new(f, BLKIF_OP_FLUSH_DISKCACHE, 0);
     if (op == NULL) return -XENRIG_ENOMEM;
     const int result = run(f, op);
     forget(f, op);
     return result;
 }
 
-int blkfront_wait_connected(void *self, struct xenrig_disk_info *out)
-{
-    struct blkfront *f = self;
-    const struct xenrig_tasks *tasks = f->dev.xen->tasks;
+int blkfront_wait_connected(void* self, struct xenrig_disk_info* out) {
+    struct blkfront* f = self;
+    const struct xenrig_tasks* tasks = f->dev.xen->tasks;
     tasks->lock(f->worker.lock);
     while (f->phase == CONNECTING) tasks->wait(f->changed, f->worker.lock);
     *out = f->info;

@@ -1,4 +1,4 @@
-/* The bugs that these drivers can be built with: -DBUG=FRONT_NO_WMB. Each stands in one place of its driver.
+/* The bugs that these drivers can be built with: -DBUG=FRONT_INDEX_FIRST. Each stands in one place of its driver.
  *
  * tests/subjects/variants_test.cpp says which clauses each of them breaks.
  */
@@ -9,10 +9,9 @@ enum bug {
     NO_BUG,
 
     FRONT_NO_FINAL_CHECK,        /* asks for an event and sleeps, without another look at the ring */
-    FRONT_NO_WMB,                /* req_prod may become visible before its requests */
-    FRONT_NO_MB,                 /* looks at req_event before req_prod is visible */
+    FRONT_INDEX_FIRST,           /* publishes req_prod before the request */
     FRONT_NEVER_NOTIFIES,        /* puts requests and sends no event */
-    FRONT_TRUSTS_RSP_PROD,       /* takes as many responses as there are requests, whatever rsp_prod claims */
+    FRONT_TRUSTS_RSP_PROD,       /* takes whatever rsp_prod claims */
     FRONT_TRUSTS_ID,             /* a response with a strange id completes some request */
     FRONT_MATCHES_BY_ORDER,      /* responses belong to requests in the order in which they were made */
     FRONT_FETCHES_TWICE,         /* the id, and later the status, from the shared page */
@@ -30,24 +29,17 @@ enum bug {
     FRONT_INITIALISED_TOO_EARLY, /* writes Initialised, and parameters after it */
     FRONT_LEAKS_PORT,            /* closes the device and keeps its port */
 
-    BACK_NO_FINAL_CHECK,      /* asks for an event and sleeps, without another look at the ring */
-    BACK_NO_WMB,              /* rsp_prod may become visible before its responses */
-    BACK_NEVER_NOTIFIES,      /* answers and sends no event */
-    BACK_TRUSTS_REQ_PROD,     /* takes what req_prod claims, once round the ring and more */
-    BACK_FETCHES_TWICE,       /* validates one version of a request and does another (XSA-155) */
-    BACK_ANSWERS_TWICE,       /* each flush has two responses */
-    BACK_SWALLOWS_UNKNOWN,    /* no answer to an operation that it does not know */
-    BACK_LOSES_ID,            /* what is refused is answered with id 0 */
-    BACK_IGNORES_READ_ONLY,   /* writes to a disk with mode r */
-    BACK_TRUSTS_SEGMENTS,     /* last_sect may lie beyond the page */
-    BACK_END_OVERFLOWS,       /* sector + count may wrap round */
-    BACK_IGNORES_MAP_ERROR,   /* serves a request without the pages that could not be mapped (XSA-365) */
-    BACK_LEAKS_MAPPING,       /* a request that fails keeps its pages mapped (XSA-371) */
-    BACK_FLUSH_IS_A_LIE,      /* answers a flush and does nothing */
-    BACK_CONNECTED_TOO_EARLY, /* writes Connected, and the disk's properties after it */
-    BACK_ANY_LAYOUT,          /* takes each layout for its own */
-    BACK_KEEPS_RING,          /* is Closed and keeps ring and port */
-    BACK_CLOSES_FOR_GOOD      /* takes no frontend after Closed */
+    BACK_NO_FINAL_CHECK,    /* asks for an event and sleeps, without another look at the ring */
+    BACK_NO_WMB,            /* no barriers: rsp_prod may become visible before its responses */
+    BACK_TRUSTS_REQ_PROD,   /* takes what req_prod claims, once round the ring and more */
+    BACK_FETCHES_TWICE,     /* validates one version of a request and does another (XSA-155) */
+    BACK_ANSWERS_TWICE,     /* each flush has two responses */
+    BACK_SWALLOWS_UNKNOWN,  /* no answer to an operation that it does not know */
+    BACK_IGNORES_READ_ONLY, /* writes to a disk with mode r */
+    BACK_END_OVERFLOWS,     /* sector + count may wrap round */
+    BACK_IGNORES_MAP_ERROR, /* serves a request without the pages that could not be mapped (XSA-365) */
+    BACK_LEAKS_MAPPING,     /* a request that fails keeps its pages mapped (XSA-371) */
+    BACK_KEEPS_RING,        /* is Closed and keeps ring and port */
 };
 
 #ifndef BUG

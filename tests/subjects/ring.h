@@ -18,9 +18,6 @@ enum {
     SECTORS_PER_PAGE = XENRIG_PAGE_SIZE / SECTOR
 };
 
-static inline size_t ring_slot(uint32_t index)
-{
-    return RING_HEADER + RING_ENTRY * (index % RING_SIZE);
-}
+static inline size_t ring_slot(uint32_t index) { return RING_HEADER + RING_ENTRY * (index % RING_SIZE); }
 
 #endif

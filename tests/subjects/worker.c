@@ -1,9 +1,8 @@
 #include "worker.h"
 
-static void live(void *worker)
-{
-    struct worker *w = worker;
-    const struct xenrig_tasks *tasks = w->xen->tasks;
+static void live(void* worker) {
+    struct worker* w = worker;
+    const struct xenrig_tasks* tasks = w->xen->tasks;
     tasks->lock(w->lock);
     while (!w->stopping) {
         if (!w->poked || w->paused) {
@@ -23,9 +22,8 @@ static void live(void *worker)
     tasks->unlock(w->lock);
 }
 
-int worker_start(struct worker *w, const struct xenrig_platform *xen, const char *name, void (*body)(void *),
-                 void *self)
-{
+int worker_start(struct worker* w, const struct xenrig_platform* xen, const char* name, void (*body)(void*),
+                 void* self) {
     int error;
     w->xen = xen;
     w->body = body;
@@ -37,39 +35,34 @@ int worker_start(struct worker *w, const struct xenrig_platform *xen, const char
     return xen->tasks->spawn(xen, name, live, w);
 }
 
-void worker_poke(void *worker)
-{
-    struct worker *w = worker;
+void worker_poke(void* worker) {
+    struct worker* w = worker;
     w->xen->tasks->lock(w->lock);
     w->poked = 1;
     w->xen->tasks->wake_all(w->pokes);
     w->xen->tasks->unlock(w->lock);
 }
 
-void worker_poke_by_watch(void *worker, const char *path)
-{
+void worker_poke_by_watch(void* worker, const char* path) {
     (void)path;
     worker_poke(worker);
 }
 
-void worker_pause(struct worker *w)
-{
+void worker_pause(struct worker* w) {
     w->xen->tasks->lock(w->lock);
     w->paused = 1;
     while (w->running && !w->resting) w->xen->tasks->wait(w->rests, w->lock);
     w->xen->tasks->unlock(w->lock);
 }
 
-void worker_unpause(struct worker *w)
-{
+void worker_unpause(struct worker* w) {
     w->xen->tasks->lock(w->lock);
     w->paused = 0;
     w->xen->tasks->unlock(w->lock);
     worker_poke(w);
 }
 
-void worker_stop(struct worker *w)
-{
+void worker_stop(struct worker* w) {
     w->xen->tasks->lock(w->lock);
     w->stopping = 1;
     w->xen->tasks->wake_all(w->pokes);

@@ -9,25 +9,25 @@
 #include <xenrig/c/platform.h>
 
 struct worker {
-    const struct xenrig_platform *xen;
-    void (*body)(void *self);
-    void *self;
-    struct xenrig_lock *lock; /* an irq lock; users' conditions are under it, too */
+    const struct xenrig_platform* xen;
+    void (*body)(void* self);
+    void* self;
+    struct xenrig_lock* lock; /* an irq lock; users' conditions are under it, too */
     struct xenrig_queue *pokes, *rests;
     /* Under the lock. */
     int poked, paused, stopping, resting, running;
 };
 
-int worker_start(struct worker *w, const struct xenrig_platform *xen, const char *name, void (*body)(void *),
-                 void *self);
+int worker_start(struct worker* w, const struct xenrig_platform* xen, const char* name, void (*body)(void*),
+                 void* self);
 /* An event's handler: the context is the worker. */
-void worker_poke(void *worker);
+void worker_poke(void* worker);
 /* The same for a watch. */
-void worker_poke_by_watch(void *worker, const char *path);
+void worker_poke_by_watch(void* worker, const char* path);
 /* On return the body is not running. */
-void worker_pause(struct worker *w);
-void worker_unpause(struct worker *w);
+void worker_pause(struct worker* w);
+void worker_unpause(struct worker* w);
 /* On return the task has ended. */
-void worker_stop(struct worker *w);
+void worker_stop(struct worker* w);
 
 #endif

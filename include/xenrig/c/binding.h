@@ -1,7 +1,7 @@
 // The C++ side of the C interface: the tables of a xenrig_platform, on any Platform.
 //
-// What the C code makes (frames, grants, ports, locks) is kept here and ends here at the latest. So the binding outlives
-// the subject's object, and is destroyed when no task of the subject's runs any more.
+// What the C code makes (frames, grants, ports, locks) is kept here and ends here at the latest. So the binding
+// outlives the subject's object, and is destroyed when no task of the subject's runs any more.
 #pragma once
 
 #include <memory>

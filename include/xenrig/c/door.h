@@ -2,8 +2,8 @@
  *
  * Load once, into a copy of your own, and look at the copy: the peer may rewrite the page between any two loads, and in
  * the simulator it does. A plain load or store orders nothing; the barriers are ring.h's. Offsets are bytes from the
- * window's beginning, and numbers lie aligned; what lies outside the window is the driver's own mistake and ends the run.
- * After include/xenrig/shared/door.h.
+ * window's beginning, and numbers lie aligned; what lies outside the window is the driver's own mistake and ends the
+ * run. After include/xenrig/shared/door.h.
  */
 #ifndef XENRIG_C_DOOR_H
 #define XENRIG_C_DOOR_H
@@ -24,20 +24,20 @@ enum xenrig_barrier {
 
 struct xenrig_door {
     uint32_t size;
-    void (*copy_out)(const struct xenrig_window *w, size_t offset, void *out, size_t length,
-                     const struct xenrig_place *where);
-    void (*copy_in)(const struct xenrig_window *w, size_t offset, const void *in, size_t length,
-                    const struct xenrig_place *where);
+    void (*copy_out)(const struct xenrig_window* w, size_t offset, void* out, size_t length,
+                     const struct xenrig_place* where);
+    void (*copy_in)(const struct xenrig_window* w, size_t offset, const void* in, size_t length,
+                    const struct xenrig_place* where);
     /* `poll`: an index, which is read again and again by the nature of a ring: no double fetch. */
-    uint32_t (*load32)(const struct xenrig_window *w, size_t offset, int poll, const struct xenrig_place *where);
-    void (*store32)(const struct xenrig_window *w, size_t offset, uint32_t value, const struct xenrig_place *where);
-    void (*barrier)(enum xenrig_barrier kind, const struct xenrig_place *where);
+    uint32_t (*load32)(const struct xenrig_window* w, size_t offset, int poll, const struct xenrig_place* where);
+    void (*store32)(const struct xenrig_window* w, size_t offset, uint32_t value, const struct xenrig_place* where);
+    void (*barrier)(enum xenrig_barrier kind, const struct xenrig_place* where);
     void (*new_decision)(void);
 };
 
 /* A view of shared pages. Only its beginning is seen. */
 struct xenrig_window {
-    const struct xenrig_door *door;
+    const struct xenrig_door* door;
     size_t bytes;
 };
 

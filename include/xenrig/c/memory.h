@@ -26,21 +26,21 @@ struct xenrig_memory {
     uint32_t size;
 
     /* A zeroed frame. -ENOMEM when the domain has none left. */
-    int (*allocate)(const struct xenrig_platform *xen, struct xenrig_frame **out);
+    int (*allocate)(const struct xenrig_platform* xen, struct xenrig_frame** out);
     /* A frame whose grant was ended while the peer still mapped it is used again only when the peer has let go. */
-    void (*release)(const struct xenrig_platform *xen, struct xenrig_frame *frame);
+    void (*release)(const struct xenrig_platform* xen, struct xenrig_frame* frame);
 
     /* Own payload; [offset, offset + length) lies inside the frame. */
-    void (*read)(const struct xenrig_platform *xen, const struct xenrig_frame *frame, size_t offset, void *out,
+    void (*read)(const struct xenrig_platform* xen, const struct xenrig_frame* frame, size_t offset, void* out,
                  size_t length);
-    void (*write)(const struct xenrig_platform *xen, const struct xenrig_frame *frame, size_t offset, const void *in,
+    void (*write)(const struct xenrig_platform* xen, const struct xenrig_frame* frame, size_t offset, const void* in,
                   size_t length);
 
     /* A window on 1 to 16 frames, in this order, that a peer can or will write. A migration ends it: after
      * resume(cancelled = 0) close it and open another. */
-    int (*open_window)(const struct xenrig_platform *xen, struct xenrig_frame *const *frames, unsigned count,
-                       struct xenrig_window **out);
-    void (*close_window)(const struct xenrig_platform *xen, struct xenrig_window *window);
+    int (*open_window)(const struct xenrig_platform* xen, struct xenrig_frame* const* frames, unsigned count,
+                       struct xenrig_window** out);
+    void (*close_window)(const struct xenrig_platform* xen, struct xenrig_window* window);
 };
 
 #ifdef __cplusplus

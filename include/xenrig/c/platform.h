@@ -23,11 +23,11 @@ extern "C" {
 struct xenrig_platform {
     uint32_t size;
     uint32_t abi; /* XENRIG_C_ABI of who made it */
-    const struct xenrig_memory *memory;
-    const struct xenrig_grants *grants;
-    const struct xenrig_events *events;
-    const struct xenrig_store *store;
-    const struct xenrig_tasks *tasks;
+    const struct xenrig_memory* memory;
+    const struct xenrig_grants* grants;
+    const struct xenrig_events* events;
+    const struct xenrig_store* store;
+    const struct xenrig_tasks* tasks;
 };
 
 #ifdef __cplusplus

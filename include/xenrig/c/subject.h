@@ -19,9 +19,9 @@ extern "C" {
 struct xenrig_subject {
     uint32_t size;
     uint32_t abi;
-    const char *name; /* for reports */
-    const struct xenrig_blkfront *blkfront;
-    const struct xenrig_blkback *blkback;
+    const char* name; /* for reports */
+    const struct xenrig_blkfront* blkfront;
+    const struct xenrig_blkback* blkback;
 };
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 // What is checked: somebody's frontend or backend of a block device, seen through as little as its users need of it.
 //
-// A subject stands on a Platform, is given its devices, and does the protocol. A backend is given storage, a frontend is
-// asked for reads and writes; all else is learned as the peer learns it. Threads: every function runs in a task of the
-// subject's own domain and may block; destruction comes when its tasks are gone.
+// A subject stands on a Platform, is given its devices, and does the protocol. A backend is given storage, a frontend
+// is asked for reads and writes; all else is learned as the peer learns it. Threads: every function runs in a task of
+// the subject's own domain and may block; destruction comes when its tasks are gone.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +41,11 @@ public:
     virtual Result<DiskSeen> wait_connected() = 0;
     virtual Result<> transfer(const UserTransfer& t) = 0;
     virtual Result<> flush() = 0;
+    /// Nobody needs these sectors, and with `secure` nobody may ever read them. EOPNOTSUPP where the backend can't, and
+    /// from who has no such thing.
+    virtual Result<> discard(std::uint64_t /*sector*/, std::uint64_t /*sectors*/, bool /*secure*/) {
+        return fail(Errno::opnotsupp, "the subject has no discards");
+    }
 
     /// Before its domain is suspended: on return it touches no shared page and does not talk to the store.
     virtual void suspend() {}

@@ -1,5 +1,7 @@
 #include "sim/protocols/blk/raw_backend.h"
 
+#include <algorithm>
+
 #include <charconv>
 
 #include "xenrig/abi/check.h"
@@ -126,9 +128,20 @@ void RawBackend::ask_for_event(std::uint32_t ahead) {
     shared::mb();
 }
 
+static unsigned segments_in(const blkif_request_t& request) {
+    return std::min<unsigned>(request.nr_segments, BLKIF_MAX_SEGMENTS_PER_REQUEST);
+}
+
+/// The script may do what is wrong; a subject that asks for what is outside its page is told so.
+static Result<> inside_page(const blkif_request_segment& s) {
+    if (s.first_sect <= s.last_sect && s.last_sect < kPageSize / kSector) return {};
+    return fail(Errno::inval, "a segment from " + std::to_string(s.first_sect) + " to " + std::to_string(s.last_sect));
+}
+
 Result<> RawBackend::to_pages(const blkif_request_t& request, std::span<const std::byte> data) {
-    for (unsigned i = 0; i < request.nr_segments; ++i) {
+    for (unsigned i = 0; i < segments_in(request); ++i) {
         const auto& segment = request.seg[i];
+        if (auto inside = inside_page(segment); !inside) return std::unexpected(inside.error());
         const std::size_t length = (segment.last_sect - segment.first_sect + 1u) * kSector;
         const GrantRef ref{segment.gref};
         const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_write);
@@ -141,8 +154,9 @@ Result<> RawBackend::to_pages(const blkif_request_t& request, std::span<const st
 
 Result<std::vector<std::byte>> RawBackend::from_pages(const blkif_request_t& request) {
     std::vector<std::byte> all;
-    for (unsigned i = 0; i < request.nr_segments; ++i) {
+    for (unsigned i = 0; i < segments_in(request); ++i) {
         const auto& segment = request.seg[i];
+        if (auto inside = inside_page(segment); !inside) return std::unexpected(inside.error());
         const std::size_t length = (segment.last_sect - segment.first_sect + 1u) * kSector;
         const GrantRef ref{segment.gref};
         const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_only);
