@@ -175,10 +175,12 @@ void matches_by_id(Stage& s) {
     auto requests = s.backend().take_all();
     if (!s.expect(requests.size() == 3, "three reads are three requests")) return;
     std::ranges::reverse(requests);
-    for (const auto& r : requests) s.backend().serve(r);
+    for (const auto& r : requests)
+        r.sector_number == 10 ? s.backend().answer(r, BLKIF_RSP_ERROR) : s.backend().serve(r);
     s.backend().push_and_notify();
     s.settle();
-    for (unsigned i = 0; i < 3; ++i)
+    s.expect(calls[0]->failed(), "a response belongs to the request whose id it has");
+    for (unsigned i = 1; i < 3; ++i)
         s.expect(calls[i]->well() && calls[i]->data == sector_pattern(10 * (i + 1)),
                  "a response belongs to the request whose id it has");
 }

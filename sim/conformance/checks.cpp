@@ -2,13 +2,15 @@
 
 namespace xenrig::conformance {
 
+std::vector<Check> checks_against(const Subjects& subjects) {
+    std::vector<Check> list;
+    for (auto part : {ring_checks(subjects), xenbus_checks(subjects), blkif_checks(subjects)})
+        list.insert(list.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+    return list;
+}
+
 const std::vector<Check>& checks() {
-    static const std::vector<Check> all = [] {
-        std::vector<Check> list;
-        for (auto part : {ring_checks(), xenbus_checks(), blkif_checks()})
-            list.insert(list.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-        return list;
-    }();
+    static const std::vector<Check> all = checks_against(own_drivers());
     return all;
 }
 

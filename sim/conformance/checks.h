@@ -12,4 +12,7 @@ std::vector<Check> ring_checks(const Subjects& subjects = own_drivers());
 std::vector<Check> xenbus_checks(const Subjects& subjects = own_drivers());
 std::vector<Check> blkif_checks(const Subjects& subjects = own_drivers());
 
+/// All of them, for the roles that these subjects have.
+std::vector<Check> checks_against(const Subjects& subjects);
+
 }  // namespace xenrig::conformance

@@ -24,9 +24,12 @@ void play(const Clause& clause, Role subject, const Subjects& subjects, Verdict&
 std::vector<Check> checks_of(const char* header, std::span<const Clause> clauses, const Subjects& subjects) {
     std::vector<Check> checks;
     for (const Clause& clause : clauses) {
-        const auto run = [clause, subjects](Verdict& verdict) {
-            if (clause.subject != Role::frontend) play(clause, Role::backend, subjects, verdict);
-            if (clause.subject != Role::backend && !verdict.failed()) play(clause, Role::frontend, subjects, verdict);
+        const bool backend = clause.subject != Role::frontend && subjects.backend;
+        const bool frontend = clause.subject != Role::backend && subjects.frontend;
+        if (!backend && !frontend) continue;
+        const auto run = [clause, subjects, backend, frontend](Verdict& verdict) {
+            if (backend) play(clause, Role::backend, subjects, verdict);
+            if (frontend && !verdict.failed()) play(clause, Role::frontend, subjects, verdict);
         };
         checks.push_back({clause.id, header, clause.line, clause.subject, clause.words, run});
     }

@@ -26,7 +26,7 @@ struct Clause {
     Runs runs = {};
 };
 
-/// Checks of these clauses against these subjects.
+/// Checks of these clauses against these subjects, as far as they have the roles.
 std::vector<Check> checks_of(const char* header, std::span<const Clause> clauses, const Subjects& subjects);
 
 }  // namespace xenrig::conformance

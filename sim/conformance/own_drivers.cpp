@@ -127,6 +127,7 @@ private:
 
 Subjects own_drivers() {
     return {
+        .name = "Xenrig's own drivers",
         .frontend = [](Platform& platform, unsigned device) { return std::make_unique<OwnFrontend>(platform, device); },
         .backend = [](Platform& platform,
                       blk::StorageFactory storage) { return std::make_unique<OwnBackend>(platform, storage); }};

@@ -197,7 +197,8 @@ void request_before_index(Stage& s) {
     for (std::uint32_t i = 0; i < kReads; ++i) {
         const auto call = s.read(1000 + i, 1);
         b.ask_for_event();
-        for (int patience = 0; patience < 400 && b.ring().load(Word::req_prod) == i; ++patience) s.step_aside();
+        for (int patience = 0; patience < 400 && b.ring().load(Word::req_prod) == i; ++patience)
+            if (patience % 4 == 3) s.step_aside();
         if (b.ring().load(Word::req_prod) == i) s.settle();
         const auto request = b.take();
         if (!s.expect(request.has_value(), "a read becomes a request")) return;
@@ -245,7 +246,8 @@ void asks_before_sleep(Stage& s) {
 void final_check(Stage& s) {
     if (!s.connect_backend()) return;
     RawBackend& b = s.backend();
-    for (unsigned round = 0; round < 8; ++round) {
+    // The moment between the frontend's last look and its sleep is short: another distance in each round.
+    for (unsigned round = 0; round < 24; ++round) {
         const auto first = s.read(1, 1), second = s.read(2, 1);
         b.ask_for_event();
         s.settle();
@@ -253,7 +255,7 @@ void final_check(Stage& s) {
         if (!s.expect(requests.size() == 2, "two reads are two requests")) return;
         b.serve(requests[0]);
         b.push_and_notify();
-        for (int patience = 0; patience < 300 && !first->over && !second->over; ++patience) s.step_aside();
+        for (unsigned i = 0; i < round; ++i) s.step_aside();
         b.serve(requests[1]);
         b.push_and_notify();
         s.settle();
@@ -266,10 +268,10 @@ void final_check(Stage& s) {
 void meets_sleeping_backend(Stage& s) {
     if (!s.connect_backend()) return;
     RawBackend& b = s.backend();
-    for (unsigned round = 0; round < 8; ++round) {
+    for (unsigned round = 0; round < 12; ++round) {
         const auto call = s.read(1, 1);
         const unsigned events = b.events();
-        for (unsigned i = 0; i < round * 6; ++i) s.step_aside();
+        for (unsigned i = 0; i < round * 4; ++i) s.step_aside();
         b.ask_for_event();
         const bool seen = b.ring().load(Word::req_prod) != b.taken();
         s.settle();

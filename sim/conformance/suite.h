@@ -37,8 +37,15 @@ struct Report {
     int exit_code() const;
 };
 
+CheckResult run_one(const Check& check);
+
+/// The same in a process of its own, for a subject that may crash or spin: either is a failure of the clause that was
+/// being checked. The child may use so many seconds of processor time.
+CheckResult run_apart(const Check& check, unsigned seconds_max = 60);
+
 /// `done` is told of each as it ends.
-Report run(const std::vector<const Check*>& selected, const std::function<void(const CheckResult&)>& done);
+Report run(const std::vector<const Check*>& selected, const std::function<void(const CheckResult&)>& done,
+           const std::function<CheckResult(const Check&)>& runner = run_one);
 
 void print(std::ostream& out, const CheckResult& result);
 void print_summary(std::ostream& out, const Report& report);

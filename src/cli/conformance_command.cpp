@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "sim/conformance/checks.h"
 #include "sim/conformance/suite.h"
 
 namespace xenrig::cli {
@@ -15,8 +16,8 @@ namespace conf = xenrig::conformance;
 
 struct Arguments {
     conf::Selection selection;
-    std::string junit, json;
-    bool list = false;
+    std::string subject, junit, json;
+    bool list = false, in_process = false;
 };
 
 using Writer = void (*)(std::ostream&, const conf::Report&);
@@ -30,22 +31,33 @@ bool write_report(const std::string& file, Writer writer, const conf::Report& re
     return false;
 }
 
+int complain(const Error& e) {
+    std::cerr << "xenrig: " << e.message << '\n';
+    return kCouldNot;
+}
+
 int conformance_command(const Arguments& a) {
-    const auto selected = conf::select(conf::checks(), a.selection);
-    if (!selected) {
-        std::cerr << "xenrig: " << selected.error().message << '\n';
-        return kCouldNot;
+    std::vector<conf::Check> checks = conf::checks();
+    if (!a.subject.empty()) {
+        const auto subjects = world::load_subject(a.subject);
+        if (!subjects) return complain(subjects.error());
+        checks = conf::checks_against(*subjects);
     }
+    const auto selected = conf::select(checks, a.selection);
+    if (!selected) return complain(selected.error());
     if (a.list) {
         for (const conf::Check* c : *selected)
             std::cout << c->id << "  (" << conf::name(c->subject) << ", " << c->header << ":" << c->line << ")\n    "
                       << c->clause << '\n';
         return kWell;
     }
-    const conf::Report report = conf::run(*selected, [](const conf::CheckResult& r) {
+    const bool apart = !a.subject.empty() && !a.in_process;
+    const auto runner = [apart](const conf::Check& c) { return apart ? conf::run_apart(c) : conf::run_one(c); };
+    const auto tell = [](const conf::CheckResult& r) {
         conf::print(std::cout, r);
         std::cout.flush();
-    });
+    };
+    const conf::Report report = conf::run(*selected, tell, runner);
     conf::print_summary(std::cout, report);
     const bool written = write_report(a.junit, conf::write_junit, report);
     return write_report(a.json, conf::write_json, report) && written ? report.exit_code() : kCouldNot;
@@ -57,6 +69,8 @@ void add_conformance(CLI::App& app, Action& chosen) {
     auto a = std::make_shared<Arguments>();
     CLI::App* command =
         app.add_subcommand("conformance", "Holds the drivers against each clause of the protocol headers");
+    command->add_option("--subject", a->subject, "a library with somebody's driver, instead of Xenrig's own drivers");
+    command->add_flag("--in-process", a->in_process, "with --subject: no process for each check, for a debugger");
     command->add_option("--protocol", a->selection.protocol, "ring, xenbus or blkif; without one all");
     command->add_option("--filter", a->selection.filter, "only checks whose id matches, with * and ?");
     command->add_flag("--list", a->list, "name the checks and their clauses, and run none");

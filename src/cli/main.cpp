@@ -10,6 +10,7 @@ constexpr const char* kAbout =
     "Xenrig: a simulated Xen, with real frontend and backend drivers, in one process.\n"
     "\n"
     "  xenrig conformance                       does our own driver keep each clause of the protocol?\n"
+    "  xenrig conformance --subject libX.so     does yours?\n"
     "  xenrig run blk-migrate --seed 7          one run of a scenario, by a seed\n"
     "  xenrig run blk-migrate --seeds 1000      a thousand\n"
     "  xenrig run blk-migrate --migrate-at every\n"

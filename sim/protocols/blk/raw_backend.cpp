@@ -135,11 +135,20 @@ void RawBackend::ask_for_event(std::uint32_t ahead) {
     shared::mb();
 }
 
+/// The script may do what is wrong; a subject that asks for what is outside its page is told so.
+static Result<std::vector<blkif_request_segment>> inside_pages(std::vector<blkif_request_segment> segments) {
+    for (const auto& s : segments)
+        if (s.first_sect > s.last_sect || s.last_sect >= kPageSize / kSector)
+            return fail(Errno::inval,
+                        "a segment from " + std::to_string(s.first_sect) + " to " + std::to_string(s.last_sect));
+    return segments;
+}
+
 Result<std::vector<blkif_request_segment>> RawBackend::segments(const blkif_request_t& request) {
     if (request.operation == BLKIF_OP_DISCARD) return {};
     if (request.operation != BLKIF_OP_INDIRECT) {
         const unsigned count = std::min<unsigned>(request.nr_segments, BLKIF_MAX_SEGMENTS_PER_REQUEST);
-        return std::vector(request.seg, request.seg + count);
+        return inside_pages({request.seg, request.seg + count});
     }
     constexpr std::size_t kPerTable = kPageSize / sizeof(blkif_request_segment);
     const auto indirect = as_indirect(request);
@@ -152,7 +161,7 @@ Result<std::vector<blkif_request_segment>> RawBackend::segments(const blkif_requ
         shared::new_decision();
         shared::copy_out(page->window(), 0, &all[at], std::min(kPerTable, all.size() - at) * sizeof all[0]);
     }
-    return all;
+    return inside_pages(std::move(all));
 }
 
 Result<> RawBackend::to_pages(const blkif_request_t& request, std::span<const std::byte> data) {
