@@ -67,6 +67,8 @@ static int refusal(const struct blkfront* f, const struct op* op) {
         return f->flush_operation < 0 ? -XENRIG_EOPNOTSUPP : 0;
     }
     if (op->kind == BLKIF_OP_WRITE && f->info.read_only && BUG != FRONT_WRITES_READ_ONLY) return -XENRIG_EROFS;
+    const uint64_t whole = f->info.sector_bytes / SECTOR;
+    if (whole > 1 && (op->sector % whole != 0 || op->length / SECTOR % whole != 0)) return -XENRIG_EINVAL;
     if (BUG == FRONT_LEAVES_DISK) return 0;
     return op->sector > sectors || op->length / SECTOR > sectors - op->sector ? -XENRIG_EINVAL : 0;
 }
@@ -224,15 +226,19 @@ static int publish(struct blkfront* f) {
     return device_move(&f->dev, XenbusStateInitialised, nodes, 3);
 }
 
+/* A feature that is garbled is not offered. */
+static int offered(struct blkfront* f, const char* name) {
+    uint64_t value;
+    return device_number(&f->dev, 1, name, 0, &value) == 0 && value != 0;
+}
+
 /* The backend is Connected: what it says of the disk. */
 static int read_properties(struct blkfront* f) {
-    uint64_t sectors, size, physical, info, flush, barrier;
+    uint64_t sectors, size, physical, info;
     if (device_number(&f->dev, 1, "sectors", 0, &sectors) < 0 ||
         device_number(&f->dev, 1, "sector-size", 512, &size) < 0 ||
         device_number(&f->dev, 1, "physical-sector-size", size, &physical) < 0 ||
-        device_number(&f->dev, 1, "info", 0, &info) < 0 ||
-        device_number(&f->dev, 1, "feature-flush-cache", 0, &flush) < 0 ||
-        device_number(&f->dev, 1, "feature-barrier", 0, &barrier) < 0)
+        device_number(&f->dev, 1, "info", 0, &info) < 0)
         return -XENRIG_EINVAL;
     if ((size < SECTOR || (size & (size - 1)) != 0) && BUG != FRONT_ANY_SECTOR_SIZE) return -XENRIG_EINVAL;
     if (BUG == FRONT_SECTORS_32_BIT) sectors = (uint32_t)sectors;
@@ -240,7 +246,9 @@ static int read_properties(struct blkfront* f) {
     f->info.sector_bytes = (uint32_t)size;
     f->info.physical_sector_bytes = (uint32_t)physical;
     f->info.read_only = (info & VDISK_READONLY) != 0;
-    f->flush_operation = flush ? BLKIF_OP_FLUSH_DISKCACHE : barrier ? BLKIF_OP_WRITE_BARRIER : -1;
+    f->flush_operation = offered(f, "feature-flush-cache") ? BLKIF_OP_FLUSH_DISKCACHE
+                         : offered(f, "feature-barrier")   ? BLKIF_OP_WRITE_BARRIER
+                                                           : -1;
     return 0;
 }
 
