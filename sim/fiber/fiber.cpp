@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cxxabi.h>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -32,6 +33,7 @@ namespace {
 /// Each thread's free stacks; unmapped with the thread.
 struct StackPool {
     std::vector<Stack*> free;
+    std::vector<Stack*> all;
 
     ~StackPool() {
         for (Stack* s : free) destroy(s);
@@ -43,6 +45,10 @@ struct StackPool {
             free.pop_back();
             return s;
         }
+        return make();
+    }
+
+    Stack* make() {
         const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
         void* at =
             mmap(nullptr, kStackSize + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -53,6 +59,7 @@ struct StackPool {
 #if defined(XENRIG_TSAN)
         s->tsan_fiber = __tsan_create_fiber(0);
 #endif
+        all.push_back(s);
         return s;
     }
 
@@ -69,6 +76,19 @@ struct StackPool {
 thread_local StackPool pool;
 
 }  // namespace
+
+void reserve_stacks(std::size_t count) {
+    while (pool.free.size() < count) pool.free.push_back(pool.make());
+}
+
+std::vector<std::span<std::byte>> stacks_in_use() {
+    std::vector<std::span<std::byte>> stacks;
+    for (Stack* s : pool.all)
+        if (std::ranges::find(pool.free, s) == pool.free.end()) stacks.emplace_back(s->bottom, kStackSize);
+    return stacks;
+}
+
+std::span<std::byte> stack_pool() { return std::as_writable_bytes(std::span(&pool, 1)); }
 
 Fiber::Fiber() {
     this_threads_exceptions = reinterpret_cast<void**>(abi::__cxa_get_globals());

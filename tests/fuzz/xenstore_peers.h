@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "sim/xenstore/daemon.h"
-#include "tests/fuzz/input.h"
+#include "sim/fuzz/input.h"
 #include "tests/unit/xenstore/host.h"
 
 namespace xenrig::fuzz {
