@@ -34,7 +34,7 @@ public:
     const std::string& device() const { return spec_.device; }
     const std::string& disk() const { return disk_; }
 
-    /// Blocks until there is a disk that is not this one; null asks for the first.
+    /// Blocks until there is a disk that is not this one, or this one is there again; null asks for the first.
     using NextDisk = std::function<std::shared_ptr<blk::Blkfront>(const blk::Blkfront* not_this)>;
 
     /// The work itself, in a task of the guest's; returns when all is done and read back.

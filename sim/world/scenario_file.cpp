@@ -5,6 +5,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "xenrig/abi/vbd.h"
 #include "xenrig/world/scenario.h"
 
 namespace xenrig::world {
@@ -215,12 +216,12 @@ void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
     g.vcpus = t.small("vcpus", g.vcpus);
     g.frames = t.number("frames", g.frames, 1 << 20);
-    unsigned letter = 0;
+    std::uint32_t nth = 0;
     for (const std::string& d : t.texts("disk")) {
         const auto at = d.find('@');
         const std::string named = d.substr(0, at);
         const auto colon = named.find(':');
-        const std::string device = std::string("xvd") + static_cast<char>('a' + letter++ % 26);
+        const std::string device = vbd_name(vbd_number({.disk = nth++}).value_or(0));
         g.disks.push_back({named.substr(0, colon), colon == std::string::npos ? device : named.substr(colon + 1),
                            at == std::string::npos ? "" : d.substr(at + 1)});
     }
@@ -235,6 +236,23 @@ void read_workload(Table& t, WorkloadSpec& w) {
     w.reads = t.small("reads", w.reads);
     w.writes = t.small("writes", w.writes);
     w.flushes = t.small("flushes", w.flushes);
+}
+
+void read_changes(Table& top, Scenario& s) {
+    top.list("resize", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.disk = t.text("disk", s.disks.empty() ? "" : s.disks.front().name);
+        c.size = t.size("to", 0);
+        c.after_operations = t.small("after-operations", 0);
+    });
+    top.list("hotplug", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.kind = ChangeKind::hotplug;
+        c.guest = t.text("guest", s.guests.empty() ? "" : s.guests.front().name);
+        c.device = t.text("device", "xvda");
+        c.force = t.flag("force", false);
+        c.after_operations = t.small("after-operations", 0);
+    });
 }
 
 }  // namespace
@@ -298,6 +316,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         }
         f.after_operations = t.small("after-operations", f.after_operations);
     });
+    read_changes(top, s);
     top.refuse_unknown();
     if (error) return std::unexpected(*error);
     if (auto valid = s.validate(); !valid) return fail(valid.error().code, file + ": " + valid.error().message);

@@ -1,18 +1,18 @@
 #include "sim/world/scenario_run.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "xenrig/abi/check.h"
+#include "xenrig/abi/vbd.h"
 #include "xenrig/drivers/blk/blkback.h"
-#include "xenrig/drivers/blk/file_disk.h"
-#include "xenrig/drivers/blk/ram_disk.h"
 
 namespace xenrig::world {
 
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames};
     for (const GuestDisk& d : guest.disks) {
-        const auto number = toolstack::device_number(d.device);
+        const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
         const DomId backend = d.driver.empty() ? DomId{0} : drivers_.at(d.driver)->domain();
         spec.disks.push_back({*number, d.disk, scenario_.disk(d.disk)->read_only, backend});
@@ -73,63 +73,6 @@ bool ScenarioRun::until_quiet() {
     return healthy();
 }
 
-Result<std::shared_ptr<blk::Storage>> ScenarioRun::open_storage(const blk::StorageRequest& request) {
-    const DiskSpec* spec = scenario_.disk(request.params);
-    if (!spec) return fail(Errno::noent, "there is no disk '" + request.params + "'");
-    Disk& disk = disks_[spec->name];
-    if (!disk.storage) {
-        auto made = make_storage(*spec);
-        if (!made) return std::unexpected(made.error());
-        disk.storage = std::move(*made);
-    }
-    unsigned users = 0;
-    for (const GuestSpec& g : scenario_.guests)
-        users += static_cast<unsigned>(std::ranges::count(g.disks, spec->name, &GuestDisk::disk));
-    return std::make_shared<WitnessedStorage>(
-        disk.storage, disk.use,
-        [this, spec](const blk::StorageOp& op) {
-            for (auto& w : workloads_)
-                if (w->disk() == spec->name) w->reached_storage(op);
-        },
-        [this, spec, users] {
-            if (users == 1)
-                broken("two-backends", "disk '" + spec->name +
-                                           "' is used by a backend while operations of an earlier one are under way");
-        });
-}
-
-Result<std::shared_ptr<blk::Storage>> ScenarioRun::make_storage(const DiskSpec& spec) {
-    std::shared_ptr<blk::Storage> storage;
-    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only, .discard_granularity = blk::kUnit};
-    switch (spec.kind) {
-        case DiskKind::ram:
-            storage = std::make_shared<blk::RamDisk>(info);
-            break;
-        case DiskKind::file: {
-            auto file = blk::FileDisk::open(spec.path, spec.read_only);
-            if (!file) return std::unexpected(file.error());
-            storage = *file;
-            break;
-        }
-        case DiskKind::simulated: {
-            constexpr std::uint32_t kSteps = 8;
-            const std::uint32_t stream = engine_.add_stream("disk." + spec.name);
-            auto disk = std::make_shared<blk::SimDisk>(
-                sites_.front().host->control().clock(),
-                blk::SimDiskOptions{.info = info,
-                                    .latency_min = spec.latency_min,
-                                    .latency_step = {(spec.latency_max - spec.latency_min).value / kSteps},
-                                    .latency_choices = kSteps,
-                                    .volatile_cache = spec.write_cache},
-                [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
-            sim_disks_[spec.name] = disk;
-            storage = disk;
-            break;
-        }
-    }
-    return storage;
-}
-
 void ScenarioRun::start_backends(Site& site) {
     guest::Kernel& control = site.host->control();
     site.backends = std::make_unique<xenbus::Bus>(
@@ -180,7 +123,7 @@ void ScenarioRun::start_workloads() {
         DiskWorkload& workload = *workloads_.emplace_back(std::make_unique<DiskWorkload>(
             spec, device->disk, engine_,
             [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); }));
-        const unsigned number = *toolstack::device_number(spec.device);
+        const unsigned number = *parse_vbd(spec.device);
         (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
             workload.run(guest.kernel(),
                          [&](const blk::Blkfront* not_this) { return guest.disk_after(number, not_this); });
@@ -233,6 +176,8 @@ ScenarioRun::Site& ScenarioRun::site_named(const std::string& name) {
 
 void ScenarioRun::migrate(const MigrateSpec& spec, Guest& guest) {
     guest.wait_bound();
+    std::unique_lock one_at_a_time(devices_lock_, std::defer_lock);
+    if (!scenario_.changes.empty()) one_at_a_time.lock();
     Site& from = site_of(guest);
     const auto count_in_flight = [&] {
         for (auto& w : workloads_)
@@ -346,6 +291,7 @@ RunReport ScenarioRun::run() {
         start_workloads();
         start_migrations();
         start_faults();
+        start_changes();
         well = until_quiet();
         last_step_ = engine_.steps();
     }
@@ -385,6 +331,7 @@ RunReport ScenarioRun::report() {
     }
     r.migrations = migrations_;
     r.faults = faults_;
+    r.changes = changes_;
     r.in_flight_at_suspend = in_flight_at_suspend_;
     r.model = engine::name(engine_.config().model);
     return r;

@@ -100,6 +100,24 @@ struct FaultSpec {
     unsigned after_operations = 0;
 };
 
+/// resize: a disk becomes longer or shorter under its backend.
+/// hotplug: a disk is taken from its guest and given back.
+enum class ChangeKind : std::uint8_t { resize, hotplug };
+
+/// What a toolstack does to a disk in use.
+struct ChangeSpec {
+    ChangeKind kind = ChangeKind::resize;
+    /// resize: the disk, and its new size in bytes.
+    std::string disk;
+    std::uint64_t size = 0;
+    /// hotplug: the guest and its device.
+    std::string guest, device;
+    /// hotplug: nobody is asked (xl block-detach --force).
+    bool force = false;
+    /// It comes when the first workload on the disk, or of the guest, has completed between 0 and this many operations.
+    unsigned after_operations = 0;
+};
+
 /// Which of the optional features of a device's protocol its ends use: for each end what is drawn, none, or all.
 enum class FeatureChoice : std::uint8_t { drawn, plain, all };
 
@@ -115,6 +133,7 @@ struct Scenario {
     std::vector<WorkloadSpec> workloads;
     std::vector<MigrateSpec> migrations;
     std::vector<FaultSpec> faults;
+    std::vector<ChangeSpec> changes;
 
     /// Of everything above but the description, the same on every machine.
     std::uint32_t hash() const;
@@ -126,6 +145,10 @@ struct Scenario {
     const DriverSpec* driver(std::string_view name) const;
     /// Null when the fault's disk, driver or guest has no workload.
     const WorkloadSpec* workload_of(const FaultSpec& fault) const;
+    const WorkloadSpec* workload_of(const ChangeSpec& change) const;
+
+private:
+    Result<> validate_changes() const;
 };
 
 /// Errors read "FILE:LINE: what is wrong; what to do".

@@ -1,5 +1,7 @@
 #include "xenrig/drivers/blk/blkback.h"
 
+#include <atomic>
+
 #include "blkback_ring.h"
 #include "transport.h"
 #include "xenrig/xenbus/nodes.h"
@@ -18,12 +20,19 @@ Result<> write_numbers(const xenbus::Endpoint& device, StoreTx tx, const Numbers
 
 }  // namespace
 
+struct Blkback::News {
+    std::atomic<bool> resized = false;
+    /// The disk's size as rings hold requests against it.
+    std::atomic<std::uint64_t> units = 0;
+};
+
 Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage,
                  BlkbackOptions options)
     : platform_(platform),
       path_(std::move(path)),
       link_(std::move(link)),
       open_storage_(std::move(storage)),
+      news_(std::make_shared<News>()),
       options_(options) {}
 
 Blkback::~Blkback() = default;
@@ -39,6 +48,7 @@ Result<> Blkback::open(const xenbus::Endpoint& device) {
     auto storage = open_storage_(wanted);
     if (!storage) return std::unexpected(storage.error());
     storage_ = std::move(*storage);
+    watch_storage();
     may_discard_ = xenbus::read_number_or(device.store(), device.node("discard-enable"), 1u) != 0;
     removable_ = xenbus::read_feature(device.store(), device.node("removable"));
     return {};
@@ -70,18 +80,21 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
     if (auto opened = open(device); !opened) return opened;
     const auto transport = read_transport(device, options_);
     if (!transport) return std::unexpected(transport.error());
+    news_->units = storage_->info().bytes / kUnit;
     cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
 
     for (const auto& queue : transport->queues) {
         const std::string name =
             transport->queues.size() == 1 ? path_ : path_ + " queue " + std::to_string(rings_.size());
-        auto ring = BlkbackRing::connect(platform_, name,
-                                         {.frontend = device.peer().domain,
-                                          .layout = transport->layout,
-                                          .refs = queue.refs,
-                                          .port = queue.port,
-                                          .persistent_max = transport->persistent ? options_.persistent_grants : 0},
-                                         {storage_, extent(), offer(), link_});
+        auto ring = BlkbackRing::connect(
+            platform_, name,
+            {.frontend = device.peer().domain,
+             .layout = transport->layout,
+             .refs = queue.refs,
+             .port = queue.port,
+             .persistent_max = transport->persistent ? options_.persistent_grants : 0},
+            {storage_, extent(), std::shared_ptr<const std::atomic<std::uint64_t>>(news_, &news_->units), offer(),
+             link_});
         if (!ring) {
             disconnect();
             return std::unexpected(ring.error());
@@ -96,10 +109,25 @@ Result<> Blkback::publish(const xenbus::Endpoint& device, StoreTx tx) {
     const unsigned flags =
         (info.read_only ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) | (cdrom_ ? VDISK_CDROM : 0u);
     return write_numbers(device, tx,
-                         {{"sectors", info.bytes / kUnit},
+                         {{"sectors", news_->units},
                           {"sector-size", info.sector_bytes},
                           {"physical-sector-size", info.physical_sector_bytes},
                           {"info", flags}});
+}
+
+void Blkback::watch_storage() {
+    on_resize_ = std::make_shared<const std::function<void()>>([news = news_, link = link_] {
+        news->resized = true;
+        link.poke();
+    });
+    storage_->watch_size(on_resize_);
+    news_->units = storage_->info().bytes / kUnit;
+}
+
+Result<bool> Blkback::refresh(const xenbus::Endpoint&) {
+    if (!news_->resized.exchange(false)) return false;
+    const std::uint64_t units = storage_->info().bytes / kUnit;
+    return news_->units.exchange(units) != units;
 }
 
 Offer Blkback::offer() const {
@@ -111,7 +139,7 @@ Offer Blkback::offer() const {
 
 Extent Blkback::extent() const {
     const StorageInfo info = storage_->info();
-    return {.units = info.bytes / kUnit,
+    return {.units = news_->units,
             .units_per_sector = static_cast<std::uint32_t>(info.sector_bytes / kUnit),
             .read_only = info.read_only};
 }
@@ -124,6 +152,7 @@ void Blkback::disconnect() {
 
 void Blkback::close() {
     disconnect();
+    on_resize_.reset();
     if (!storage_) return;
     if (!xenbus::alive()) return storage_.reset();
 

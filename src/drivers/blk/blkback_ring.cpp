@@ -138,9 +138,11 @@ bool BlkbackRing::take() {
 
 void BlkbackRing::begin(const JobPtr& job) {
     Command& command = job->command;
-    Verdict verdict = validate_head(command, device_.extent, device_.offer);
+    Extent extent = device_.extent;
+    extent.units = device_.units->load(std::memory_order_relaxed);
+    Verdict verdict = validate_head(command, extent, device_.offer);
     if (verdict == Verdict::okay && command.indirect) verdict = read_indirect(command);
-    if (verdict == Verdict::okay) verdict = validate_extent(command, device_.extent);
+    if (verdict == Verdict::okay) verdict = validate_extent(command, extent);
     if (verdict == Verdict::unknown_operation) command.operation = command.code;
     if (verdict != Verdict::okay) return answer(command, status_of(verdict));
 

@@ -9,6 +9,7 @@
 // before it is done (io/blkif.h, BLKIF_OP_WRITE_BARRIER).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -36,7 +37,10 @@ public:
     /// What stands behind the ring.
     struct Device {
         std::shared_ptr<Storage> storage;
+        /// But for the size.
         Extent extent;
+        /// Of 512 bytes; may change meanwhile.
+        std::shared_ptr<const std::atomic<std::uint64_t>> units;
         Offer offer;
         xenbus::DeviceLink link;
     };

@@ -100,6 +100,14 @@ Result<DiskInfo> Blkfront::wait_connected() {
     return info_;
 }
 
+Result<DiskInfo> Blkfront::wait_resized(std::uint64_t sectors) {
+    const std::lock_guard held(lock_);
+    phase_changed_.wait(
+        lock_, [&] { return phase_ == Phase::closed || (phase_ == Phase::connected && info_.sectors != sectors); });
+    if (phase_ == Phase::closed) return std::unexpected(why_closed_);
+    return info_;
+}
+
 void Blkfront::set_phase(Phase phase, const Error& why) {
     {
         const std::lock_guard held(lock_);
@@ -133,7 +141,9 @@ Result<> Blkfront::allocate(const xenbus::Endpoint& device) {
         const std::lock_guard held(lock_);
         lanes_in_use_ = queues;
     }
+    const bool again = closed();
     set_phase(Phase::connecting);
+    if (again && on_reopen_) on_reopen_();
     return {};
 }
 
@@ -224,6 +234,21 @@ Result<> Blkfront::connect(const xenbus::Endpoint& device) {
     }
     set_phase(Phase::connected);
     poke_all();
+    return {};
+}
+
+/// As Linux's: only the size may change under a disk in use.
+Result<> Blkfront::backend_changed(const xenbus::Endpoint& device) {
+    const auto sectors = xenbus::read_number<std::uint64_t>(device.store(), device.peer_node("sectors"));
+    // A directory that goes is the bus's to notice.
+    if (!sectors && sectors.error().code == Errno::noent) return {};
+    if (!sectors) return std::unexpected(sectors.error());
+    {
+        const std::lock_guard held(lock_);
+        if (info_.sectors == *sectors) return {};
+        info_.sectors = *sectors;
+    }
+    phase_changed_.wake_all();
     return {};
 }
 

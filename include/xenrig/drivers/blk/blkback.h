@@ -50,6 +50,7 @@ public:
     Result<> advertise(const xenbus::Endpoint& device, StoreTx tx) override;
     Result<> connect(const xenbus::Endpoint& device) override;
     Result<> publish(const xenbus::Endpoint& device, StoreTx tx) override;
+    Result<bool> refresh(const xenbus::Endpoint& device) override;
     /// Waits for storage operations in flight.
     void disconnect() override;
     /// And flushes: what was acknowledged is durable before somebody else opens the same storage.
@@ -58,6 +59,7 @@ public:
     void cancel_suspend() override;
 
 private:
+    void watch_storage();
     Extent extent() const;
     Offer offer() const;
 
@@ -66,6 +68,10 @@ private:
     const xenbus::DeviceLink link_;
     const StorageFactory open_storage_;
     std::shared_ptr<Storage> storage_;
+    /// What the storage tells, in any context.
+    struct News;
+    std::shared_ptr<News> news_;
+    std::shared_ptr<const std::function<void()>> on_resize_;
     const BlkbackOptions options_;
     /// discard-enable, of the toolstack's.
     bool may_discard_ = true;

@@ -74,6 +74,16 @@ public:
     /// Blocks the calling task until the device is connected; the device's error when it is closed.
     Result<DiskInfo> wait_connected();
 
+    /// The device was closed, and has not come back; any context.
+    bool closed() const { return phase_ == Phase::closed; }
+    /// Called in a task of the driver's each time when a closed device begins again, as it does where a toolstack makes
+    /// its directory anew or its backend is restarted. Set before the device is used.
+    void on_reopen(std::function<void()> reopened) { on_reopen_ = std::move(reopened); }
+
+    /// Blocks the calling task until the disk is connected and has another size than `sectors`; the device's error when
+    /// it is closed.
+    Result<DiskInfo> wait_resized(std::uint64_t sectors);
+
     /// Blocking, through pages of their own. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     Result<> read(std::uint64_t sector, std::span<std::byte> data);
     Result<> write(std::uint64_t sector, std::span<const std::byte> data);
@@ -84,7 +94,7 @@ public:
     Result<> allocate(const xenbus::Endpoint& device) override;
     Result<> publish(const xenbus::Endpoint& device, StoreTx tx) override;
     Result<> connect(const xenbus::Endpoint& device) override;
-    void backend_changed(const xenbus::Endpoint&) override {}
+    Result<> backend_changed(const xenbus::Endpoint& device) override;
     bool quiesce() override;
     void disconnect(const Error& why) override;
     void suspend() override;
@@ -109,12 +119,13 @@ private:
     const std::string path_;
     const xenbus::DeviceLink link_;
     const BlkfrontOptions options_;
+    std::function<void()> on_reopen_;
 
     IrqLock lock_{"blkfront"};
     WaitQueue phase_changed_;
     // Under lock_.
     std::deque<BlkOp*> queue_;
-    Phase phase_ = Phase::connecting;
+    std::atomic<Phase> phase_ = Phase::connecting;
     DiskInfo info_;
     Error why_closed_;
     std::uint64_t turns_ = 0;
