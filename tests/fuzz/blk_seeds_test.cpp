@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "sim/fuzz/blk_target.h"
+#include "sim/fuzz/reset/reset_play.h"
 #include "tests/fuzz/blk_seeds.h"
 
 namespace xenrig::fuzz {
@@ -79,6 +80,18 @@ TEST_P(BlkTargets, PlayTheSameRunFromAToken) {
         const std::uint64_t first = target().make()->run(bytes(seeds[i].input)).hash;
         EXPECT_EQ(target().make()->run(token->input).hash, first);
     }
+}
+
+TEST_P(BlkTargets, BringTheirWorldBackAsItWasMade) {
+    if (!ResetPlay::possible()) GTEST_SKIP() << "AddressSanitizer keeps stack frames elsewhere: every run makes a world";
+    const auto seeds = GetParam().seeds();
+    std::vector<std::uint64_t> in_new_worlds;
+    for (const BlkSeed& seed : seeds) in_new_worlds.push_back(target().make()->run(bytes(seed.input)).hash);
+    ResetPlay world(target());
+    for (std::size_t i = 0; i < seeds.size(); ++i)
+        EXPECT_EQ(world.run(bytes(seeds[i].input)).hash, in_new_worlds[i]) << seeds[i].name;
+    for (std::size_t i = seeds.size(); i-- > 0;)
+        EXPECT_EQ(world.run(bytes(seeds[i].input)).hash, in_new_worlds[i]) << seeds[i].name << ", backwards";
 }
 
 /// Inputs that once broke a rule, or that a fuzzer found worth keeping, stand beside the scripts' own.
