@@ -11,6 +11,10 @@
 
 #include "xenrig/abi/check.h"
 
+#if defined(XENRIG_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace xenrig {
 
 namespace ctx = boost::context::detail;
@@ -98,6 +102,10 @@ Fiber::Fiber() {
 }
 
 Fiber::Fiber(void (*entry)(void*), void* argument) : stack_(pool.take()), entry_(entry), argument_(argument) {
+#if defined(XENRIG_ASAN)
+    // Frames that were left for good, in a world that was put back, are no frames any more.
+    __asan_unpoison_memory_region(stack_->bottom, kStackSize);
+#endif
     context_ = ctx::make_fcontext(stack_->bottom + kStackSize, kStackSize, &Fiber::begin);
     asan_fake_stack_ = stack_->asan_fake_stack;
     asan_bottom_ = stack_->bottom;

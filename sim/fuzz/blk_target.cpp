@@ -38,8 +38,10 @@ const BlkTarget* find_blk_target(std::string_view name) {
 bool is_fuzz_token(std::string_view token) { return token.starts_with("x1.fuzz-"); }
 
 std::string token_of(const BlkTarget& target, std::span<const std::byte> input) {
-    engine::Token token{std::string(kPrefix) + std::string(target.name), version_of(target),
-                        std::string(kBytes) + std::to_string(input.size()), {}};
+    engine::Token token{std::string(kPrefix) + std::string(target.name),
+                        version_of(target),
+                        std::string(kBytes) + std::to_string(input.size()),
+                        {}};
     for (std::size_t i = 0; i < input.size(); ++i)
         if (input[i] != std::byte{0}) token.picks.push_back({input_stream(), static_cast<std::uint8_t>(input[i]), i});
     return engine::encode(token);

@@ -165,7 +165,8 @@ private:
     ByteSource source_;
     Stage stage_{source_};
     BareGuest* hostile_ = nullptr;
-    LateWrites late_{[this] { return scheduler->current_cpu() != nullptr && scheduler->current_cpu() != hostile_->cpus[0]; }};
+    LateWrites late_{
+        [this] { return scheduler->current_cpu() != nullptr && scheduler->current_cpu() != hostile_->cpus[0]; }};
     std::unique_ptr<world::Guest> victim_;
     std::unique_ptr<UserOperations> users_;
     std::array<std::unique_ptr<HostileBackend>, kSettings.size()> peers_;

@@ -19,9 +19,8 @@ void GuardedDisk::submit(blk::StorageOpPtr op) {
     const bool inside = op->offset <= disk.bytes && length <= disk.bytes - op->offset &&
                         op->offset % disk.sector_bytes == 0 && length % disk.sector_bytes == 0;
     if (!inside) {
-        broken_("out-of-disk", "the backend asks disk '" + name_ + "' for " + std::to_string(length) +
-                                   " bytes at " + std::to_string(op->offset) + ", and it has " +
-                                   std::to_string(disk.bytes));
+        broken_("out-of-disk", "the backend asks disk '" + name_ + "' for " + std::to_string(length) + " bytes at " +
+                                   std::to_string(op->offset) + ", and it has " + std::to_string(disk.bytes));
         return blk::complete(std::move(op), fail(Errno::io));
     }
     if (read_only_ && (op->kind == Kind::write || op->kind == Kind::discard)) {

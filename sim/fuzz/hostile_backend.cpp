@@ -157,7 +157,8 @@ void HostileBackend::serve() {
     taken_.resize(std::min(before, taken_.size()));
     push(0);
     if (queue().mapping)
-        shared::store<std::uint32_t>(queue().mapping.window(), offsetof(blkif_sring_t, req_event), queue().req_cons + 1);
+        shared::store<std::uint32_t>(queue().mapping.window(), offsetof(blkif_sring_t, req_event),
+                                     queue().req_cons + 1);
     (void)queue().channel.notify();
 }
 
@@ -229,8 +230,8 @@ void HostileBackend::keep_page(Input& input) {
         std::memcpy(&indirect, &request, sizeof indirect);
         ref = GrantRef{indirect.indirect_grefs[segment % BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST]};
     }
-    auto page = world_.platform.grants().map(world_.frontend, {&ref, 1},
-                                             request.operation == BLKIF_OP_READ ? Access::read_write : Access::read_only);
+    auto page = world_.platform.grants().map(
+        world_.frontend, {&ref, 1}, request.operation == BLKIF_OP_READ ? Access::read_write : Access::read_only);
     if (page) kept_.push_back(std::move(*page));
 }
 

@@ -35,12 +35,12 @@ class HostileBackend {
 public:
     /// What a byte of an input stands for, modulo `count`; what follows is each act's own.
     enum class Act : std::uint8_t {
-        user,       ///< a user's read, write, flush, discard or barrier
-        serve,      ///< all there is, as a disk would, and the event
-        take,       ///< requests, to be answered later or never
-        answer,     ///< one that was taken, with its id, operation and status as told
-        answer_any, ///< a response to nothing
-        push,       ///< rsp_prod as put, and further by a signed byte
+        user,        ///< a user's read, write, flush, discard or barrier
+        serve,       ///< all there is, as a disk would, and the event
+        take,        ///< requests, to be answered later or never
+        answer,      ///< one that was taken, with its id, operation and status as told
+        answer_any,  ///< a response to nothing
+        push,        ///< rsp_prod as put, and further by a signed byte
         push_and_notify,
         notify,
         poke_slot,   ///< bytes of a slot

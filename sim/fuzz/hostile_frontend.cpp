@@ -16,10 +16,22 @@ namespace {
 /// What the pages are granted for. The third may be an indirect page; the last is granted to a stranger.
 constexpr std::size_t kReadOnlyPage = 4, kStrangersPage = 5;
 
-constexpr std::array kNodes = {"ring-ref",     "event-channel",      "protocol",       "state",
-                               "ring-ref0",    "ring-page-order",    "num-ring-pages", "multi-queue-num-queues",
-                               "ring-ref1",    "feature-persistent", "device-type",    "queue-0/ring-ref",
-                               "queue-1/ring-ref", "queue-0/event-channel", "queue-1/event-channel", "backend"};
+constexpr std::array kNodes = {"ring-ref",
+                               "event-channel",
+                               "protocol",
+                               "state",
+                               "ring-ref0",
+                               "ring-page-order",
+                               "num-ring-pages",
+                               "multi-queue-num-queues",
+                               "ring-ref1",
+                               "feature-persistent",
+                               "device-type",
+                               "queue-0/ring-ref",
+                               "queue-1/ring-ref",
+                               "queue-0/event-channel",
+                               "queue-1/event-channel",
+                               "backend"};
 
 template <class T>
 void store_field(std::vector<std::byte>& bytes, std::size_t at, T value) {
@@ -53,7 +65,8 @@ HostileFrontend::Ring HostileFrontend::make_ring(unsigned order) {
         shared::store<std::uint32_t>(made.window, offsetof(blkif_sring_t, req_event), 1);
         shared::store<std::uint32_t>(made.window, offsetof(blkif_sring_t, rsp_event), 1);
     }
-    if (auto channel = world_.platform.events().alloc_unbound(world_.backend, [] {})) made.channel = std::move(*channel);
+    if (auto channel = world_.platform.events().alloc_unbound(world_.backend, [] {}))
+        made.channel = std::move(*channel);
     return made;
 }
 
@@ -69,7 +82,9 @@ void HostileFrontend::write(const std::string& node, const std::string& value) {
 
 void HostileFrontend::publish() {
     const unsigned pages = 1u << setting_.page_order;
-    ring_pages_max_ = std::max(ring_pages_max_, std::size_t{pages} * setting_.queues);
+    pages_max_ = std::max(pages_max_, std::size_t{pages});
+    queues_max_ = std::max(queues_max_, rings_.size());
+    persistent_once_ = persistent_once_ || setting_.persistent;
     for (std::size_t q = 0; q < rings_.size(); ++q) {
         const std::string below = rings_.size() == 1 ? "" : "queue-" + std::to_string(q) + "/";
         const Ring& r = rings_[q];
@@ -214,7 +229,8 @@ std::string HostileFrontend::node_name(Input& input) { return kNodes[input.byte(
 
 void HostileFrontend::write_node(Input& input) {
     const std::string name = node_name(input);
-    if (name.find("ring-p") != std::string::npos || name.find("num") != std::string::npos) ring_pages_max_ = ~0ull;
+    nodes_garbled_ = nodes_garbled_ || name.find("ring-p") != name.npos || name.find("num") != name.npos;
+    persistent_once_ = persistent_once_ || name == "feature-persistent";
     write(name, any_text(input));
 }
 

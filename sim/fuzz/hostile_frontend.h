@@ -57,9 +57,9 @@ public:
         select_queue,
         step_aside,
         settle,
-        storm,    ///< events, with others running in between
-        many,     ///< the same request some times over, and all published
-        detach,   ///< a toolstack's `xl block-detach`
+        storm,      ///< events, with others running in between
+        many,       ///< the same request some times over, and all published
+        detach,     ///< a toolstack's `xl block-detach`
         handshake,  ///< Closed, Initialising, new rings with any geometry, Initialised
         count
     };
@@ -83,9 +83,10 @@ public:
     void connect();
     void act(Input& input);
     /// The most pages of rings that a node of this device ever named.
-    std::size_t ring_pages_max() const { return ring_pages_max_; }
+    std::size_t ring_pages_max() const { return nodes_garbled_ ? ~0ull : pages_max_ * queues_max_; }
     unsigned device() const { return setting_.device; }
-    bool persistent() const { return setting_.persistent; }
+    /// It once said that it reuses grants; nodes stay from connection to connection.
+    bool persistent() const { return persistent_once_; }
     /// Of the answers seen.
     std::uint64_t hash() const { return hash_.value(); }
     void count_answers();
@@ -133,7 +134,8 @@ private:
     std::size_t queue_ = 0;
     std::array<std::optional<Page>, kPages> pages_;
     std::vector<Mapping> stolen_;
-    std::size_t ring_pages_max_ = 1;
+    std::size_t pages_max_ = 1, queues_max_ = 1;
+    bool nodes_garbled_ = false, persistent_once_ = false;
     std::uint64_t next_id_ = 1;
     Hash hash_;
 };

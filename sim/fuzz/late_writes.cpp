@@ -26,8 +26,8 @@ void LateWrites::load(const shared::Window& w, std::size_t offset, void* out, st
     inner_->load(w, offset, out, length, fetch, where);
     if (late_.empty() || !theirs_()) return;
     shared::raw::for_each_page(w, offset, length, [&](const std::byte* page, std::size_t, std::size_t n) {
-        const auto hit = std::ranges::find_if(
-            late_, [&](const Late& l) { return page < l.at + l.width && l.at < page + n; });
+        const auto hit =
+            std::ranges::find_if(late_, [&](const Late& l) { return page < l.at + l.width && l.at < page + n; });
         if (hit == late_.end()) return;
         const Late late = *hit;
         late_.erase(hit);

@@ -18,9 +18,22 @@ constexpr std::array<std::uint64_t, 31> kEdges = {
     // Sectors whose byte numbers wrap around.
     0x0080000000000000, 0x007fffffffffffff, 0x00fffffffffffff8};
 
-constexpr std::array<const char*, kTexts> kGarbled = {
-    "", "-1", "x", "0x1", "1 ", "00", "4294967295", "4294967296", "18446744073709551615", "99999999999999999999",
-    "/local/domain/0", "x86_32-abi", "x86_64-abi", "sparc-abi", "\xff\xfe", "1\n2"};
+constexpr std::array<const char*, kTexts> kGarbled = {"",
+                                                      "-1",
+                                                      "x",
+                                                      "0x1",
+                                                      "1 ",
+                                                      "00",
+                                                      "4294967295",
+                                                      "4294967296",
+                                                      "18446744073709551615",
+                                                      "99999999999999999999",
+                                                      "/local/domain/0",
+                                                      "x86_32-abi",
+                                                      "x86_64-abi",
+                                                      "sparc-abi",
+                                                      "\xff\xfe",
+                                                      "1\n2"};
 
 }  // namespace
 

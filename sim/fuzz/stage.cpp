@@ -4,8 +4,8 @@
 
 #include "sim/fuzz/guarded_disk.h"
 #include "sim/fuzz/peer_values.h"
-#include "sim/protocols/blk/raw_ring.h"
 #include "sim/hypervisor/machine_memory.h"
+#include "sim/protocols/blk/raw_ring.h"
 #include "sim/xenstore/store.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/drivers/blk/blkback.h"
@@ -74,16 +74,16 @@ void Stage::start_backends() {
         control(),
         std::map<std::string, xenbus::BackendFactory>{
             {"vbd", blk::blkback_factory(control(), [this](const blk::StorageRequest& r) { return open(r); })}});
-    control().spawn("backends", TaskRole::work, [this] {
-        check(backends_->start().has_value(), "the control domain may watch its own backends");
-    });
+    control().spawn("backends", TaskRole::work,
+                    [this] { check(backends_->start().has_value(), "the control domain may watch its own backends"); });
     engine_.run();
 }
 
 BareGuest& Stage::add_guest(const std::string& name, std::vector<toolstack::DiskNodes> disks) {
     BareGuest& guest = *guests_.emplace_back(std::make_unique<BareGuest>());
     guest.cpus.push_back(&engine_.add_cpu(name + ".v0"));
-    guest.kernel = std::make_unique<guest::Kernel>(name, engine_, guest.cpus, toolstack::MemoryPlan{kGuestFrames}.layout());
+    guest.kernel =
+        std::make_unique<guest::Kernel>(name, engine_, guest.cpus, toolstack::MemoryPlan{kGuestFrames}.layout());
     guest.kernel->spawn_on(VcpuId{0}, name + ".boot", TaskRole::work, [&guest] {
         check(guest.kernel->boot().has_value(), "a guest boots on a domain that was just built");
     });
@@ -93,7 +93,8 @@ BareGuest& Stage::add_guest(const std::string& name, std::vector<toolstack::Disk
         guest.domain = *domain;
         hypervisor::Hypervisor& xen = host_->xen();
         xen.attach_vcpu(guest.domain, VcpuId{0}, *guest.cpus[0]);
-        guest.kernel->bind({{&xen.hypercalls(guest.domain, VcpuId{0})}, &xen.address_space(guest.domain), guest.domain});
+        guest.kernel->bind(
+            {{&xen.hypercalls(guest.domain, VcpuId{0})}, &xen.address_space(guest.domain), guest.domain});
         check(xen.unpause(guest.domain).has_value(), "a built domain is paused once");
     });
     return guest;

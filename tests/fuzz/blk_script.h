@@ -114,7 +114,8 @@ public:
         return act(Act::request).transfer(operation, sector, static_cast<int>(segments.size()), segments);
     }
     /// Claims another number of segments than it has; at most eleven are there.
-    FrontendScript& claims(int operation, std::uint64_t sector, int count, std::initializer_list<ScriptSegment> segments) {
+    FrontendScript& claims(int operation, std::uint64_t sector, int count,
+                           std::initializer_list<ScriptSegment> segments) {
         return act(Act::request).transfer(operation, sector, count, segments);
     }
     FrontendScript& read(std::uint64_t sector, int page = 0) { return request(0, sector, {{page}}); }
@@ -124,7 +125,8 @@ public:
         return act(Act::request).byte(5).number(sector).byte(flag).number(units);
     }
     /// Its segments are what indirect_segment() has put into the pages.
-    FrontendScript& indirect(int operation, std::uint64_t sector, std::uint64_t count, std::initializer_list<int> pages) {
+    FrontendScript& indirect(int operation, std::uint64_t sector, std::uint64_t count,
+                             std::initializer_list<int> pages) {
         act(Act::request).byte(6).number(sector).byte(operation).number(count).byte(static_cast<int>(pages.size()) - 1);
         for (const int page : pages) byte(page);
         return *this;
@@ -140,7 +142,8 @@ public:
     FrontendScript& late_page(int page, int offset, int width, std::uint64_t value) {
         return poke(Act::late_page, page, offset / 4, width, value);
     }
-    FrontendScript& many(int times, int operation, std::uint64_t sector, std::initializer_list<ScriptSegment> segments) {
+    FrontendScript& many(int times, int operation, std::uint64_t sector,
+                         std::initializer_list<ScriptSegment> segments) {
         return act(Act::many).byte(times).transfer(operation, sector, static_cast<int>(segments.size()), segments);
     }
     FrontendScript& go() { return push_and_notify().settle(); }

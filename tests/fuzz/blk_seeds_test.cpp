@@ -48,7 +48,8 @@ TEST_P(BlkTargets, KeepTheirRulesForEverySeed) {
     for (const BlkSeed& seed : seeds) {
         const PlayReport report = target().make()->run(bytes(seed.input));
         EXPECT_TRUE(report.ok()) << seed.name << ": " << problems_of(report) << token_of(target(), bytes(seed.input));
-        EXPECT_TRUE(seed.ends.empty() || (report.state.size() == 1 && seed.ends.find(report.state) != std::string::npos))
+        EXPECT_TRUE(seed.ends.empty() ||
+                    (report.state.size() == 1 && seed.ends.find(report.state) != std::string::npos))
             << seed.name << ": the victim's state is '" << report.state << "', not one of " << seed.ends;
         accesses += report.accesses;
         acts += report.acts;
@@ -83,7 +84,8 @@ TEST_P(BlkTargets, PlayTheSameRunFromAToken) {
 }
 
 TEST_P(BlkTargets, BringTheirWorldBackAsItWasMade) {
-    if (!ResetPlay::possible()) GTEST_SKIP() << "AddressSanitizer keeps stack frames elsewhere: every run makes a world";
+    if (!ResetPlay::possible())
+        GTEST_SKIP() << "AddressSanitizer keeps stack frames elsewhere: every run makes a world";
     const auto seeds = GetParam().seeds();
     std::vector<std::uint64_t> in_new_worlds;
     for (const BlkSeed& seed : seeds) in_new_worlds.push_back(target().make()->run(bytes(seed.input)).hash);

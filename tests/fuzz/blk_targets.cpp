@@ -1,5 +1,5 @@
-// The block targets as a fuzzer runs them: a world that is put back after each input, and an end of the process with the
-// input's token when a rule is broken.
+// The block targets as a fuzzer runs them: a world that is put back after each input, and an end of the process with
+// the input's token when a rule is broken.
 #include <cstdio>
 #include <memory>
 

@@ -17,7 +17,8 @@ void print_totals() {
 }  // namespace
 
 #if defined(XENRIG_FUZZ_RESETS)
-/// A world whose memory is put back keeps its stack frames on its stacks, and its heap is not the one leaks are looked for in.
+/// A world whose memory is put back keeps its stack frames on its stacks, and its heap is not the one leaks are looked
+/// for in.
 extern "C" const char* __asan_default_options() { return "detect_stack_use_after_return=0:detect_leaks=0"; }
 #endif
 

@@ -33,9 +33,9 @@ inline void copy_bytes(void* to, const void* from, std::size_t bytes) {
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
-/// As memcmp, and for the same reason its own.
+/// As memcmp, and for the same reason its own; both are whole pages.
 inline bool same(const std::byte* a, const std::byte* b, std::size_t bytes) {
-    using Words = std::uint64_t __attribute__((vector_size(32), may_alias, aligned(8)));
+    using Words = std::uint64_t __attribute__((vector_size(32), may_alias));
     Words different{};
     for (std::size_t i = 0; i < bytes; i += 4 * sizeof(Words)) {
         const auto* x = reinterpret_cast<const Words*>(a + i);
@@ -73,7 +73,8 @@ struct Hot {
 /// From the system, so that the handler and restore() depend on no heap.
 template <class T>
 T* system_memory(std::size_t count) {
-    void* at = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* at =
+        mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(at != MAP_FAILED, "there is memory for a picture of the world");
     return static_cast<T*>(at);
 }
@@ -91,7 +92,7 @@ struct MemoryImage::Impl {
     std::size_t small_count = 0;
     Hot hot[kPagesMax];
     std::size_t hot_count = 0;
-    std::byte copies[kPagesMax][kPage];
+    alignas(kPage) std::byte copies[kPagesMax][kPage];
     std::size_t looked_at = 0, restored = 0;
     struct sigaction before;
     stack_t stack_before;
@@ -180,7 +181,8 @@ void MemoryImage::add_small(std::span<std::byte> bytes) {
 }
 
 void MemoryImage::take() {
-    for (std::size_t i = 0; i < impl_->small_count; ++i) copy_bytes(impl_->small[i].then, impl_->small[i].at, impl_->small[i].bytes);
+    for (std::size_t i = 0; i < impl_->small_count; ++i)
+        copy_bytes(impl_->small[i].then, impl_->small[i].at, impl_->small[i].bytes);
     for (std::size_t i = 0; i < impl_->area_count; ++i) {
         Area& area = impl_->areas[i];
         if (kShadow != 0) {

@@ -15,7 +15,8 @@ constexpr std::size_t kStacks = 96;
 PlayReport copied(const PlayReport& report) {
     PlayReport made;
     for (const engine::Problem& p : report.problems)
-        made.problems.push_back({std::string(p.oracle.data(), p.oracle.size()), std::string(p.text.data(), p.text.size()), p.step});
+        made.problems.push_back(
+            {std::string(p.oracle.data(), p.oracle.size()), std::string(p.text.data(), p.text.size()), p.step});
     for (const std::string& line : report.trace_tail) made.trace_tail.emplace_back(line.data(), line.size());
     made.hash = report.hash;
     made.steps = report.steps;

@@ -46,8 +46,7 @@ std::byte* map() {
 constexpr std::size_t up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
 bool inside(const void* at) {
-    const auto* p = static_cast<const std::byte*>(at);
-    return p >= heap.base && p < heap.base + kBytes;
+    return heap.base && reinterpret_cast<std::uintptr_t>(at) - reinterpret_cast<std::uintptr_t>(heap.base) < kBytes;
 }
 
 void* take(std::size_t bytes, std::size_t align) {

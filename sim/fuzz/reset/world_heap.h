@@ -1,9 +1,10 @@
 // A heap that can forget: while a world runs, all that this program allocates comes from one piece of address space,
 // upwards, and a mark says how far back to go.
 //
-// Its objects stand one after the other and are not used again before the heap goes back to its mark, so AddressSanitizer, which
-// it tells what is allocated, sees every access to a freed one. Replaces this program's operator new and delete: linked
-// only into programs that fuzz. Threads: one world, on one thread; other allocations are malloc's.
+// Its objects stand one after the other and are not used again before the heap goes back to its mark, so
+// AddressSanitizer, which it tells what is allocated, sees every access to a freed one. Replaces this program's
+// operator new and delete: linked only into programs that fuzz. Threads: one world, on one thread; other allocations
+// are malloc's.
 #pragma once
 
 #include <cstddef>
