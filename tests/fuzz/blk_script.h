@@ -33,9 +33,9 @@ public:
         return self();
     }
 
-    S& push(int further) { return act(Act::push).byte(further); }
-    S& push_and_notify() { return act(Act::push_and_notify); }
-    S& notify() { return act(Act::notify); }
+    S& claim(int further) { return act(Act::push).byte(further); }
+    S& claim_and_event() { return act(Act::push_and_notify); }
+    S& event() { return act(Act::notify); }
     S& poke_slot(int which, int offset, int width, std::uint64_t value) {
         return poke(Act::poke_slot, which, offset, width, value);
     }
@@ -146,7 +146,7 @@ public:
                          std::initializer_list<ScriptSegment> segments) {
         return act(Act::many).byte(times).transfer(operation, sector, static_cast<int>(segments.size()), segments);
     }
-    FrontendScript& go() { return push_and_notify().settle(); }
+    FrontendScript& go() { return claim_and_event().settle(); }
     FrontendScript& take_answers() { return act(Act::take_answers); }
     FrontendScript& end_grant(int which) { return act(Act::end_grant).byte(which); }
     FrontendScript& regrant(int page, bool stranger, bool read_only) {
@@ -154,7 +154,7 @@ public:
     }
     FrontendScript& new_port() { return act(Act::new_port); }
     FrontendScript& new_ring() { return act(Act::new_ring); }
-    FrontendScript& publish() { return act(Act::publish); }
+    FrontendScript& name_ring() { return act(Act::publish); }
     FrontendScript& reconnect() { return act(Act::reconnect); }
     FrontendScript& map(int page) { return act(Act::map).byte(page); }
 
@@ -182,7 +182,7 @@ public:
     BackendScript& user_discard(std::uint64_t sector, int units) { return user(3, sector, units); }
     BackendScript& user_barrier(std::uint64_t sector) { return user(4, sector, 0); }
     BackendScript& serve() { return act(Act::serve); }
-    BackendScript& take(int most = 32) { return act(Act::take).byte(most - 1); }
+    BackendScript& fetch(int most = 32) { return act(Act::take).byte(most - 1); }
     BackendScript& answer(int which = 0) { return act(Act::answer).byte(which).byte(0); }
     /// It stays taken, and may be answered again.
     BackendScript& answer_and_keep(int which = 0) { return act(Act::answer).byte(which).byte(1); }
@@ -207,7 +207,7 @@ public:
     BackendScript& join() { return act(Act::join); }
     BackendScript& replug() { return act(Act::replug); }
     BackendScript& connect() { return act(Act::connect); }
-    BackendScript& go() { return push_and_notify().settle(); }
+    BackendScript& go() { return claim_and_event().settle(); }
 
 private:
     static int size(int pages) { return (pages > 8 ? 160 : 0) + pages - 1; }

@@ -42,14 +42,14 @@ std::vector<BlkSeed> blkback_seeds() {
          "4"},
 
         // Indices that lie (BZ-066).
-        {"index-far-ahead", F{}.set_index(kReqProd, 0xffffffff).notify().settle().bytes(), "56"},
-        {"index-half-way-round", F{}.set_index(kReqProd, 0x80000000).notify().settle().bytes(), "56"},
-        {"index-one-more-than-the-ring", F{}.set_index(kReqProd, 33).notify().settle().bytes(), "56"},
-        {"index-goes-back", F{}.read(0).read(8).go().move_index(kReqProd, -1).notify().settle().bytes(), "56"},
+        {"index-far-ahead", F{}.set_index(kReqProd, 0xffffffff).event().settle().bytes(), "56"},
+        {"index-half-way-round", F{}.set_index(kReqProd, 0x80000000).event().settle().bytes(), "56"},
+        {"index-one-more-than-the-ring", F{}.set_index(kReqProd, 33).event().settle().bytes(), "56"},
+        {"index-goes-back", F{}.read(0).read(8).go().move_index(kReqProd, -1).event().settle().bytes(), "56"},
         {"index-of-responses-overwritten", F{}.read(0).set_index(kRspProd, 0xfffffffe).go().read(0).go().bytes(), "4"},
         {"index-event-never-asked-for", F{}.set_index(3, 0x80000000).read(0).go().bytes(), "4"},
         {"index-request-event-overwritten",
-         F{}.set_index(kReqEvent, 0x80000000).read(0).push(0).settle().notify().settle().bytes(), "4"},
+         F{}.set_index(kReqEvent, 0x80000000).read(0).claim(0).settle().event().settle().bytes(), "4"},
 
         // Segments and extents.
         {"segments-none", F{}.request(0, 0, {}).go().bytes(), "4"},
@@ -87,7 +87,7 @@ std::vector<BlkSeed> blkback_seeds() {
         {"grant-read-only-persistent", F{}.device(1).write(0, 4).read(0, 4).go().bytes(), "4"},
         {"grant-of-a-stranger", F{}.read(0, 5).go().bytes(), "4"},
         {"grant-of-the-ring-as-data", F{}.read(0, 6).go().read(8).go().bytes(), ""},
-        {"grant-ends-with-the-request-on-the-ring", F{}.read(0, 2).push(0).end_grant(2).notify().settle().bytes(), "4"},
+        {"grant-ends-with-the-request-on-the-ring", F{}.read(0, 2).claim(0).end_grant(2).event().settle().bytes(), "4"},
         {"grant-ends-while-kept-mapped",
          F{}.device(1).write(0, 2).go().end_grant(2).regrant(2, false, true).write(0, 2).go().then_destroyed().bytes(),
          "4"},
@@ -95,7 +95,7 @@ std::vector<BlkSeed> blkback_seeds() {
 
         // Events (XSA-332) and ports.
         {"events-stormed", F{}.storm(63).read(0).storm(63).go().bytes(), "4"},
-        {"port-closed-with-a-request-on-the-ring", F{}.read(0).push(0).close_port().settle().bytes(), "4"},
+        {"port-closed-with-a-request-on-the-ring", F{}.read(0).claim(0).close_port().settle().bytes(), "4"},
         {"port-made-anew-unpublished", F{}.new_port().read(0).go().reconnect().bytes(), "4"},
 
         // The store: nodes missing, garbled, changed at the wrong time.
@@ -105,14 +105,14 @@ std::vector<BlkSeed> blkback_seeds() {
              .state("1")
              .settle()
              .new_ring()
-             .publish()
+             .name_ring()
              .write_node(kRingRef, "99999999999999999999")
              .state("3")
              .settle()
              .bytes(),
          "56"},
         {"node-event-channel-missing",
-         F{}.state("6").settle().state("1").settle().publish().remove_node(kEventChannel).state("3").settle().bytes(),
+         F{}.state("6").settle().state("1").settle().name_ring().remove_node(kEventChannel).state("3").settle().bytes(),
          "56"},
         {"node-protocol-unknown",
          F{}.state("6")
@@ -120,7 +120,7 @@ std::vector<BlkSeed> blkback_seeds() {
              .state("1")
              .settle()
              .new_ring()
-             .publish()
+             .name_ring()
              .write_node(kProtocol, "sparc-abi")
              .state("3")
              .settle()
@@ -132,7 +132,7 @@ std::vector<BlkSeed> blkback_seeds() {
              .state("1")
              .settle()
              .new_ring()
-             .publish()
+             .name_ring()
              .write_node(kPageOrder, "31")
              .state("3")
              .settle()
@@ -144,7 +144,7 @@ std::vector<BlkSeed> blkback_seeds() {
              .state("1")
              .settle()
              .new_ring()
-             .publish()
+             .name_ring()
              .write_node(kNumPages, "3")
              .state("3")
              .settle()
@@ -156,7 +156,7 @@ std::vector<BlkSeed> blkback_seeds() {
              .state("1")
              .settle()
              .new_ring()
-             .publish()
+             .name_ring()
              .write_node(kNumQueues, "0")
              .state("3")
              .settle()
@@ -194,10 +194,10 @@ std::vector<BlkSeed> blkback_seeds() {
         {"preempted-while-it-publishes",
          F{}.choices({2, 9, 3, 7, 5, 11, 1, 2, 3, 1, 1, 2, 1, 3})
              .read(0)
-             .push_and_notify()
+             .claim_and_event()
              .late_slot(0, 0, 1, 1)
              .write(0)
-             .push_and_notify()
+             .claim_and_event()
              .bytes(),
          "4"},
     };

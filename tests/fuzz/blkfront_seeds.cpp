@@ -57,8 +57,8 @@ std::vector<BlkSeed> blkfront_seeds() {
 
         // Responses (BZ-057).
         {"response-to-nothing", B{}.answer_any(0, 0, 0).go().bytes(), "56"},
-        {"response-id-out-of-range", B{}.user_read(0).settle().take().answer_with_id(0, 0xffff).go().bytes(), "56"},
-        {"response-id-of-another-slot", B{}.user_read(0).settle().take().answer_with_id(0, 1).go().bytes(), "56"},
+        {"response-id-out-of-range", B{}.user_read(0).settle().fetch().answer_with_id(0, 0xffff).go().bytes(), "56"},
+        {"response-id-of-another-slot", B{}.user_read(0).settle().fetch().answer_with_id(0, 1).go().bytes(), "56"},
         {"response-id-of-an-earlier-request",
          B{}.user_read(0)
              .settle()
@@ -66,36 +66,36 @@ std::vector<BlkSeed> blkfront_seeds() {
              .settle()
              .user_read(8)
              .settle()
-             .take()
+             .fetch()
              .answer_with_id(0, kLast - kNextCount + 1)
              .go()
              .bytes(),
          "56"},
         {"response-id-all-ones", B{}.user_read(0).settle().answer_any(kLast, 0, 0).go().bytes(), "56"},
         {"response-twice",
-         B{}.user_read(0).user_read(8).settle().take().answer_and_keep(0).go().answer_and_keep(0).go().bytes(), "56"},
+         B{}.user_read(0).user_read(8).settle().fetch().answer_and_keep(0).go().answer_and_keep(0).go().bytes(), "56"},
         {"response-twice-in-one-push",
-         B{}.user_read(0).user_read(8).settle().take().answer_and_keep(0).answer_and_keep(0).go().bytes(), "56"},
-        {"response-of-another-operation", B{}.user_read(0).settle().take().answer_with_operation(0, 1).go().bytes(),
+         B{}.user_read(0).user_read(8).settle().fetch().answer_and_keep(0).answer_and_keep(0).go().bytes(), "56"},
+        {"response-of-another-operation", B{}.user_read(0).settle().fetch().answer_with_operation(0, 1).go().bytes(),
          "56"},
         {"response-indirect-to-a-direct-one",
-         B{}.device(1).user_read(0).settle().take().answer_with_operation(0, 6).go().bytes(), "56"},
+         B{}.device(1).user_read(0).settle().fetch().answer_with_operation(0, 6).go().bytes(), "56"},
         {"response-status-unknown",
          B{}.user_read(0)
              .user_write(8)
              .settle()
-             .take()
+             .fetch()
              .answer_with_status(0, 0x7fff)
              .answer_with_status(0, 0x8000)
              .go()
              .bytes(),
          "4"},
         {"response-unsupported-flush",
-         B{}.device(1).user_flush().settle().take().answer_with_status(0, 0xfffffffffffffffe).go().bytes(), "4"},
+         B{}.device(1).user_flush().settle().fetch().answer_with_status(0, 0xfffffffffffffffe).go().bytes(), "4"},
         {"response-error-to-part-of-a-split-one",
          B{}.user_write(0, 30)
              .settle()
-             .take()
+             .fetch()
              .answer_with_status(1, 0xffffffffffffffff)
              .answer(0)
              .answer(0)
@@ -103,18 +103,18 @@ std::vector<BlkSeed> blkfront_seeds() {
              .bytes(),
          ""},
         {"response-in-another-order",
-         B{}.user_read(0).user_read(8).user_read(16).settle().take().answer(2).answer(1).answer(0).go().bytes(), "4"},
-        {"response-never", B{}.user_read(0, 40).user_write(0, 40).settle().take().then_destroyed().bytes(), "4"},
+         B{}.user_read(0).user_read(8).user_read(16).settle().fetch().answer(2).answer(1).answer(0).go().bytes(), "4"},
+        {"response-never", B{}.user_read(0, 40).user_write(0, 40).settle().fetch().then_destroyed().bytes(), "4"},
         {"response-changes-after-a-read",
-         B{}.user_read(0).settle().take().answer(0).late_slot(0, 0, 8, kLast).late_slot(0, 8, 1, 6).go().bytes(), "4"},
+         B{}.user_read(0).settle().fetch().answer(0).late_slot(0, 0, 8, kLast).late_slot(0, 8, 1, 6).go().bytes(), "4"},
 
         // Indices.
-        {"index-far-ahead", B{}.user_read(0).settle().set_index(kRspProd, 0xffffffff).notify().settle().bytes(), "56"},
-        {"index-ahead-of-what-was-asked", B{}.user_read(0).settle().take().answer(0).push(1).notify().settle().bytes(),
+        {"index-far-ahead", B{}.user_read(0).settle().set_index(kRspProd, 0xffffffff).event().settle().bytes(), "56"},
+        {"index-ahead-of-what-was-asked", B{}.user_read(0).settle().fetch().answer(0).claim(1).event().settle().bytes(),
          "56"},
         {"index-goes-back",
-         B{}.user_read(0).settle().serve().settle().move_index(kRspProd, -1).notify().settle().bytes(), "56"},
-        {"index-half-way-round", B{}.set_index(kRspProd, 0x80000000).notify().settle().bytes(), "56"},
+         B{}.user_read(0).settle().serve().settle().move_index(kRspProd, -1).event().settle().bytes(), "56"},
+        {"index-half-way-round", B{}.set_index(kRspProd, 0x80000000).event().settle().bytes(), "56"},
         {"index-of-requests-overwritten",
          B{}.user_read(0).settle().set_index(kReqProd, 0x7fffffff).user_write(8).settle().serve().settle().bytes(), ""},
         {"index-event-never-asked-for",
@@ -128,7 +128,7 @@ std::vector<BlkSeed> blkfront_seeds() {
              .settle()
              .poke_slot(1, 0, 8, kLast)
              .poke_slot(1, 8, 8, kLast)
-             .take()
+             .fetch()
              .answer(0)
              .go()
              .serve()
@@ -138,7 +138,7 @@ std::vector<BlkSeed> blkfront_seeds() {
         {"page-kept-after-the-answer",
          B{}.user_read(0, 2)
              .settle()
-             .take()
+             .fetch()
              .keep_page(0, 0)
              .keep_page(0, 1)
              .answer(0)
@@ -156,7 +156,7 @@ std::vector<BlkSeed> blkfront_seeds() {
          B{}.device(1)
              .user_write(0, 4)
              .settle()
-             .take()
+             .fetch()
              .keep_page(0, 0)
              .keep_page(0, 3)
              .state("6")
@@ -168,14 +168,14 @@ std::vector<BlkSeed> blkfront_seeds() {
          B{}.device(1)
              .user_write(0, 20)
              .settle()
-             .take()
+             .fetch()
              .keep_page(0, 0)
              .poke_kept(0, 0, kLast)
              .answer(0)
              .go()
              .user_write(0, 20)
              .settle()
-             .take()
+             .fetch()
              .answer(0)
              .go()
              .then_destroyed()
@@ -267,7 +267,7 @@ std::vector<BlkSeed> blkfront_seeds() {
         {"state-closes-with-requests-in-flight",
          B{}.user_read(0).user_write(8, 8).settle().state("5").settle().state("6").settle().bytes(), "6"},
         {"state-closes-and-answers-late",
-         B{}.user_read(0).settle().take().state("5").settle().answer(0).go().state("6").settle().bytes(), "6"},
+         B{}.user_read(0).settle().fetch().state("5").settle().answer(0).go().state("6").settle().bytes(), "6"},
         {"state-back-to-init-wait-while-connected",
          B{}.state("2").settle().user_read(0).settle().state("4").settle().serve().settle().bytes(), "4"},
         {"state-closed-opened-closed",
@@ -305,11 +305,11 @@ std::vector<BlkSeed> blkfront_seeds() {
              .user_read(0)
              .user_read(8)
              .settle()
-             .take()
+             .fetch()
              .answer(0)
-             .push_and_notify()
+             .claim_and_event()
              .answer(0)
-             .push_and_notify()
+             .claim_and_event()
              .settle()
              .bytes(),
          "4"},
