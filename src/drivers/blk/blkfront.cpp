@@ -426,7 +426,7 @@ void Blkfront::issue(Lane& lane) {
         }
         refused.emplace_back(next, *why_not);
     }
-    ring.push();
+    if (const auto told = ring.push(); !told) link_.fail({told.error().code, "blkfront: " + told.error().message});
     for (auto& [op, why] : refused) answer(*op, std::unexpected(why));
 }
 
