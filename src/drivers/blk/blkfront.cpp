@@ -137,6 +137,7 @@ Result<> Blkfront::allocate(const xenbus::Endpoint& device) {
 
     const AllPaused paused(*this);
     issuing_ = false;
+    refused_to_close_ = false;
     for (const auto& lane : lanes_) lane->ring.reset();
     for (std::uint32_t i = 0; i < queues; ++i) {
         auto ring = BlkfrontRing::allocate(platform_, device.peer().domain, handle_of(path_), std::size_t{1} << order,
@@ -273,6 +274,12 @@ Result<> Blkfront::backend_changed(const xenbus::Endpoint& device) {
 }
 
 bool Blkfront::quiesce() {
+    if (users_ != 0) {
+        if (!std::exchange(refused_to_close_, true))
+            (void)platform_.store().write(StoreTx::none, "error/" + path_ + "/error",
+                                          "16 Device in use; refusing to close");
+        return false;
+    }
     const AllPaused paused(*this);
     issuing_ = false;
     return std::ranges::all_of(lanes_, [](const auto& lane) { return !lane->ring || lane->ring->idle(); });
