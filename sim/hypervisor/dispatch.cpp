@@ -45,7 +45,8 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
 
     Call call{host, domain, caller, guest, args};
     const Handler handler = handler_of(number);
-    const std::int64_t result = handler ? handler(call) : -error(Errno::nosys);
+    const auto fault = host.fault ? host.fault(domain.id, number, args) : std::nullopt;
+    const std::int64_t result = fault ? *fault : handler ? handler(call) : -error(Errno::nosys);
 
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);

@@ -8,6 +8,7 @@
 
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domain_table.h"
+#include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
@@ -73,6 +74,7 @@ public:
     const HostConfig config;
     MachineMemory memory;
     Observer* observer = nullptr;
+    HypercallFault fault;
     HypercallCounts counts;
     std::function<void(DomId)> listener;
 

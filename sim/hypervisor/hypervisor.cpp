@@ -297,6 +297,8 @@ std::string Hypervisor::take_console(DomId dom) {
     return std::exchange(ever(*host_, dom).console, {});
 }
 
+void Hypervisor::set_fault(HypercallFault fault) { host_->fault = std::move(fault); }
+
 void Hypervisor::set_observer(Observer* observer) { host_->observer = observer; }
 const HypercallCounts& Hypervisor::counts() const { return host_->counts; }
 const HypercallCounts& Hypervisor::counts(DomId dom) const { return ever(*host_, dom).counts; }

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "xenrig/abi/address_space.h"
 #include "xenrig/abi/error.h"
@@ -161,6 +162,8 @@ public:
     std::string take_console(DomId dom);
 
     void set_observer(Observer* observer);
+    /// While no vCPU runs.
+    void set_fault(HypercallFault fault);
     const HypercallCounts& counts() const;
     const HypercallCounts& counts(DomId dom) const;
 

@@ -101,6 +101,24 @@ Result<> Toolstack::remove_disk(DomId domain, unsigned number) {
     return remove_disk_nodes(domain, name, *backend);
 }
 
+Result<> Toolstack::wait_until_closed(DomId domain, unsigned number) {
+    const auto backend = backend_of(domain, std::to_string(number));
+    return backend ? wait_for_backend_closed(*backend) : std::unexpected(backend.error());
+}
+
+std::string Toolstack::device_error(DomId domain, unsigned number) {
+    const auto backend = backend_of(domain, std::to_string(number));
+    if (!backend) return {};
+    // error/<path of the device>, in the home of who wrote it.
+    const std::string path = "/backend/vbd/" + std::to_string(domain.value) + "/" + std::to_string(number);
+    const std::string backend_home = backend->substr(0, backend->size() - path.size());
+    const std::string nodes[] = {backend_home + "/error" + path,
+                                 home(domain) + "/error/device/vbd/" + std::to_string(number)};
+    for (const std::string& node : nodes)
+        if (auto said = store_.read(StoreTx::none, node + "/error")) return *said;
+    return {};
+}
+
 Result<> Toolstack::force_remove_disk(DomId domain, unsigned number) {
     const std::string name = std::to_string(number);
     const auto backend = backend_of(domain, name);

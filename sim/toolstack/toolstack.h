@@ -48,6 +48,10 @@ public:
     /// The nodes go and nobody is asked: what is left when a backend has died (xl block-detach --force).
     Result<> force_remove_disk(DomId domain, unsigned number);
 
+    /// Waits until the backend is Closed.
+    Result<> wait_until_closed(DomId domain, unsigned number);
+    /// What either end wrote into its error node; empty when nothing went wrong.
+    std::string device_error(DomId domain, unsigned number);
     /// Another medium for a drive, or with no `params` none (libxl_cdrom_insert).
     Result<> change_medium(DomId domain, unsigned number, const std::string& params);
     /// Waits until the guest wants the medium of a drive taken out, and takes note (libxl_evenable_disk_eject).

@@ -134,7 +134,7 @@ void DiskWorkload::run(Platform& guest, const NextDisk& next_disk) {
         }
         if (answered) {
             const Result<>& result = answered->op.result;
-            if (disk_may_go_ && !result && result.error().code == Errno::nodev)
+            if (disk_may_go_ && !result && (result.error().code == Errno::nodev || front_->closed()))
                 abandon(*answered);
             else
                 finish(guest, *answered);
@@ -162,8 +162,8 @@ void DiskWorkload::read_all_back(const NextDisk& next_disk) {
         unsigned cuts = history_.cuts();
         auto read = front_->read(sector_of(b), bytes);
         while (!read) {
-            const bool power = history_.cuts() != cuts && read.error().code == Errno::io;
-            const bool gone = disk_may_go_ && read.error().code == Errno::nodev;
+            const bool power = (may_fail_ || history_.cuts() != cuts) && read.error().code == Errno::io;
+            const bool gone = disk_may_go_ && (read.error().code == Errno::nodev || front_->closed());
             if (gone && !connect(next_disk)) return broken_("device-closed", "no disk came after the one that went");
             if (!power && !gone)
                 return broken_("io-error", "reading block " + std::to_string(b) + " back: " + read.error().to_string());
@@ -264,7 +264,8 @@ void DiskWorkload::finish(Platform& guest, Slot& slot) {
     const bool optional = slot.op.kind == Kind::discard || slot.op.kind == Kind::barrier;
     const bool unsupported = !done && optional && slot.op.result.error().code == Errno::opnotsupp;
     // What the power cut came between may fail.
-    if (!done && !unsupported && (slot.op.result.error().code != Errno::io || slot.mark.cuts == history_.cuts()))
+    const bool may_fail = may_fail_ || unsupported;
+    if (!done && !may_fail && (slot.op.result.error().code != Errno::io || slot.mark.cuts == history_.cuts()))
         broken_("io-error",
                 "operation " + std::to_string(slot.number) + " failed: " + slot.op.result.error().to_string());
     if (slot.op.kind == Kind::read && done) {

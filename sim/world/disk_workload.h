@@ -46,6 +46,8 @@ public:
     /// What would be an error else: a disk that goes away and comes again. Operations that it leaves unanswered are
     /// begun again on the next one.
     void expect_disk_to_go() { disk_may_go_ = true; }
+    /// An operation may fail, and is no loss.
+    void expect_errors() { may_fail_ = true; }
     /// The storage loses its power between the two: what is under way may fail, what was not flushed may be lost.
     void power_goes();
     void power_lost();
@@ -106,6 +108,7 @@ private:
     // The task's own.
     std::optional<std::uint64_t> size_;
     bool disk_may_go_ = false;
+    bool may_fail_ = false;
     bool front_went_ = false;
     std::shared_ptr<blk::Blkfront> front_;
     /// Those that went away, which their last answers still come from.

@@ -40,7 +40,8 @@ const DriverSpec* Scenario::driver(std::string_view wanted) const { return find_
 
 const WorkloadSpec* Scenario::workload_of(const FaultSpec& fault) const {
     const auto meant = [&](const WorkloadSpec& w) {
-        if (fault.kind == FaultKind::guest_dies) return w.guest == fault.guest;
+        if (fault.kind == FaultKind::guest_dies || fault.kind == FaultKind::hypercall_fails)
+            return w.guest == fault.guest;
         const GuestSpec* g = guest(w.guest);
         return g && std::any_of(g->disks.begin(), g->disks.end(), [&](const GuestDisk& d) {
                    return d.device == w.device &&
@@ -121,6 +122,10 @@ std::uint32_t Scenario::hash() const {
         h.add(f.driver);
         h.add(f.guest);
         h.add(f.after_operations);
+        if (f.kind == FaultKind::hypercall_fails) {
+            h.add(f.at_backend);
+            h.add(f.nth);
+        }
     }
     for (const ChangeSpec& c : changes) {
         h.add(static_cast<std::uint64_t>(c.kind));

@@ -31,6 +31,10 @@ void ScenarioRun::start_faults() {
                     }))
                     w->expect_disk_to_go();
             }
+        if (fault.kind == FaultKind::hypercall_fails) {
+            fail_hypercall(fault);
+            continue;
+        }
         const std::uint32_t when = engine_.add_stream("fault." + std::to_string(i) + ".after");
         site_named(scenario_.guest(spec.guest)->host).host->spawn_job("fault", [this, &fault, &on, when] {
             const unsigned after = engine_.pick(when, fault.after_operations + 1);
@@ -42,6 +46,8 @@ void ScenarioRun::start_faults() {
                     return kill_driver(fault);
                 case FaultKind::guest_dies:
                     return kill_guest(fault);
+                case FaultKind::hypercall_fails:
+                    return;
             }
         });
     }

@@ -324,7 +324,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     });
     top.list("fault", [&](Table& t) {
         FaultSpec& f = s.faults.emplace_back();
-        f.kind = static_cast<FaultKind>(t.word("kind", {"power-cut", "backend-dies", "guest-dies"}));
+        f.kind = static_cast<FaultKind>(t.word("kind", {"power-cut", "backend-dies", "guest-dies", "hypercall-fails"}));
         const auto first = [](const auto& list) { return list.empty() ? std::string() : list.front().name; };
         switch (f.kind) {
             case FaultKind::power_cut:
@@ -335,6 +335,11 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
                 break;
             case FaultKind::guest_dies:
                 f.guest = t.text("guest", first(s.guests));
+                break;
+            case FaultKind::hypercall_fails:
+                f.guest = t.text("guest", first(s.guests));
+                f.at_backend = t.word("end", {"frontend", "backend"}) == 1;
+                f.nth = t.small("nth", f.nth);
                 break;
         }
         f.after_operations = t.small("after-operations", f.after_operations);

@@ -68,6 +68,8 @@ private:
     void cut_power(const FaultSpec& fault);
     void kill_driver(const FaultSpec& fault);
     void kill_guest(const FaultSpec& fault);
+    void fail_hypercall(const FaultSpec& fault);
+    void replace_closed_disks(const FaultSpec& fault);
     DiskWorkload& workload(const WorkloadSpec& spec);
     Guest& guest_named(const std::string& name);
     /// `now`: the first one at once, whatever the scenario says.

@@ -172,6 +172,13 @@ Result<> Scenario::validate() const {
                             "[fault]: disk '" + f.disk + "' has no power to lose; only kind = " + "\"simulated\" has");
         } else if (f.kind == FaultKind::backend_dies) {
             if (!driver(f.driver)) return missing("[fault]", "driver '" + f.driver + "'", names(drivers));
+        } else if (f.kind == FaultKind::hypercall_fails) {
+            if (!guest(f.guest)) return missing("[fault]", "guest '" + f.guest + "'", names(guests));
+            if (f.nth == 0) return fail(Errno::inval, "[fault]: nth counts from 1");
+            if (!migrations.empty() || faults.size() != 1 || !changes.empty())
+                return fail(Errno::inval,
+                            "[fault]: hypercall-fails is alone in its scenario: no other fault, no "
+                            "[migrate], no change of disks");
         } else {
             const GuestSpec* dies = guest(f.guest);
             if (!dies) return missing("[fault]", "guest '" + f.guest + "'", names(guests));

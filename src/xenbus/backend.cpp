@@ -28,6 +28,8 @@ Result<> Backend::step() {
             return own == State::init_wait || own == State::initialised ? connect() : Result<>{};
 
         case State::closing:
+            // What it waits for will not come any more.
+            if (own == State::closing && failed_) return device_.move_to(State::closed);
             if (own == State::closing || own == State::closed) return {};
             return device_.move_to(State::closing);
 
@@ -44,6 +46,7 @@ Result<> Backend::step() {
 }
 
 Result<> Backend::offer() {
+    failed_ = false;
     if (auto opened = driver_.open(device_); !opened) return opened;
     return device_.move_to(State::init_wait, [&](StoreTx tx) { return driver_.advertise(device_, tx); });
 }
@@ -74,6 +77,7 @@ void Backend::failed(const Error& why) {
     device_.write_error(why);
     if (device_.state() != State::closing && device_.state() != State::closed) (void)device_.move_to(State::closing);
     driver_.disconnect();
+    failed_ = true;
 }
 
 void Backend::gone(const Error&) { driver_.close(); }

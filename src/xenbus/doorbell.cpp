@@ -62,7 +62,7 @@ Doorbell& Doorbell::operator=(Doorbell&& other) noexcept {
 
 Port Doorbell::port() const { return shared_->channel.port(); }
 
-void Doorbell::notify() { (void)shared_->channel.notify(); }
+Result<> Doorbell::notify() { return shared_->channel.notify(); }
 
 void Doorbell::rearm() {
     bool was_masked;

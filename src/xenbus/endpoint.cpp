@@ -78,7 +78,9 @@ Result<> Endpoint::move_to(State next, const std::function<Result<>(StoreTx)>& n
 }
 
 void Endpoint::write_error(const Error& e) const {
-    const std::string text = std::to_string(static_cast<unsigned>(e.code)) + ' ' + e.message;
+    // It may quote what somebody else wrote; a node of a guest's holds 2048 bytes.
+    constexpr std::size_t kMost = 1024;
+    const std::string text = (std::to_string(static_cast<unsigned>(e.code)) + ' ' + e.message).substr(0, kMost);
     (void)store_.write(StoreTx::none, "error/" + path_ + "/error", text);
 }
 

@@ -46,6 +46,7 @@ public:
 ///     Connected             Initialising              disconnect, advertise -> InitWait (a guest that was restarted)
 ///     Connected             Initialised, Connected    refresh, and if there is news: publish -> Connected
 ///     before Closing        Closing                   -> Closing, at once, whatever is in progress
+///     Closing of an error   Closing                   -> Closed: nothing is answered any more
 ///     any                   Closed                    disconnect -> Closed
 ///     any                   no state at all           close -> Closed
 ///     Closed, online        Initialising              open, advertise -> InitWait
@@ -73,6 +74,8 @@ private:
 
     Endpoint& device_;
     BackendDriver& driver_;
+    /// It gave everything back, whatever the frontend still waits for.
+    bool failed_ = false;
 };
 
 }  // namespace xenrig::xenbus

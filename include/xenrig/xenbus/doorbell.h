@@ -25,8 +25,9 @@ public:
     explicit operator bool() const { return shared_ != nullptr; }
     Port port() const;
 
-    /// Sends an event. A peer that is gone can't be told: its device's state says so, not this.
-    void notify();
+    /// Sends an event. A peer that is gone is no error: its device's state says so, not this. EINVAL when the port is
+    /// none of ours any more, and then nobody will ever be told.
+    Result<> notify();
     /// Lets events come again. Look at the ring once more after it: RING_FINAL_CHECK.
     void rearm();
     /// On return the handler is not running and will not run.

@@ -124,7 +124,8 @@ void BlkbackRing::serve() {
     bool more = take();
     for (const auto& job : finished_->take()) finish(job);
     if (barrier_) continue_barrier();
-    if (std::exchange(answers_staged_, false) && ring_.push()) doorbell_.notify();
+    if (std::exchange(answers_staged_, false) && ring_.push())
+        if (const auto told = doorbell_.notify(); !told) device_.link.fail(told.error());
 
     // What is left, or comes in while we look, is the next run's: between runs a pause or a stop gets its turn, however
     // fast the frontend is.

@@ -146,6 +146,7 @@ Result<> Blkfront::allocate(const xenbus::Endpoint& device) {
 
     const AllPaused paused(*this);
     issuing_ = false;
+    refused_to_close_ = false;
     for (const auto& lane : lanes_) lane->ring.reset();
     for (std::uint32_t i = 0; i < queues; ++i) {
         auto ring = BlkfrontRing::allocate(platform_, device.peer().domain, handle_of(path_), std::size_t{1} << order,
@@ -281,6 +282,12 @@ Result<> Blkfront::backend_changed(const xenbus::Endpoint& device) {
 }
 
 bool Blkfront::quiesce() {
+    if (users_ != 0) {
+        if (!std::exchange(refused_to_close_, true))
+            (void)platform_.store().write(StoreTx::none, "error/" + path_ + "/error",
+                                          "16 Device in use; refusing to close");
+        return false;
+    }
     const AllPaused paused(*this);
     issuing_ = false;
     return std::ranges::all_of(lanes_, [](const auto& lane) { return !lane->ring || lane->ring->idle(); });
@@ -490,7 +497,8 @@ void Blkfront::issue(Lane& lane) {
         }
         refused.emplace_back(op, *why_not);
     }
-    lane.ring->push();
+    if (const auto told = lane.ring->push(); !told)
+        link_.fail({told.error().code, "blkfront: " + told.error().message});
     operations_over(refused.size());
     for (auto& [op, why] : refused) answer(*op, std::unexpected(why));
 }

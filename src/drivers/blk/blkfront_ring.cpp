@@ -222,8 +222,8 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
     return request;
 }
 
-void BlkfrontRing::push() {
-    if (std::exchange(staged_, false) && ring_.push()) doorbell_.notify();
+Result<> BlkfrontRing::push() {
+    return std::exchange(staged_, false) && ring_.push() ? doorbell_.notify() : Result<>{};
 }
 
 Result<BlkOp*> BlkfrontRing::take() {

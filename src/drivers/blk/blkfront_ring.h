@@ -54,8 +54,8 @@ public:
     /// Grants the operation's pages and puts its requests, from where its progress stands, as long as there is room.
     /// ENOSPC or ENOMEM when no grant or page is to be had for the next one; its progress says how far it came.
     Result<> put(BlkOp& op);
-    /// Publishes what was put, and tells the backend if it sleeps.
-    void push();
+    /// Publishes what was put, and tells the backend if it sleeps. An error when it can't be told: it will not answer.
+    Result<> push();
 
     /// The next operation that was answered, with its result; null when there is none. An error when the backend's
     /// answer answers nothing: the ring is of no use any more.

@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "xenrig/drivers/blk/blk_op.h"
@@ -87,6 +88,23 @@ public:
     /// it is closed.
     Result<DiskInfo> wait_resized(std::uint64_t sectors);
 
+    /// While one lives the disk is in use, as by a mounted file system: a backend that wants to close is told "Device
+    /// in use; refusing to close" in the error node, and served until the last one goes. One that has closed, or is
+    /// gone, asks nobody. Any context; must not outlive the disk.
+    class Use {
+    public:
+        explicit Use(Blkfront& disk) : disk_(&disk) { ++disk.users_; }
+        Use(Use&& other) noexcept : disk_(std::exchange(other.disk_, nullptr)) {}
+        Use& operator=(Use&&) = delete;
+        ~Use() {
+            if (disk_ && --disk_->users_ == 0) disk_->link_.poke();
+        }
+
+    private:
+        Blkfront* disk_;
+    };
+    Use use() { return Use(*this); }
+
     /// Asks the toolstack to take the medium out of a drive, as libxl's disk-eject event wants it; ENODEV for a disk
     /// that is none. Returns when it is asked.
     Result<> eject();
@@ -133,6 +151,9 @@ private:
     const xenbus::DeviceLink link_;
     const BlkfrontOptions options_;
     std::function<void()> on_reopen_;
+    std::atomic<unsigned> users_ = 0;
+    /// Of this connection: somebody was told.
+    bool refused_to_close_ = false;
 
     IrqLock lock_{"blkfront"};
     WaitQueue phase_changed_;
