@@ -175,9 +175,14 @@ void matches_by_id(Stage& s) {
     auto requests = s.backend().take_all();
     if (!s.expect(requests.size() == 3, "three reads are three requests")) return;
     std::ranges::reverse(requests);
-    for (const auto& r : requests) s.backend().serve(r);
-    s.backend().push_and_notify();
-    s.settle();
+    for (const auto& r : requests) {
+        s.backend().serve(r);
+        s.backend().push_and_notify();
+        s.backend().ask_for_event();
+        s.settle();
+        const UserCallPtr& own = calls[r.sector_number / 10 - 1];
+        if (!s.expect(own->over, "a response completes the request whose id it has, and no other")) return;
+    }
     for (unsigned i = 0; i < 3; ++i)
         s.expect(calls[i]->well() && calls[i]->data == sector_pattern(10 * (i + 1)),
                  "a response belongs to the request whose id it has");

@@ -245,7 +245,8 @@ void asks_before_sleep(Stage& s) {
 void final_check(Stage& s) {
     if (!s.connect_backend()) return;
     RawBackend& b = s.backend();
-    for (unsigned round = 0; round < 8; ++round) {
+    // When it goes to sleep nobody sees: each round tries another moment.
+    for (unsigned round = 0; round < 12; ++round) {
         const auto first = s.read(1, 1), second = s.read(2, 1);
         b.ask_for_event();
         s.settle();
@@ -253,7 +254,7 @@ void final_check(Stage& s) {
         if (!s.expect(requests.size() == 2, "two reads are two requests")) return;
         b.serve(requests[0]);
         b.push_and_notify();
-        for (int patience = 0; patience < 300 && !first->over && !second->over; ++patience) s.step_aside();
+        for (unsigned moment = 0; moment < 3 * round; ++moment) s.step_aside();
         b.serve(requests[1]);
         b.push_and_notify();
         s.settle();

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "sim/conformance/pages.h"
 #include "sim/conformance/suite.h"
 
 namespace xenrig::cli {
@@ -40,6 +41,7 @@ int conformance_command(const Arguments& a) {
         for (const conf::Check* c : *selected)
             std::cout << c->id << "  (" << conf::name(c->subject) << ", " << c->header << ":" << c->line << ")\n    "
                       << c->clause << '\n';
+        conf::print_page_counts(std::cout);
         return kWell;
     }
     const conf::Report report = conf::run(*selected, [](const conf::CheckResult& r) {
@@ -59,7 +61,8 @@ void add_conformance(CLI::App& app, Action& chosen) {
         app.add_subcommand("conformance", "Holds the drivers against each clause of the protocol headers");
     command->add_option("--protocol", a->selection.protocol, "ring, xenbus or blkif; without one all");
     command->add_option("--filter", a->selection.filter, "only checks whose id matches, with * and ?");
-    command->add_flag("--list", a->list, "name the checks and their clauses, and run none");
+    command->add_flag("--list", a->list,
+                      "name the checks and their clauses, count the clauses with a check, and run none");
     command->add_option("--junit", a->junit, "write a JUnit report to this file");
     command->add_option("--json", a->json, "write a JSON report to this file");
     command->callback([a, &chosen] { chosen = [a] { return conformance_command(*a); }; });
