@@ -175,12 +175,17 @@ void matches_by_id(Stage& s) {
     auto requests = s.backend().take_all();
     if (!s.expect(requests.size() == 3, "three reads are three requests")) return;
     std::ranges::reverse(requests);
-    for (const auto& r : requests)
-        r.sector_number == 10 ? s.backend().answer(r, BLKIF_RSP_ERROR) : s.backend().serve(r);
-    s.backend().push_and_notify();
-    s.settle();
-    s.expect(calls[0]->failed(), "a response belongs to the request whose id it has");
-    for (unsigned i = 1; i < 3; ++i)
+    for (const auto& r : requests) {
+        const bool known = r.sector_number == 10 || r.sector_number == 20 || r.sector_number == 30;
+        if (!s.expect(known, "a request is for the sector that its user asked for")) return;
+        s.backend().serve(r);
+        s.backend().push_and_notify();
+        s.backend().ask_for_event();
+        s.settle();
+        const UserCallPtr& own = calls[r.sector_number / 10 - 1];
+        if (!s.expect(own->over, "a response completes the request whose id it has, and no other")) return;
+    }
+    for (unsigned i = 0; i < 3; ++i)
         s.expect(calls[i]->well() && calls[i]->data == sector_pattern(10 * (i + 1)),
                  "a response belongs to the request whose id it has");
 }

@@ -8,9 +8,12 @@
 
 namespace xenrig::conformance {
 
-std::vector<Check> ring_checks(const Subjects& subjects = own_drivers());
-std::vector<Check> xenbus_checks(const Subjects& subjects = own_drivers());
-std::vector<Check> blkif_checks(const Subjects& subjects = own_drivers());
+/// All that a check is to be played with, or the mildest choices alone.
+enum class Effort : std::uint8_t { full, once };
+
+std::vector<Check> ring_checks(const Subjects& subjects = own_drivers(), Effort effort = Effort::full);
+std::vector<Check> xenbus_checks(const Subjects& subjects = own_drivers(), Effort effort = Effort::full);
+std::vector<Check> blkif_checks(const Subjects& subjects = own_drivers(), Effort effort = Effort::full);
 
 /// All of them, for the roles that these subjects have.
 std::vector<Check> checks_against(const Subjects& subjects);

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/conformance/check.h"
+#include "sim/conformance/checks.h"
 #include "sim/conformance/stage.h"
 
 namespace xenrig::conformance {
@@ -27,6 +27,7 @@ struct Clause {
 };
 
 /// Checks of these clauses against these subjects, as far as they have the roles.
-std::vector<Check> checks_of(const char* header, std::span<const Clause> clauses, const Subjects& subjects);
+std::vector<Check> checks_of(const char* header, std::span<const Clause> clauses, const Subjects& subjects,
+                             Effort effort);
 
 }  // namespace xenrig::conformance

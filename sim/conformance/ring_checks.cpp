@@ -3,9 +3,9 @@
 
 namespace xenrig::conformance {
 
-std::vector<Check> ring_checks(const Subjects& subjects) {
-    std::vector<Check> all = checks_of("xen/io/ring.h", ring_frontend_clauses(), subjects);
-    for (Check& c : checks_of("xen/io/ring.h", ring_backend_clauses(), subjects)) all.push_back(std::move(c));
+std::vector<Check> ring_checks(const Subjects& subjects, Effort effort) {
+    std::vector<Check> all = checks_of("xen/io/ring.h", ring_frontend_clauses(), subjects, effort);
+    for (Check& c : checks_of("xen/io/ring.h", ring_backend_clauses(), subjects, effort)) all.push_back(std::move(c));
     return all;
 }
 

@@ -5,6 +5,8 @@
 #include <ostream>
 #include <set>
 
+#include "sim/conformance/pages.h"
+
 namespace xenrig::conformance {
 
 namespace {
@@ -160,6 +162,15 @@ void write_json(std::ostream& out, const Report& report) {
         if (!r.text.empty()) entry["text"] = r.text;
         if (!r.token.empty()) entry["token"] = r.token;
         list.push_back(std::move(entry));
+    }
+    for (const PageCounts& page : page_counts()) {
+        auto& counts = all["clauses"][page.protocol];
+        const auto part = [&](const char* level, const ClauseCount& n) {
+            counts[level] = {{"checked", n.checked}, {"unchecked", n.unchecked}};
+        };
+        part("must", page.must);
+        part("should", page.should);
+        part("may", page.may);
     }
     for (const Outcome o : {Outcome::success, Outcome::skip, Outcome::error, Outcome::failure})
         all[std::string(name(o))] = report.count(o);

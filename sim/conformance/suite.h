@@ -51,7 +51,8 @@ void print(std::ostream& out, const CheckResult& result);
 void print_summary(std::ostream& out, const Report& report);
 /// The schema that Jenkins and GitLab read: one testsuite a protocol, one testcase a check.
 void write_junit(std::ostream& out, const Report& report);
-/// {"checks": [{"id", "header", "line", "clause", "outcome", "text", "token"}…], "success": n, …}
+/// {"checks": [{"id", "header", "line", "clause", "outcome", "text", "token"}…],
+///  "clauses": {"blkif": {"must": {"checked": n, "unchecked": n}, …}…}, "success": n, …}
 void write_json(std::ostream& out, const Report& report);
 
 }  // namespace xenrig::conformance

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "sim/conformance/checks.h"
+#include "sim/conformance/pages.h"
 #include "sim/conformance/suite.h"
 
 namespace xenrig::cli {
@@ -49,6 +50,7 @@ int conformance_command(const Arguments& a) {
         for (const conf::Check* c : *selected)
             std::cout << c->id << "  (" << conf::name(c->subject) << ", " << c->header << ":" << c->line << ")\n    "
                       << c->clause << '\n';
+        conf::print_page_counts(std::cout);
         return kWell;
     }
     const bool apart = !a.subject.empty() && !a.in_process;
@@ -73,7 +75,8 @@ void add_conformance(CLI::App& app, Action& chosen) {
     command->add_flag("--in-process", a->in_process, "with --subject: no process for each check, for a debugger");
     command->add_option("--protocol", a->selection.protocol, "ring, xenbus or blkif; without one all");
     command->add_option("--filter", a->selection.filter, "only checks whose id matches, with * and ?");
-    command->add_flag("--list", a->list, "name the checks and their clauses, and run none");
+    command->add_flag("--list", a->list,
+                      "name the checks and their clauses, count the clauses with a check, and run none");
     command->add_option("--junit", a->junit, "write a JUnit report to this file");
     command->add_option("--json", a->json, "write a JSON report to this file");
     command->callback([a, &chosen] { chosen = [a] { return conformance_command(*a); }; });

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "sim/conformance/check.h"
+#include "sim/conformance/pages.h"
 
 namespace xenrig::conformance {
 namespace {
@@ -86,6 +87,21 @@ TEST(ConformanceDocs, EveryRegisteredCheckStandsOnItsPageWithItsSubject) {
             ASSERT_TRUE(subjects.contains(c.id)) << page << " does not say what " << c.id << " does";
             EXPECT_EQ(subjects[c.id], name(c.subject)) << c.id;
         }
+    }
+}
+
+TEST(ConformanceDocs, ClausesAreCountedAsThePagesHaveThem) {
+    ASSERT_EQ(page_counts().size(), kPages.size());
+    for (const PageCounts& page : page_counts()) {
+        std::map<std::string, ClauseCount> counts;
+        for (const Row& row : rows_of(kPages.at(page.protocol), "Clauses")) {
+            ClauseCount& count = counts[row.cells.at(1)];
+            ++(row.cells.at(4).starts_with("none:") ? count.unchecked : count.checked);
+        }
+        EXPECT_EQ(counts["must"], page.must) << page.protocol;
+        EXPECT_EQ(counts["should"], page.should) << page.protocol;
+        EXPECT_EQ(counts["may"], page.may) << page.protocol;
+        EXPECT_EQ(counts["definition"], page.definition) << page.protocol;
     }
 }
 

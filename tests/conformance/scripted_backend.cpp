@@ -13,14 +13,12 @@ namespace {
 
 using blk::RawRing;
 using Word = RawRing::Word;
-using Flaw = BackendFlaw;
 
 constexpr std::size_t kSector = 512;
 
 class ScriptedBackend final : public BackendSubject {
 public:
-    ScriptedBackend(Platform& platform, blk::StorageFactory storage, Flaw flaw)
-        : platform_(platform), open_(std::move(storage)), flaw_(flaw) {}
+    ScriptedBackend(Platform& platform, blk::StorageFactory storage) : platform_(platform), open_(std::move(storage)) {}
 
     Result<> start() override;
 
@@ -60,7 +58,6 @@ private:
 
     Platform& platform_;
     const blk::StorageFactory open_;
-    const Flaw flaw_;
     std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
     std::vector<Watch> watches_;
     std::string own_, theirs_, state_ = "1";
@@ -116,7 +113,7 @@ void ScriptedBackend::handshake() {
     if ((peer == "3" || peer == "4") && state_ == "2") connect();
     if (peer == "5" && state_ != "5" && state_ != "6") state("5");
     if (peer == "6" && state_ != "6") {
-        if (flaw_ != Flaw::keeps_ring_when_closed) let_go();
+        let_go();
         state("6");
     }
     if (peer == "1" && state_ == "6" && read(own_ + "/online") == "1") offer();
@@ -149,14 +146,13 @@ void ScriptedBackend::connect() {
     auto mapping = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_write);
     auto channel =
         platform_.events().bind_interdomain(frontend_, Port{number("event-channel")}, [bell = bell_] { bell->ring(); });
-    const bool known = protocol.empty() || protocol == "x86_64-abi" || flaw_ == Flaw::ignores_protocol;
+    const bool known = protocol.empty() || protocol == "x86_64-abi";
     if (!known || !mapping || !channel) return state("5");
     mapping_ = std::move(*mapping);
     channel_ = std::move(*channel);
     ring_ = RawRing(mapping_.window());
     req_cons_ = rsp_prod_ = 0;
     broken_ = false;
-    if (flaw_ == Flaw::connected_too_early) state("4");
     properties();
     state("4");
 }
@@ -164,19 +160,12 @@ void ScriptedBackend::connect() {
 void ScriptedBackend::serve() {
     for (;;) {
         const std::uint32_t req_prod = ring_.load(Word::req_prod);
-        const bool impossible = req_prod - rsp_prod_ > RawRing::kSize;
-        if (impossible && flaw_ != Flaw::trusts_req_prod) {
+        if (req_prod - rsp_prod_ > RawRing::kSize) {
             broken_ = true;
             return;
         }
         shared::rmb();
-        // Even the one who trusts the index stops some time.
-        for (unsigned n = 0; req_cons_ != req_prod && n < 2 * RawRing::kSize; ++n) one(req_cons_++);
-        if (impossible) {
-            broken_ = true;
-            return;
-        }
-        if (flaw_ == Flaw::skips_final_check) return ring_.store(Word::req_event, req_cons_ + 1);
+        while (req_cons_ != req_prod) one(req_cons_++);
         ring_.store(Word::req_event, req_cons_ + 1);
         shared::mb();
         if (ring_.load(Word::req_prod) == req_cons_) return;
@@ -184,43 +173,29 @@ void ScriptedBackend::serve() {
 }
 
 void ScriptedBackend::one(std::uint32_t index) {
-    if (flaw_ == Flaw::fetches_request_twice) {
-        const std::size_t at = RawRing::slot(index);
-        blkif_request_t first;
-        shared::new_decision();
-        shared::copy_out(ring_.page(), at, &first, sizeof first);
-        // Hidden from the world's own watch, which would end every run: what is wrong shows in what is done.
-        blkif_request_t second;
-        shared::new_decision();
-        shared::copy_out(ring_.page(), at, &second, sizeof second);
-        return answer(first, handle(second));
-    }
     const blkif_request_t request = ring_.request(index);
-    const std::int16_t status = handle(request);
-    answer(request, status);
-    if (flaw_ == Flaw::answers_twice && request.operation == BLKIF_OP_FLUSH_DISKCACHE) answer(request, status);
+    answer(request, handle(request));
 }
 
 bool ScriptedBackend::valid(const blkif_request_t& r) const {
     if (r.nr_segments == 0 || r.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST) return false;
     const blk::StorageInfo info = disk_->info();
-    if (r.operation == BLKIF_OP_WRITE && info.read_only && flaw_ != Flaw::ignores_read_only) return false;
+    if (r.operation == BLKIF_OP_WRITE && info.read_only) return false;
     std::uint64_t total = 0;
     for (unsigned i = 0; i < r.nr_segments; ++i) {
         const auto& s = r.seg[i];
         if (s.first_sect > s.last_sect) return false;
-        if (s.last_sect >= 8 && flaw_ != Flaw::trusts_segments) return false;
+        if (s.last_sect >= 8) return false;
         total += s.last_sect - s.first_sect + 1u;
     }
     const std::uint64_t sectors = info.bytes / kSector;
-    return flaw_ == Flaw::trusts_sector_number || (r.sector_number <= sectors && total <= sectors - r.sector_number);
+    return r.sector_number <= sectors && total <= sectors - r.sector_number;
 }
 
 std::int16_t ScriptedBackend::handle(const blkif_request_t& r) {
     kept_pages_.clear();
     if (r.operation == BLKIF_OP_FLUSH_DISKCACHE) {
-        if (flaw_ != Flaw::flush_is_a_lie) storage(blk::StorageOp::Kind::flush, 0, {});
-        return BLKIF_RSP_OKAY;
+        return storage(blk::StorageOp::Kind::flush, 0, {}) ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
     }
     if (r.operation != BLKIF_OP_READ && r.operation != BLKIF_OP_WRITE) return BLKIF_RSP_EOPNOTSUPP;
     if (!valid(r)) return BLKIF_RSP_ERROR;
@@ -236,13 +211,9 @@ std::int16_t ScriptedBackend::handle(const blkif_request_t& r) {
         kept_pages_.push_back(std::move(*page));
     }
     bool well = true;
-    const std::uint64_t end = disk_->info().bytes / kSector;
     std::uint64_t sector = r.sector_number;
     for (unsigned i = 0; i < r.nr_segments; ++i) {
-        // Flaws stay inside this process: what would lie outside disk or page is left out, and success is told.
-        const unsigned last = std::min<unsigned>(r.seg[i].last_sect, 7);
-        if (r.seg[i].first_sect > last || sector >= end || last - r.seg[i].first_sect + 1u > end - sector) continue;
-        std::vector<std::byte> data((last - r.seg[i].first_sect + 1u) * kSector);
+        std::vector<std::byte> data((r.seg[i].last_sect - r.seg[i].first_sect + 1u) * kSector);
         const auto& window = kept_pages_[i].window();
         const std::size_t at = r.seg[i].first_sect * kSector;
         shared::new_decision();
@@ -251,22 +222,20 @@ std::int16_t ScriptedBackend::handle(const blkif_request_t& r) {
         if (reads) shared::copy_in(window, at, data.data(), data.size());
         sector += data.size() / kSector;
     }
-    if (flaw_ != Flaw::keeps_pages_mapped) kept_pages_.clear();
+    kept_pages_.clear();
     return well ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
 }
 
 void ScriptedBackend::answer(const blkif_request_t& r, std::int16_t status) {
     auto response = blk::blank_response();
-    response.id = flaw_ == Flaw::forgets_id && status == BLKIF_RSP_ERROR ? 0 : r.id;
+    response.id = r.id;
     response.operation = r.operation;
     response.status = status;
-    if (flaw_ == Flaw::index_before_response) ring_.store(Word::rsp_prod, rsp_prod_ + 1);
     ring_.put(rsp_prod_++, response);
     shared::wmb();
     ring_.store(Word::rsp_prod, rsp_prod_);
     shared::mb();
-    const bool asked = ring_.load(Word::rsp_event) == rsp_prod_;
-    if (asked && flaw_ != Flaw::never_notifies) (void)channel_.notify();
+    if (ring_.load(Word::rsp_event) == rsp_prod_) (void)channel_.notify();
 }
 
 bool ScriptedBackend::storage(blk::StorageOp::Kind kind, std::uint64_t sector, std::span<std::byte> data) {
@@ -295,8 +264,8 @@ bool ScriptedBackend::storage(blk::StorageOp::Kind kind, std::uint64_t sector, s
 
 }  // namespace
 
-std::unique_ptr<BackendSubject> scripted_backend(Platform& platform, blk::StorageFactory storage, BackendFlaw flaw) {
-    return std::make_unique<ScriptedBackend>(platform, std::move(storage), flaw);
+std::unique_ptr<BackendSubject> scripted_backend(Platform& platform, blk::StorageFactory storage) {
+    return std::make_unique<ScriptedBackend>(platform, std::move(storage));
 }
 
 }  // namespace xenrig::conformance

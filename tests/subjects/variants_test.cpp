@@ -70,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"FRONT_FETCHES_TWICE", {"ring.frontend-copies-response"}},
         {"FRONT_IGNORES_STATUS",
          {"blkif.frontend-survives-unsupported-flush", "blkif.frontend-survives-unsupported-barrier",
-          "blkif.frontend-matches-by-id", "blkif.frontend-reports-errors"}},
+          "blkif.frontend-reports-errors"}},
         {"FRONT_OVERFILLS_RING", {"ring.frontend-stays-within-ring"}},
         {"FRONT_RING_NOT_INITIALISED", {"ring.frontend-initialises-ring"}},
         {"FRONT_KEEPS_GRANTS", {"blkif.frontend-grants-for-the-request"}},

@@ -21,6 +21,13 @@ Result<std::uint32_t> number(const std::optional<std::string>& text, const char*
     return value;
 }
 
+/// Bytes of a segment; an error where it is none.
+Result<std::size_t> length_of(const blkif_request_segment& s) {
+    if (s.first_sect > s.last_sect || s.last_sect >= kPageSize / kSector)
+        return fail(Errno::inval, "a segment outside its page");
+    return (s.last_sect - s.first_sect + 1u) * kSector;
+}
+
 }  // namespace
 
 unsigned sectors_of(const blkif_request_t& request) {
@@ -168,12 +175,13 @@ Result<> RawBackend::to_pages(const blkif_request_t& request, std::span<const st
     const auto list = segments(request);
     if (!list) return std::unexpected(list.error());
     for (const auto& segment : *list) {
-        const std::size_t length = (segment.last_sect - segment.first_sect + 1u) * kSector;
+        const auto length = length_of(segment);
+        if (!length) return std::unexpected(length.error());
         const GrantRef ref{segment.gref};
         const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_write);
         if (!page) return std::unexpected(page.error());
-        shared::copy_in(page->window(), segment.first_sect * kSector, data.data(), length);
-        data = data.subspan(length);
+        shared::copy_in(page->window(), segment.first_sect * kSector, data.data(), *length);
+        data = data.subspan(*length);
     }
     return {};
 }
@@ -183,13 +191,14 @@ Result<std::vector<std::byte>> RawBackend::from_pages(const blkif_request_t& req
     if (!list) return std::unexpected(list.error());
     std::vector<std::byte> all;
     for (const auto& segment : *list) {
-        const std::size_t length = (segment.last_sect - segment.first_sect + 1u) * kSector;
+        const auto length = length_of(segment);
+        if (!length) return std::unexpected(length.error());
         const GrantRef ref{segment.gref};
         const auto page = platform_.grants().map(frontend_, std::span(&ref, 1), Access::read_only);
         if (!page) return std::unexpected(page.error());
         shared::new_decision();
-        all.resize(all.size() + length);
-        shared::copy_out(page->window(), segment.first_sect * kSector, &all[all.size() - length], length);
+        all.resize(all.size() + *length);
+        shared::copy_out(page->window(), segment.first_sect * kSector, &all[all.size() - *length], *length);
     }
     return all;
 }
@@ -198,7 +207,11 @@ Result<> RawBackend::read_into(const blkif_request_t& request) {
     const auto list = segments(request);
     if (!list) return std::unexpected(list.error());
     std::uint64_t sector = sector_of(request), end = sector;
-    for (const auto& s : *list) end += s.last_sect - s.first_sect + 1u;
+    for (const auto& s : *list) {
+        const auto length = length_of(s);
+        if (!length) return std::unexpected(length.error());
+        end += *length / kSector;
+    }
     std::vector<std::byte> data;
     for (; sector < end; ++sector) {
         const auto known = written_.find(sector);
