@@ -24,10 +24,18 @@ namespace fs = std::filesystem;
 constexpr std::size_t kTokenPrinted = 200;
 constexpr const char* kTokenFolder = "xenrig-tokens";
 
+/// Where an installation has them, or the source tree that this was built from.
+fs::path scenario_folder() {
+    std::error_code error;
+    const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
+    const fs::path installed = here / "../share/xenrig/scenarios";
+    return fs::is_directory(installed, error) ? installed : fs::path(XENRIG_SCENARIOS);
+}
+
 std::string known_scenarios() {
     std::vector<std::string> names;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(XENRIG_SCENARIOS, ignored))
+    for (const auto& entry : fs::directory_iterator(scenario_folder(), ignored))
         if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
     std::sort(names.begin(), names.end());
     std::string text;
@@ -38,7 +46,7 @@ std::string known_scenarios() {
 /// A file, or the name of one that comes with xenrig.
 Result<world::Scenario> find_scenario(const std::string& name) {
     if (fs::exists(name)) return world::load_scenario(name);
-    const fs::path known = fs::path(XENRIG_SCENARIOS) / (name + ".toml");
+    const fs::path known = scenario_folder() / (name + ".toml");
     if (fs::exists(known)) return world::load_scenario(known.string());
     return fail(Errno::noent, "there is no scenario '" + name + "': give a .toml file, or one of " + known_scenarios());
 }
