@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "sim/world/disk_history.h"
-#include "xenrig/drivers/blk/blkfront.h"
+#include "xenrig/drivers/blk/disk.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/platform/machine.h"
 #include "xenrig/platform/platform.h"
@@ -36,7 +36,7 @@ public:
     const std::string& disk() const { return disk_; }
 
     /// Blocks until there is a disk that is not this one, or this one is there again; null asks for the first.
-    using NextDisk = std::function<std::shared_ptr<blk::Blkfront>(const blk::Blkfront* not_this)>;
+    using NextDisk = std::function<std::shared_ptr<blk::Disk>(const blk::Disk* not_this)>;
 
     /// The work itself, in a task of the guest's; returns when all is done and read back.
     void run(Platform& guest, const NextDisk& next_disk);
@@ -110,9 +110,9 @@ private:
     bool disk_may_go_ = false;
     bool may_fail_ = false;
     bool front_went_ = false;
-    std::shared_ptr<blk::Blkfront> front_;
+    std::shared_ptr<blk::Disk> front_;
     /// Those that went away, which their last answers still come from.
-    std::vector<std::shared_ptr<blk::Blkfront>> gone_;
+    std::vector<std::shared_ptr<blk::Disk>> gone_;
 };
 
 }  // namespace xenrig::world

@@ -27,8 +27,9 @@ void SuspendableBus::resume(bool cancelled) {
 
 void SuspendableBus::stop() { bus_.reset(); }
 
-Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures features)
-    : machine_(machine), spec_(std::move(spec)), features_(std::move(features)) {
+Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures features,
+             std::shared_ptr<const Subjects> subjects)
+    : machine_(machine), spec_(std::move(spec)), features_(std::move(features)), subjects_(std::move(subjects)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     const toolstack::MemoryPlan plan{spec_.frames};
     kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout());
@@ -68,6 +69,7 @@ void Guest::kill() {
     die();
     bus_.stop();
     disks_.clear();
+    subject_disks_.clear();
 }
 
 void Guest::die() {
@@ -83,6 +85,7 @@ void Guest::die() {
 
 void Guest::boot() {
     if (!kernel_->boot()) return check(dead_, "a guest boots on a domain of the toolstack's making");
+    if (has_subject()) return start_subjects();
     const auto make_disk = [this](const std::string& path, xenbus::DeviceLink link) {
         auto disk = std::make_shared<blk::Blkfront>(*kernel_, path, std::move(link), features_.frontend());
         disk->on_reopen([this] {
@@ -95,6 +98,26 @@ void Guest::boot() {
     auto bus =
         std::make_unique<xenbus::Bus>(*kernel_, std::map<std::string, xenbus::FrontendFactory>{{"vbd", make_disk}});
     if (!bus_.start(std::move(bus))) check(dead_, "a guest may watch its own devices");
+}
+
+void Guest::start_subjects() {
+    for (const toolstack::DiskNodes& d : spec_.disks) {
+        const auto disk = std::make_shared<SubjectDisk>(*kernel_, subjects_->frontend(*kernel_, d.number));
+        kernel_->control().add(*disk);
+        {
+            const std::lock_guard held(disks_lock_);
+            subject_disks_[d.number] = disk;
+            disk_found_.wake_all();
+        }
+        if (!disk->start()) check(dead_, "a guest may watch its own devices");
+    }
+}
+
+std::shared_ptr<blk::Disk> Guest::user_disk_after(unsigned number, const blk::Disk* not_this) {
+    if (!has_subject()) return disk_after(number, static_cast<const blk::Blkfront*>(not_this));
+    const std::lock_guard held(disks_lock_);
+    disk_found_.wait(disks_lock_, [&] { return subject_disks_.contains(number); });
+    return subject_disks_.at(number);
 }
 
 void Guest::on_disk(std::shared_ptr<blk::Blkfront> disk) {

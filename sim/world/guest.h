@@ -9,6 +9,7 @@
 
 #include "sim/toolstack/toolstack.h"
 #include "sim/world/block_features.h"
+#include "sim/world/subject_disk.h"
 #include "xenrig/drivers/blk/blkfront.h"
 #include "xenrig/guest/kernel.h"
 #include "xenrig/platform/suspendable.h"
@@ -34,7 +35,9 @@ private:
 
 class Guest {
 public:
-    Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures features = {});
+    /// With a subject, that is the frontend of each of its disks.
+    Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures features = {},
+          std::shared_ptr<const Subjects> subjects = nullptr);
     ~Guest();
     Guest(const Guest&) = delete;
     Guest& operator=(const Guest&) = delete;
@@ -63,16 +66,21 @@ public:
     std::shared_ptr<blk::Blkfront> disk(unsigned number);
     /// The same, but one that has taken the place of `not_this`, or that one when it has come back.
     std::shared_ptr<blk::Blkfront> disk_after(unsigned number, const blk::Blkfront* not_this);
+    /// disk_after(), or the subject's disk.
+    std::shared_ptr<blk::Disk> user_disk_after(unsigned number, const blk::Disk* not_this);
     /// The same from outside a task; null when it has not appeared.
     std::shared_ptr<blk::Blkfront> find_disk(unsigned number);
 
 private:
     void boot();
+    void start_subjects();
+    bool has_subject() const { return subjects_ && subjects_->frontend; }
     void on_disk(std::shared_ptr<blk::Blkfront> disk);
 
     Machine& machine_;
     toolstack::DomainSpec spec_;
     BlockFeatures features_;
+    std::shared_ptr<const Subjects> subjects_;
     std::vector<Cpu*> cpus_;
     std::unique_ptr<guest::Kernel> kernel_;
     SuspendableBus bus_;
@@ -85,6 +93,7 @@ private:
     Lock disks_lock_{"guest's disks"};
     WaitQueue disk_found_{"a disk on the bus"};
     std::map<std::string, std::shared_ptr<blk::Blkfront>> disks_;
+    std::map<unsigned, std::shared_ptr<SubjectDisk>> subject_disks_;
 };
 
 }  // namespace xenrig::world

@@ -7,6 +7,7 @@
 #include "sim/engine/sources.h"
 #include "sim/engine/token.h"
 #include "sim/world/scenario_run.h"
+#include "xenrig/world/subject.h"
 
 namespace xenrig::world {
 
@@ -26,15 +27,22 @@ Model choose_model(const RunOptions& options) {
     return options.seed ? kModels[*options.seed % 3] : Model::sc;
 }
 
+/// Which of the ends were somebody else's.
+std::string roles_text(const Subjects* subjects) {
+    if (!subjects) return {};
+    return std::string(subjects->frontend ? ",subject-front" : "") + (subjects->backend ? ",subject-back" : "");
+}
+
 /// What of the options a token must carry to be the same run.
 std::string options_text(const RunOptions& options, Model model) {
     std::string text = std::string("model=") + engine::name(model);
     if (options.migrate_at) text += ",migrate-at=" + std::to_string(*options.migrate_at);
     if (options.no_migration) text += ",stay";
+    text += roles_text(options.subjects.get());
     return text;
 }
 
-Result<RunOptions> parse_options(std::string_view text) {
+Result<RunOptions> parse_options(std::string_view text, std::string& roles) {
     RunOptions options;
     while (!text.empty()) {
         const std::string_view one = text.substr(0, text.find(','));
@@ -48,6 +56,8 @@ Result<RunOptions> parse_options(std::string_view text) {
             options.migrate_at = at;
         } else if (one == "stay") {
             options.no_migration = true;
+        } else if (one == "subject-front" || one == "subject-back") {
+            roles += "," + std::string(one);
         } else {
             return fail(Errno::inval, "this token has an option that is not known here: '" + std::string(one) + "'");
         }
@@ -80,7 +90,7 @@ Result<std::string> scenario_of(const std::string& token) {
     return decoded->scenario;
 }
 
-Result<RunReport> replay(const Scenario& scenario, const std::string& text) {
+Result<RunReport> replay(const Scenario& scenario, const std::string& text, std::shared_ptr<const Subjects> subjects) {
     const auto token = engine::decode(text);
     if (!token) return std::unexpected(token.error());
     if (token->scenario != scenario.name)
@@ -89,8 +99,14 @@ Result<RunReport> replay(const Scenario& scenario, const std::string& text) {
     if (token->scenario_hash != scenario.hash())
         return fail(Errno::inval, "this token was made by another version of scenario '" + scenario.name +
                                       "': run it at the commit that made it, or with the file as it was then");
-    const auto options = parse_options(token->options);
+    std::string roles;
+    auto options = parse_options(token->options, roles);
     if (!options) return std::unexpected(options.error());
+    if (roles != roles_text(subjects.get()))
+        return fail(Errno::inval, roles.empty() ? "this token was made without a subject: leave --subject out"
+                                                : "this token was made with a subject (" + roles.substr(1) +
+                                                      "): give its library with --subject");
+    options->subjects = std::move(subjects);
     engine::ReplaySource source{token->picks};
     return run_with(scenario, *options, source, choose_model(*options));
 }

@@ -46,6 +46,7 @@ ScenarioRun::~ScenarioRun() {
     for (Site& site : sites_) {
         site.host->stop();
         site.backends.reset();
+        site.subject.reset();
     }
     for (auto& [name, driver] : drivers_)
         if (driver) driver->kill();
@@ -83,6 +84,14 @@ const HostSpec& ScenarioRun::host_spec(const Site& site) const {
 
 void ScenarioRun::start_backends(Site& site) {
     guest::Kernel& control = site.host->control();
+    if (options_.subjects && options_.subjects->backend) {
+        site.subject = options_.subjects->backend(
+            control, [this](const blk::StorageRequest& request) { return open_storage(request); });
+        control.spawn("backends", TaskRole::work, [&site] {
+            check(site.subject->start().has_value(), "the control domain may watch its own backends");
+        });
+        return;
+    }
     site.backends = std::make_unique<xenbus::Bus>(
         control,
         std::map<std::string, xenbus::BackendFactory>{
@@ -115,8 +124,8 @@ void ScenarioRun::start_drivers() {
 void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
-        Guest& guest = *guests_.emplace_back(
-            std::make_unique<Guest>(engine_, domain_spec(spec), block_features_.counting(spec.units)));
+        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(
+            engine_, domain_spec(spec), block_features_.counting(spec.units), options_.subjects));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());
@@ -143,7 +152,7 @@ void ScenarioRun::start_workloads() {
         const unsigned number = *parse_vbd(spec.device);
         (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
             workload.run(guest.kernel(),
-                         [&](const blk::Blkfront* not_this) { return guest.disk_after(number, not_this); });
+                         [&](const blk::Disk* not_this) { return guest.user_disk_after(number, not_this); });
         });
     }
 }

@@ -19,6 +19,7 @@
 #include "xenrig/drivers/blk/sim_disk.h"
 #include "xenrig/world/run.h"
 #include "xenrig/world/scenario.h"
+#include "xenrig/world/subject.h"
 
 namespace xenrig::world {
 
@@ -36,6 +37,7 @@ private:
         std::unique_ptr<Ledger> ledger;
         std::unique_ptr<toolstack::Toolstack> tools;
         std::unique_ptr<xenbus::Bus> backends;
+        std::unique_ptr<BackendSubject> subject;
     };
 
     void make_sites();

@@ -14,7 +14,7 @@ using shared::Where;
 /// libstdc++'s source_location is a pointer to four words (file, function, line, column), which the C side lays out: so
 /// a report names the driver's line, not this file's.
 Where where_of(const xenrig_place* place) {
-    static_assert(sizeof(Where) == sizeof place);
+    static_assert(sizeof(Where) == sizeof(void*));
     return place ? std::bit_cast<Where>(place) : Where{};
 }
 

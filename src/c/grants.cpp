@@ -34,6 +34,7 @@ int map(const xenrig_platform* xen, std::uint16_t owner, const std::uint32_t* re
         xenrig_access access, xenrig_mapping** out) {
     if (count == 0 || count > shared::kWindowPagesMax) return -XENRIG_EINVAL;
     std::vector<GrantRef> list;
+    list.reserve(count);
     for (unsigned i = 0; i < count; ++i) list.emplace_back(refs[i]);
     auto mapping = Home::of(xen).platform().grants().map(DomId{owner}, list, access_of(access));
     if (!mapping) return answer(mapping);
@@ -49,6 +50,7 @@ CopyEnd end_of(const xenrig_copy_end& e) {
 
 int copy(const xenrig_platform* xen, xenrig_copy* copies, unsigned count) {
     std::vector<GrantCopy> list;
+    list.reserve(count);
     for (unsigned i = 0; i < count; ++i)
         list.push_back(
             {.source = end_of(copies[i].source), .dest = end_of(copies[i].dest), .length = copies[i].length});

@@ -30,6 +30,7 @@ void write(const xenrig_platform* xen, const xenrig_frame* frame, std::size_t of
 int open_window(const xenrig_platform* xen, xenrig_frame* const* frames, unsigned count, xenrig_window** out) {
     if (count == 0 || count > shared::kWindowPagesMax) return -XENRIG_EINVAL;
     std::vector<Gfn> gfns;
+    gfns.reserve(count);
     for (unsigned i = 0; i < count; ++i) gfns.emplace_back(frames[i]->gfn);
     auto window = Home::of(xen).platform().memory().window(gfns);
     *out = Home::of(xen).keep(std::make_unique<WindowHandle>(std::move(window)));

@@ -55,6 +55,7 @@ int get_perms(const xenrig_platform* xen, xenrig_tx tx, const char* path, xenrig
 
 int set_perms(const xenrig_platform* xen, xenrig_tx tx, const char* path, const xenrig_perm* perms, unsigned count) {
     std::vector<StorePerm> list;
+    list.reserve(count);
     for (unsigned i = 0; i < count; ++i)
         list.push_back({DomId{perms[i].domain}, perms[i].read != 0, perms[i].write != 0});
     return answer(store_of(xen).set_perms(StoreTx{tx}, path, list));

@@ -14,6 +14,7 @@
 #include "sim/fuzz/blk_target.h"
 #include "sim/image/file.h"
 #include "xenrig/world/run.h"
+#include "xenrig/world/subject.h"
 
 namespace xenrig::cli {
 
@@ -21,10 +22,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Where an installation has them, or the source tree that this was built from.
+fs::path scenario_folder() {
+    std::error_code error;
+    const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
+    const fs::path installed = here / "../share/xenrig/scenarios";
+    return fs::is_directory(installed, error) ? installed : fs::path(XENRIG_SCENARIOS);
+}
+
 std::string known_scenarios() {
     std::vector<std::string> names;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(XENRIG_SCENARIOS, ignored))
+    for (const auto& entry : fs::directory_iterator(scenario_folder(), ignored))
         if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
     std::sort(names.begin(), names.end());
     std::string text;
@@ -35,9 +44,18 @@ std::string known_scenarios() {
 /// A file, or the name of one that comes with xenrig.
 Result<world::Scenario> find_scenario(const std::string& name) {
     if (fs::exists(name)) return world::load_scenario(name);
-    const fs::path known = fs::path(XENRIG_SCENARIOS) / (name + ".toml");
+    const fs::path known = scenario_folder() / (name + ".toml");
     if (fs::exists(known)) return world::load_scenario(known.string());
     return fail(Errno::noent, "there is no scenario '" + name + "': give a .toml file, or one of " + known_scenarios());
+}
+
+/// Null for an empty path.
+Result<std::shared_ptr<const world::Subjects>> find_subject(const std::string& path, const world::Scenario& scenario) {
+    if (path.empty()) return nullptr;
+    auto loaded = world::load_subject(path);
+    if (!loaded) return std::unexpected(loaded.error());
+    if (auto good = world::suits(scenario, *loaded); !good) return std::unexpected(good.error());
+    return std::make_shared<const world::Subjects>(std::move(*loaded));
 }
 
 void print_problems(const world::RunReport& r) {
@@ -61,7 +79,7 @@ void print_counts(const world::RunReport& r) {
 }
 
 /// `file`: the scenario's, when a replay needs it said.
-int tell(const world::RunReport& r, bool trace, const std::string& file) {
+int tell(const world::RunReport& r, bool trace, const std::string& file, const std::string& subject) {
     if (r.ok()) {
         std::printf("well\n");
         print_counts(r);
@@ -72,8 +90,9 @@ int tell(const world::RunReport& r, bool trace, const std::string& file) {
         for (const std::string& line : r.trace_tail) std::printf("    %s\n", line.c_str());
     print_counts(r);
     const bool known = fs::path(file).parent_path().empty() && !fs::exists(file);
-    std::printf("replay: xenrig replay %s%s\n", engine::show_token(r.token).c_str(),
-                known || file.empty() ? "" : (" --scenario " + file).c_str());
+    std::printf("replay: xenrig replay %s%s%s\n", engine::show_token(r.token).c_str(),
+                known || file.empty() ? "" : (" --scenario " + file).c_str(),
+                subject.empty() ? "" : (" --subject " + subject).c_str());
     return kFoundWrong;
 }
 
@@ -100,7 +119,7 @@ private:
 };
 
 struct RunArguments {
-    std::string scenario, migrate_at, model, trace_to, save_image;
+    std::string scenario, subject, migrate_at, model, trace_to, save_image;
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
     bool trace = false, hash_only = false;
@@ -120,7 +139,7 @@ int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::Run
         if (r.ok()) continue;
         if (++failed > 5) continue;
         std::printf("seed %llu:\n", static_cast<unsigned long long>(*options.seed));
-        (void)tell(r, a.trace, a.scenario);
+        (void)tell(r, a.trace, a.scenario, a.subject);
     }
     std::printf("%llu seeds of %s: %llu well, %llu failed; %llu migrations, %llu requests in flight at a suspend\n",
                 static_cast<unsigned long long>(a.seeds), scenario.name.c_str(),
@@ -144,7 +163,7 @@ int run_everywhere(const world::Scenario& scenario, const RunArguments& a, const
     Progress progress{"choice point"};
     const world::EveryReport every = world::migrate_everywhere(
         scenario, options, a.runs_max, [&](std::uint64_t d, std::uint64_t n) { progress(d, n); });
-    for (const world::RunReport& r : every.failed) (void)tell(r, a.trace, a.scenario);
+    for (const world::RunReport& r : every.failed) (void)tell(r, a.trace, a.scenario, a.subject);
     std::printf("%s migrated at %llu of %llu choice points: %llu failed; %u requests in flight at a suspend\n",
                 scenario.name.c_str(), static_cast<unsigned long long>(every.runs),
                 static_cast<unsigned long long>(every.points), static_cast<unsigned long long>(every.failures),
@@ -169,7 +188,9 @@ int run_command(const RunArguments& a) {
     if (many && (!a.save_image.empty() || !a.trace_to.empty()))
         return complain("--save-image and --trace-to are of one run: give --seed S or --migrate-at N instead of " +
                         std::string(a.seeds != 0 ? "--seeds" : "'every'"));
-    world::RunOptions options{.seed = a.seed, .model = a.model};
+    auto subject = find_subject(a.subject, *scenario);
+    if (!subject) return complain(subject.error().message);
+    world::RunOptions options{.seed = a.seed, .model = a.model, .subjects = std::move(*subject)};
     if (!a.migrate_at.empty()) {
         if (scenario->migrations.empty())
             return complain("--migrate-at: scenario '" + scenario->name +
@@ -192,7 +213,7 @@ int run_command(const RunArguments& a) {
     std::vector<std::byte> image;
     if (!a.save_image.empty())
         options.saved = [&image](std::span<const std::byte> whole) { image.assign(whole.begin(), whole.end()); };
-    const int outcome = tell(world::run(*scenario, options), a.trace, a.scenario);
+    const int outcome = tell(world::run(*scenario, options), a.trace, a.scenario, a.subject);
     if (a.save_image.empty() || outcome != kWell) return outcome;
     if (image.empty())
         return complain("--save-image: nobody moved in this run of '" + scenario->name +
@@ -217,7 +238,7 @@ int replay_fuzz(const std::string& token, bool trace) {
     return report.ok() ? kWell : kFoundWrong;
 }
 
-int replay_command(const std::string& argument, const std::string& file, bool trace) {
+int replay_command(const std::string& argument, const std::string& file, const std::string& library, bool trace) {
     const auto token = engine::read_shown_token(argument);
     if (!token) return complain(token.error().message);
     if (fuzz::is_fuzz_token(*token)) return replay_fuzz(*token, trace);
@@ -225,9 +246,11 @@ int replay_command(const std::string& argument, const std::string& file, bool tr
     if (!name) return complain(name.error().message);
     const auto scenario = find_scenario(file.empty() ? *name : file);
     if (!scenario) return complain(scenario.error().message);
-    const auto report = world::replay(*scenario, *token);
+    const auto subject = find_subject(library, *scenario);
+    if (!subject) return complain(subject.error().message);
+    const auto report = world::replay(*scenario, *token, *subject);
     if (!report) return complain(report.error().message);
-    return tell(*report, trace, file);
+    return tell(*report, trace, file, library);
 }
 
 }  // namespace
@@ -236,6 +259,8 @@ void add_run(CLI::App& app, Action& chosen) {
     auto a = std::make_shared<RunArguments>();
     CLI::App* command = app.add_subcommand("run", "Runs a scenario and checks what comes of it");
     command->add_option("SCENARIO", a->scenario, "a .toml file, or the name of one in fixtures/scenarios")->required();
+    command->add_option("--subject", a->subject,
+                        "a library with somebody's frontend or backend, in the place of Xenrig's own");
     command->add_option("--seed", a->seed, "where the choices come from; without one all are the mildest");
     command->add_option("--seeds", a->seeds, "run so many seeds, one after the other");
     command->add_option("--first-seed", a->first_seed, "where --seeds begins (0)");
@@ -255,15 +280,17 @@ void add_run(CLI::App& app, Action& chosen) {
 
 void add_replay(CLI::App& app, Action& chosen) {
     struct Arguments {
-        std::string token, scenario;
+        std::string token, scenario, subject;
         bool trace = false;
     };
     auto a = std::make_shared<Arguments>();
     CLI::App* command = app.add_subcommand("replay", "Runs again what a token stands for");
     command->add_option("TOKEN", a->token, "as a report printed it; @FILE reads it from a file")->required();
     command->add_option("--scenario", a->scenario, "the scenario's file, when it is none of fixtures/scenarios");
+    command->add_option("--subject", a->subject, "the library of the driver that it was made with");
     command->add_flag("--trace", a->trace, "print the last steps before the problem");
-    command->callback([a, &chosen] { chosen = [a] { return replay_command(a->token, a->scenario, a->trace); }; });
+    command->callback(
+        [a, &chosen] { chosen = [a] { return replay_command(a->token, a->scenario, a->subject, a->trace); }; });
 }
 
 }  // namespace xenrig::cli

@@ -241,6 +241,8 @@ static int connect(struct blkback* b) {
 
 static void closed(struct blkback* b) {
     if (BUG != BACK_KEEPS_RING) let_go(b);
+    /* Whoever sees Closed may open the same disk on another host. */
+    if (b->storage != NULL) b->storage->flush(b->storage);
     device_move(&b->dev, XenbusStateClosed, NULL, 0);
 }
 
@@ -258,8 +260,8 @@ static void handshake(struct blkback* b) {
         offer(b);
     } else if (own < XenbusStateClosing && frontend == XenbusStateClosing) {
         device_move(&b->dev, XenbusStateClosing, NULL, 0);
-    } else if (own != XenbusStateClosed &&
-               (frontend == XenbusStateClosed || (own >= XenbusStateConnected && frontend == XenbusStateUnknown))) {
+    } else if (own != XenbusStateClosed && (frontend == XenbusStateClosed || frontend == XenbusStateUnknown)) {
+        /* A frontend without a state is one that was destroyed, or has moved away. */
         closed(b);
     } else if (own == XenbusStateClosed && frontend == XenbusStateInitialising) {
         device_number(&b->dev, 0, "online", 0, &online);
@@ -309,7 +311,7 @@ static void stop(void* self) {
     b->dev.xen->store->unwatch(b->dev.xen, b->frontend_watch);
     worker_stop(&b->worker);
     let_go(b);
-    if (b->storage != NULL) b->storage->flush(b->storage);
+    if (b->storage != NULL && b->dev.state != XenbusStateClosed) b->storage->flush(b->storage);
 }
 
 static void destroy(void* self) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,8 @@
 #include "xenrig/world/scenario.h"
 
 namespace xenrig::world {
+
+struct Subjects;
 
 struct RunOptions {
     /// None: every choice is the mildest.
@@ -24,6 +27,8 @@ struct RunOptions {
     std::optional<std::uint64_t> migrate_at;
     /// The scenario's migrations do not take place.
     bool no_migration = false;
+    /// Somebody's drivers in the place of ours, as far as they have the roles. See suits().
+    std::shared_ptr<const Subjects> subjects;
     /// Hears every line of the trace.
     std::function<void(const std::string&)> trace;
     /// Given each image that a migration saves, whole: docs/image.md.
@@ -68,8 +73,13 @@ struct RunReport {
 
 RunReport run(const Scenario& scenario, const RunOptions& options);
 
-/// EINVAL when the token is damaged or is another scenario's or version's.
-Result<RunReport> replay(const Scenario& scenario, const std::string& token);
+/// EINVAL when the scenario asks for what the subjects can't do: a frontend without suspend and resume that is to move,
+/// a disk that is to be changed under it.
+Result<> suits(const Scenario& scenario, const Subjects& subjects);
+
+/// EINVAL when the token is damaged, is another scenario's or version's, or was made with other roles for subjects.
+Result<RunReport> replay(const Scenario& scenario, const std::string& token,
+                         std::shared_ptr<const Subjects> subjects = nullptr);
 
 /// The scenario's name in a token, to find its file by. EINVAL when it is none.
 Result<std::string> scenario_of(const std::string& token);

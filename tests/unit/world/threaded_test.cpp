@@ -65,7 +65,7 @@ protected:
                                                broken.push_back(rule + ": " + how);
                                            });
         guest->kernel().spawn("workload", TaskRole::work, [&] {
-            workload->run(guest->kernel(), [&](const blk::Blkfront*) { return guest->disk(kDisk); });
+            workload->run(guest->kernel(), [&](const blk::Disk*) { return guest->disk(kDisk); });
         });
     }
 

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "xenrig/drivers/blk/blk_op.h"
+#include "xenrig/drivers/blk/disk.h"
 #include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/xenbus/bus.h"
@@ -31,24 +32,6 @@
 #include "xenrig/xenbus/service.h"
 
 namespace xenrig::blk {
-
-/// What the backend says of the disk, in this connection.
-struct DiskInfo {
-    std::uint64_t sectors = 0;  ///< of 512 bytes
-    std::uint32_t sector_bytes = 512;
-    std::uint32_t physical_sector_bytes = 512;
-    bool read_only = false;
-    bool removable = false;
-    /// A drive; with no sectors it is empty.
-    bool cdrom = false;
-    /// The backend can flush, by itself or by a barrier; a flush is answered EOPNOTSUPP where it can't.
-    bool can_flush = false;
-    bool can_barrier = false;
-    /// Bytes that a discard should cover, and where the first of them begin; 0 where the backend can't discard.
-    std::uint32_t discard_granularity = 0;
-    std::uint32_t discard_alignment = 0;
-    bool can_discard_securely = false;
-};
 
 /// How much of what a backend offers is used. The first two are Linux's numbers. At most 4,096 indirect segments (eight
 /// pages of them, BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST) and order 4.
@@ -63,7 +46,7 @@ struct BlkfrontOptions {
     SectorUnits units = kHeadUnits;
 };
 
-class Blkfront final : public xenbus::FrontendDriver {
+class Blkfront final : public xenbus::FrontendDriver, public Disk {
 public:
     Blkfront(Platform& platform, std::string path, xenbus::DeviceLink link, BlkfrontOptions options = {});
     /// What has no answer is answered ENODEV.
@@ -71,12 +54,8 @@ public:
 
     const std::string& path() const { return path_; }
 
-    /// Never blocks, never answers before it returns. Before the device is connected, and across a suspend, operations
-    /// wait.
-    void submit(BlkOp& op);
-
-    /// Blocks the calling task until the device is connected; the device's error when it is closed.
-    Result<DiskInfo> wait_connected();
+    void submit(BlkOp& op) override;
+    Result<DiskInfo> wait_connected() override;
 
     /// The device was closed, and has not come back; any context.
     bool closed() const { return phase_ == Phase::closed; }
@@ -110,7 +89,7 @@ public:
     Result<> eject();
 
     /// Blocking, through pages of their own. `sector` counts 512 bytes, `data` is whole sectors of the disk.
-    Result<> read(std::uint64_t sector, std::span<std::byte> data);
+    Result<> read(std::uint64_t sector, std::span<std::byte> data) override;
     Result<> write(std::uint64_t sector, std::span<const std::byte> data);
     Result<> flush();
     /// From `sector` on, `units` of 512 bytes: nobody needs what is there.
