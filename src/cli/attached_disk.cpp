@@ -32,12 +32,14 @@ Result<> make(Store& store, StoreTx tx, const std::string& path, std::string_vie
 }
 
 /// How the two ends have agreed to talk, as the frontend has written it.
-std::string describe_transport(Store& store, const std::string& front) {
+std::string describe_transport(Store& store, const std::string& back, const std::string& front) {
     const auto queues = xenbus::read_number_or<std::uint32_t>(store, front + "/multi-queue-num-queues", 1);
     const auto order = xenbus::read_number_or<std::uint32_t>(store, front + "/ring-page-order", 0);
     std::string text = std::to_string(queues) + (queues == 1 ? " ring of " : " rings of ");
     text += std::to_string(1u << (order & 31)) + (order == 0 ? " page" : " pages");
-    if (xenbus::read_feature(store, front + "/feature-persistent")) text += ", persistent grants";
+    if (xenbus::read_feature(store, back + "/feature-persistent") &&
+        xenbus::read_feature(store, front + "/feature-persistent"))
+        text += ", persistent grants";
     return text + ", " + store.read(StoreTx::none, front + "/protocol").value_or("the native protocol");
 }
 
@@ -134,8 +136,14 @@ Result<> AttachedDisk::remove_nodes() {
         const auto named = store_.read(tx, place_.front() + "/backend");
         if (named && *named == place_.back())
             if (auto gone = store_.rm(tx, place_.front()); !gone) return gone;
-        auto gone = store_.rm(tx, place_.back());
-        return gone || gone.error().code == Errno::noent ? Result<>{} : gone;
+        // And what is empty without us, upwards.
+        std::string path = place_.back();
+        for (int level = 0; level < 3; ++level, path.resize(path.rfind('/'))) {
+            const auto children = store_.directory(tx, path);
+            if (level > 0 && children && !children->empty()) break;
+            if (auto gone = store_.rm(tx, path); !gone && gone.error().code != Errno::noent) return gone;
+        }
+        return {};
     });
 }
 
@@ -216,7 +224,7 @@ private:
         const std::pair now(own, frontend);
         if (now == std::exchange(seen_, now)) return;
         if (own == State::connected && frontend == State::connected)
-            return disk_.say_("connected: " + describe_transport(disk_.store_, disk_.place_.front()));
+            return disk_.say_("connected: " + describe_transport(disk_.store_, disk_.place_.back(), disk_.place_.front()));
         if (own == State::init_wait && frontend == State::initialising)
             return disk_.say_("offered; waiting for the guest's driver");
         if (own == State::closing || own == State::closed) {
