@@ -1,5 +1,6 @@
 #include "sim/world/guest.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "xenrig/abi/check.h"
@@ -52,6 +53,10 @@ void Guest::bind(toolstack::Host& host, DomId domain) {
     host_ = &host;
     domain_ = domain;
     bound_.wake_all();
+}
+
+void Guest::set_medium(unsigned number, const std::string& params) {
+    std::ranges::find(spec_.disks, number, &toolstack::DiskNodes::number)->params = params;
 }
 
 void Guest::wait_bound() {

@@ -41,6 +41,8 @@ public:
 
     const std::string& name() const { return spec_.name; }
     const toolstack::DomainSpec& spec() const { return spec_; }
+    /// What the toolstack has put into a drive: goes with the guest wherever it moves.
+    void set_medium(unsigned number, const std::string& params);
     guest::Kernel& kernel() { return *kernel_; }
 
     /// Where it lives now; null before its first domain.

@@ -53,7 +53,7 @@ const WorkloadSpec* Scenario::workload_of(const FaultSpec& fault) const {
 
 const WorkloadSpec* Scenario::workload_of(const ChangeSpec& change) const {
     const auto meant = [&](const WorkloadSpec& w) {
-        if (change.kind == ChangeKind::hotplug) return w.guest == change.guest;
+        if (change.kind != ChangeKind::resize) return w.guest == change.guest;
         const GuestSpec* g = guest(w.guest);
         return g && std::any_of(g->disks.begin(), g->disks.end(),
                                 [&](const GuestDisk& d) { return d.device == w.device && d.disk == change.disk; });
@@ -67,7 +67,10 @@ std::uint32_t Scenario::hash() const {
     h.add(name);
     h.add(version);
     if (block_features != FeatureChoice::drawn) h.add(static_cast<std::uint64_t>(block_features));
-    for (const HostSpec& x : hosts) h.add(x.name);
+    for (const HostSpec& x : hosts) {
+        h.add(x.name);
+        if (x.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(x.units));
+    }
     for (const DiskSpec& d : disks) {
         h.add(d.name);
         h.add(static_cast<std::uint64_t>(d.kind));
@@ -77,16 +80,19 @@ std::uint32_t Scenario::hash() const {
         h.add(d.latency_min.value);
         h.add(d.latency_max.value);
         h.add(d.write_cache);
+        if (d.sector_size != DiskSpec().sector_size) h.add(d.sector_size);
     }
     for (const GuestSpec& g : guests) {
         h.add(g.name);
         h.add(g.host);
         h.add(g.vcpus);
         h.add(g.frames);
+        if (g.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(g.units));
         for (const GuestDisk& d : g.disks) {
             h.add(d.disk);
             h.add(d.device);
             if (!d.driver.empty()) h.add(d.driver);
+            if (d.cdrom) h.add("cdrom");
         }
     }
     for (const WorkloadSpec& w : workloads) {
@@ -121,6 +127,7 @@ std::uint32_t Scenario::hash() const {
         h.add(c.guest);
         h.add(c.device);
         h.add(c.force);
+        h.add(c.eject);
         h.add(c.after_operations);
     }
     return h.value;

@@ -25,6 +25,8 @@ void ScenarioRun::start_changes() {
                     return resize(change);
                 case ChangeKind::hotplug:
                     return hotplug(change);
+                case ChangeKind::medium:
+                    return change_medium(change);
             }
         });
     }
@@ -77,6 +79,52 @@ void ScenarioRun::hotplug(const ChangeSpec& change) {
     if (auto back = site.tools->add_disk(guest.domain(), *disk); !back)
         return broken("block-attach", back.error().to_string());
     ++changes_;
+}
+
+void ScenarioRun::change_medium(const ChangeSpec& change) {
+    Guest& guest = guest_named(change.guest);
+    guest.wait_bound();
+    const unsigned number = *parse_vbd(change.device);
+    const std::lock_guard one_at_a_time(devices_lock_);
+    Site& site = site_of(guest);
+    if (change.eject) {
+        guest.kernel().spawn(guest.name() + ".eject", TaskRole::work, [this, &guest, number] {
+            if (auto asked = guest.disk(number)->eject(); !asked) broken("medium", asked.error().to_string());
+        });
+        if (auto asked = site.tools->wait_for_eject(guest.domain(), number); !asked)
+            return broken("medium", asked.error().to_string());
+    }
+    guest.set_medium(number, change.disk);
+    if (auto changed = site.tools->change_medium(guest.domain(), number, change.disk); !changed)
+        return broken("medium", changed.error().to_string());
+    ++changes_;
+    guest.kernel().spawn(guest.name() + ".medium", TaskRole::work,
+                         [this, &guest, number] { use_medium(guest, number); });
+}
+
+/// Waits until the guest sees the medium that its drive has, and reads it to its end.
+void ScenarioRun::use_medium(Guest& guest, unsigned number) {
+    const auto drive = guest.disk(number);
+    const auto params = [&] {
+        return std::ranges::find(guest.spec().disks, number, &toolstack::DiskNodes::number)->params;
+    };
+    const auto units_of = [&](const std::string& disk) {
+        return disk.empty() ? 0 : scenario_.disk(disk)->size / blk::kUnit;
+    };
+    auto seen = drive->wait_connected();
+    while (seen && seen->sectors != units_of(params())) seen = drive->wait_resized(seen->sectors);
+    if (!seen) return broken("medium", "the drive is of no use: " + seen.error().to_string());
+    const std::string medium = params();
+    std::vector<std::byte> sector(blk::kUnit);
+    const auto first = drive->read(0, sector);
+    const std::string label(reinterpret_cast<const char*>(sector.data()));
+    const auto last = drive->read(std::max<std::uint64_t>(seen->sectors, 1) - 1, sector);
+    // It may be another's by now.
+    if (params() != medium) return;
+    if (medium.empty() == first.has_value() || medium.empty() == last.has_value())
+        return broken("medium", medium.empty() ? "an empty drive was read" : "a medium can't be read");
+    if (!medium.empty() && label != medium)
+        broken("medium", "what is read is labelled '" + label + "', and in the drive is '" + medium + "'");
 }
 
 }  // namespace xenrig::world

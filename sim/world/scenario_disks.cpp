@@ -23,7 +23,8 @@ Result<std::shared_ptr<blk::Storage>> ScenarioRun::open_storage(const blk::Stora
                 if (w->disk() == spec->name) w->reached_storage(op);
         },
         [this, spec, users] {
-            if (users == 1)
+            // A medium is only read, by as many as like to.
+            if (users == 1 && !is_medium(spec->name))
                 broken("two-backends", "disk '" + spec->name +
                                            "' is used by a backend while operations of an earlier one are under way");
         });
@@ -36,8 +37,22 @@ Result<ScenarioRun::Disk*> ScenarioRun::disk_of(const DiskSpec& spec) {
     return &disk;
 }
 
+bool ScenarioRun::is_medium(const std::string& disk) const {
+    const auto in_drive = [&](const GuestDisk& d) { return d.cdrom && d.disk == disk; };
+    return std::ranges::any_of(scenario_.guests,
+                               [&](const GuestSpec& g) { return std::ranges::any_of(g.disks, in_drive); }) ||
+           std::ranges::any_of(scenario_.changes,
+                               [&](const ChangeSpec& c) { return c.kind == ChangeKind::medium && c.disk == disk; });
+}
+
 Result<> ScenarioRun::make_disk(const DiskSpec& spec, Disk& made) {
-    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only, .discard_granularity = blk::kUnit};
+    const blk::StorageInfo info{.bytes = spec.size,
+                                .sector_bytes = spec.sector_size,
+                                .physical_sector_bytes = spec.sector_size,
+                                .read_only = spec.read_only,
+                                .discard_granularity = spec.sector_size};
+    std::vector<std::byte> label(blk::kUnit);
+    std::ranges::copy(std::as_bytes(std::span(spec.name)), label.begin());
     switch (spec.kind) {
         case DiskKind::ram: {
             const auto disk = std::make_shared<blk::RamDisk>(info);
@@ -45,6 +60,7 @@ Result<> ScenarioRun::make_disk(const DiskSpec& spec, Disk& made) {
                 disk->resize(bytes);
                 return {};
             };
+            if (is_medium(spec.name)) disk->poke(0, label);
             made.storage = disk;
             break;
         }
@@ -71,6 +87,7 @@ Result<> ScenarioRun::make_disk(const DiskSpec& spec, Disk& made) {
                 disk->resize(bytes);
                 return {};
             };
+            if (is_medium(spec.name)) disk->poke(0, label);
             made.storage = disk;
             break;
         }

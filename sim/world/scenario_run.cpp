@@ -15,7 +15,11 @@ toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
         const DomId backend = d.driver.empty() ? DomId{0} : drivers_.at(d.driver)->domain();
-        spec.disks.push_back({*number, d.disk, scenario_.disk(d.disk)->read_only, backend});
+        spec.disks.push_back({.number = *number,
+                              .params = d.disk,
+                              .read_only = d.cdrom || scenario_.disk(d.disk)->read_only,
+                              .cdrom = d.cdrom,
+                              .backend = backend});
     }
     return spec;
 }
@@ -73,12 +77,19 @@ bool ScenarioRun::until_quiet() {
     return healthy();
 }
 
+const HostSpec& ScenarioRun::host_spec(const Site& site) const {
+    return *std::ranges::find(scenario_.hosts, site.host->name(), &HostSpec::name);
+}
+
 void ScenarioRun::start_backends(Site& site) {
     guest::Kernel& control = site.host->control();
     site.backends = std::make_unique<xenbus::Bus>(
-        control, std::map<std::string, xenbus::BackendFactory>{
-                     {"vbd", block_features_.backends(
-                                 control, [this](const blk::StorageRequest& r) { return open_storage(r); })}});
+        control,
+        std::map<std::string, xenbus::BackendFactory>{
+            {"vbd",
+             block_features_.counting(host_spec(site).units).backends(control, [this](const blk::StorageRequest& r) {
+                 return open_storage(r);
+             })}});
     control.spawn("backends", TaskRole::work, [&site] {
         check(site.backends->start().has_value(), "the control domain may watch its own backends");
     });
@@ -87,7 +98,8 @@ void ScenarioRun::start_backends(Site& site) {
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_, toolstack::DomainSpec{.name = spec.name, .vcpus = spec.vcpus, .frames = spec.frames},
-        [this](const blk::StorageRequest& r) { return open_storage(r); }, block_features_);
+        [this](const blk::StorageRequest& r) { return open_storage(r); },
+        block_features_.counting(host_spec(site_named(spec.host)).units));
 }
 
 void ScenarioRun::start_drivers() {
@@ -103,7 +115,8 @@ void ScenarioRun::start_drivers() {
 void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
-        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec), block_features_));
+        Guest& guest = *guests_.emplace_back(
+            std::make_unique<Guest>(engine_, domain_spec(spec), block_features_.counting(spec.units)));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());
@@ -123,6 +136,10 @@ void ScenarioRun::start_workloads() {
         DiskWorkload& workload = *workloads_.emplace_back(std::make_unique<DiskWorkload>(
             spec, device->disk, engine_,
             [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); }));
+        const DiskSpec& disk = *scenario_.disk(device->disk);
+        const auto changes_it = [&](const ChangeSpec& c) { return c.disk == disk.name; };
+        if (disk.kind != DiskKind::file && std::ranges::none_of(scenario_.changes, changes_it))
+            workload.expect_size(disk.size);
         const unsigned number = *parse_vbd(spec.device);
         (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
             workload.run(guest.kernel(),

@@ -39,10 +39,13 @@ private:
     };
 
     void make_sites();
+    const HostSpec& host_spec(const Site& site) const;
     void start_backends(Site& site);
     Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
     struct Disk;
     Result<Disk*> disk_of(const DiskSpec& spec);
+    /// It is put into a drive, and its first sector holds its name.
+    bool is_medium(const std::string& disk) const;
     Result<> make_disk(const DiskSpec& spec, Disk& made);
     /// Each driver domain runs before a guest's disk names it.
     void start_drivers();
@@ -60,6 +63,8 @@ private:
     void resize(const ChangeSpec& change);
     void use_resized(const std::string& disk, Guest& guest, unsigned number);
     void hotplug(const ChangeSpec& change);
+    void change_medium(const ChangeSpec& change);
+    void use_medium(Guest& guest, unsigned number);
     void cut_power(const FaultSpec& fault);
     void kill_driver(const FaultSpec& fault);
     void kill_guest(const FaultSpec& fault);

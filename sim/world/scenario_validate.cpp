@@ -1,5 +1,6 @@
 // What a scenario must not say: each message names the table and the way out.
 #include <algorithm>
+#include <bit>
 
 #include "xenrig/abi/vbd.h"
 #include "xenrig/world/scenario.h"
@@ -39,27 +40,37 @@ Result<> Scenario::validate_changes() const {
     for (const ChangeSpec& c : changes) {
         if (c.kind == ChangeKind::resize) {
             if (!disk(c.disk)) return missing("[resize]", "disk '" + c.disk + "'", names(disks));
-            if (c.size == 0 || c.size % 512 != 0)
-                return fail(Errno::inval, "[resize]: to must be a multiple of 512 bytes, and not 0");
+            if (c.size == 0 || c.size % disk(c.disk)->sector_size != 0)
+                return fail(Errno::inval, "[resize]: to must be whole sectors of the disk, and not 0");
             if (c.size < bytes_used(*this, c.disk))
                 return fail(Errno::inval, "[resize]: the workloads of disk '" + c.disk + "' use its first " +
                                               std::to_string(bytes_used(*this, c.disk)) +
                                               " bytes; give fewer blocks, or leave it that long");
         } else {
+            const std::string where = c.kind == ChangeKind::medium ? "[medium]" : "[hotplug]";
             const GuestSpec* g = guest(c.guest);
-            if (!g) return missing("[hotplug]", "guest '" + c.guest + "'", names(guests));
+            if (!g) return missing(where, "guest '" + c.guest + "'", names(guests));
             const auto is_it = [&](const GuestDisk& d) { return d.device == c.device; };
-            if (std::none_of(g->disks.begin(), g->disks.end(), is_it))
-                return fail(Errno::inval, "[hotplug]: guest '" + c.guest + "' has no device '" + c.device + "'");
+            const auto it = std::find_if(g->disks.begin(), g->disks.end(), is_it);
+            if (it == g->disks.end())
+                return fail(Errno::inval, where + ": guest '" + c.guest + "' has no device '" + c.device + "'");
+            if (c.kind == ChangeKind::medium && !it->cdrom)
+                return fail(Errno::inval, where + ": device '" + c.device + "' is no drive; name it in cdrom = [...]");
+            if (c.kind == ChangeKind::medium && !c.disk.empty() && !disk(c.disk))
+                return missing(where, "disk '" + c.disk + "'", names(disks));
+            if (c.kind == ChangeKind::medium && !c.disk.empty() &&
+                (disk(c.disk)->kind == DiskKind::file || c.disk.size() >= 512 || disk(c.disk)->sector_size != 512))
+                return fail(Errno::inval, where + ": disk '" + c.disk + "' is a file or has large sectors");
             const auto dies = [&](const FaultSpec& f) { return f.kind != FaultKind::power_cut; };
             if (std::any_of(faults.begin(), faults.end(), dies))
-                return fail(Errno::inval, "[hotplug]: a scenario in which a driver domain or a guest dies has none");
+                return fail(Errno::inval, where + ": a scenario in which a driver domain or a guest dies has none");
         }
         if (!workload_of(c))
-            return fail(Errno::inval,
-                        c.kind == ChangeKind::resize
-                            ? "[resize]: there is no workload on disk '" + c.disk + "', so it would never come"
-                            : "[hotplug]: there is no workload on guest '" + c.guest + "', so it would never come");
+            return fail(
+                Errno::inval,
+                c.kind == ChangeKind::resize
+                    ? "[resize]: there is no workload on disk '" + c.disk + "', so it would never come"
+                    : "[hotplug], [medium]: there is no workload on guest '" + c.guest + "', so it would never come");
     }
     return {};
 }
@@ -74,6 +85,12 @@ Result<> Scenario::validate() const {
             return fail(Errno::inval, "[disk." + d.name + "] is a file and needs path = \"...\"");
         if (d.kind != DiskKind::file && (d.size == 0 || d.size % 512 != 0))
             return fail(Errno::inval, "[disk." + d.name + "]: size must be a multiple of 512 bytes, and not 0");
+        if (!std::has_single_bit(d.sector_size) || d.sector_size < 512 || d.sector_size > kPageSize)
+            return fail(Errno::inval, "[disk." + d.name + "]: sector-size must be 512, 1024, 2048 or 4096");
+        if (d.kind == DiskKind::file ? d.sector_size != 512 : d.size % d.sector_size != 0)
+            return fail(Errno::inval, "[disk." + d.name + "]: " +
+                                          (d.kind == DiskKind::file ? "a file's sectors are 512 bytes"
+                                                                    : "size must be whole sectors of sector-size"));
         if (d.latency_max < d.latency_min)
             return fail(Errno::inval, "[disk." + d.name + "]: latency-us runs from the smaller to the larger number");
     }
@@ -83,7 +100,8 @@ Result<> Scenario::validate() const {
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
         for (const GuestDisk& d : g.disks) {
-            if (!disk(d.disk)) return missing(where, "disk '" + d.disk + "'", names(disks));
+            if (!(d.cdrom && d.disk.empty()) && !disk(d.disk))
+                return missing(where, "disk '" + d.disk + "'", names(disks));
             const auto number = parse_vbd(d.device);
             if (!number) return fail(Errno::inval, where + ": " + number.error().message);
             const auto same = [&](const GuestDisk& other) { return parse_vbd(other.device).value_or(~0u) == *number; };
@@ -115,6 +133,8 @@ Result<> Scenario::validate() const {
             return fail(Errno::inval, where + ": in-flight and blocks must be at least 1");
         if (w.block_size == 0 || w.block_size % kPageSize != 0 || w.block_size > 1_MiB)
             return fail(Errno::inval, where + ": block-size must be whole pages of 4096 bytes, from 4KiB to 1MiB");
+        if (std::find_if(g->disks.begin(), g->disks.end(), has)->cdrom)
+            return fail(Errno::inval, where + ": device '" + w.device + "' is a drive");
         const DiskSpec& d = *disk(std::find_if(g->disks.begin(), g->disks.end(), has)->disk);
         if (d.size != 0 && d.size < std::uint64_t{w.blocks} * w.block_size)
             return fail(Errno::inval, where + ": its " + std::to_string(w.blocks) + " blocks of " +

@@ -1,7 +1,6 @@
 #include "xenrig/drivers/blk/blkback.h"
 
-#include <atomic>
-
+#include "blkback_news.h"
 #include "blkback_ring.h"
 #include "transport.h"
 #include "xenrig/xenbus/nodes.h"
@@ -19,12 +18,6 @@ Result<> write_numbers(const xenbus::Endpoint& device, StoreTx tx, const Numbers
 }
 
 }  // namespace
-
-struct Blkback::News {
-    std::atomic<bool> resized = false;
-    /// The disk's size as rings hold requests against it.
-    std::atomic<std::uint64_t> units = 0;
-};
 
 Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, StorageFactory storage,
                  BlkbackOptions options)
@@ -45,13 +38,20 @@ Result<> Blkback::open(const xenbus::Endpoint& device) {
     wanted.params = device.store().read(StoreTx::none, device.node("params")).value_or("");
     wanted.type = device.store().read(StoreTx::none, device.node("type")).value_or("");
 
-    auto storage = open_storage_(wanted);
+    const auto is_drive = [&] {
+        return xenbus::read_feature(device.store(), device.node("removable")) &&
+               device.store().read(StoreTx::none, device.node("device-type")).value_or("") == "cdrom";
+    };
+    auto storage = wanted.params.empty() && is_drive() ? no_medium() : open_storage_(wanted);
     if (!storage) return std::unexpected(storage.error());
     storage_ = std::move(*storage);
     watch_storage();
     may_discard_ = xenbus::read_number_or(device.store(), device.node("discard-enable"), 1u) != 0;
     removable_ = xenbus::read_feature(device.store(), device.node("removable"));
-    return {};
+    cdrom_ = removable_ && is_drive();
+    if (!cdrom_) return {};
+    medium_ = wanted.params;
+    return watch_medium(device);
 }
 
 Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {
@@ -78,10 +78,18 @@ Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {
 
 Result<> Blkback::connect(const xenbus::Endpoint& device) {
     if (auto opened = open(device); !opened) return opened;
+    if (cdrom_ && news_->medium.exchange(false))
+        if (auto changed = change_medium(device); !changed) return std::unexpected(changed.error());
     const auto transport = read_transport(device, options_);
     if (!transport) return std::unexpected(transport.error());
-    news_->units = storage_->info().bytes / kUnit;
-    cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
+    const StorageInfo info = storage_->info();
+    if (options_.units.announced && info.sector_bytes != kUnit &&
+        !xenbus::read_feature(device.store(), device.peer_node("feature-large-sector-size")))
+        return fail(Errno::inval, "the disk's sectors of " + std::to_string(info.sector_bytes) + " bytes need " +
+                                      device.peer_node("feature-large-sector-size"));
+    const WireUnits wire = wire_units(options_.units, info.sector_bytes);
+    news_->units = info.bytes / kUnit;
+    said_cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
 
     for (const auto& queue : transport->queues) {
         const std::string name =
@@ -93,7 +101,7 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
              .refs = queue.refs,
              .port = queue.port,
              .persistent_max = transport->persistent ? options_.persistent_grants : 0},
-            {storage_, extent(), std::shared_ptr<const std::atomic<std::uint64_t>>(news_, &news_->units), offer(),
+            {storage_, extent(), std::shared_ptr<const std::atomic<std::uint64_t>>(news_, &news_->units), offer(), wire,
              link_});
         if (!ring) {
             disconnect();
@@ -106,10 +114,10 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
 
 Result<> Blkback::publish(const xenbus::Endpoint& device, StoreTx tx) {
     const StorageInfo info = storage_->info();
-    const unsigned flags =
-        (info.read_only ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) | (cdrom_ ? VDISK_CDROM : 0u);
+    const unsigned flags = (info.read_only || cdrom_ ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) |
+                           (cdrom_ || said_cdrom_ ? VDISK_CDROM : 0u);
     return write_numbers(device, tx,
-                         {{"sectors", news_->units},
+                         {{"sectors", news_->units / wire_units(options_.units, info.sector_bytes).size},
                           {"sector-size", info.sector_bytes},
                           {"physical-sector-size", info.physical_sector_bytes},
                           {"info", flags}});
@@ -124,10 +132,18 @@ void Blkback::watch_storage() {
     news_->units = storage_->info().bytes / kUnit;
 }
 
-Result<bool> Blkback::refresh(const xenbus::Endpoint&) {
-    if (!news_->resized.exchange(false)) return false;
-    const std::uint64_t units = storage_->info().bytes / kUnit;
-    return news_->units.exchange(units) != units;
+Result<bool> Blkback::refresh(const xenbus::Endpoint& device) {
+    bool news = false;
+    if (cdrom_ && news_->medium.exchange(false)) {
+        const auto changed = change_medium(device);
+        if (!changed) return changed;
+        news = *changed;
+    }
+    if (news_->resized.exchange(false)) {
+        const std::uint64_t units = storage_->info().bytes / kUnit;
+        news = news_->units.exchange(units) != units || news;
+    }
+    return news;
 }
 
 Offer Blkback::offer() const {
@@ -141,7 +157,7 @@ Extent Blkback::extent() const {
     const StorageInfo info = storage_->info();
     return {.units = news_->units,
             .units_per_sector = static_cast<std::uint32_t>(info.sector_bytes / kUnit),
-            .read_only = info.read_only};
+            .read_only = info.read_only || cdrom_};
 }
 
 void Blkback::disconnect() {
@@ -153,6 +169,7 @@ void Blkback::disconnect() {
 void Blkback::close() {
     disconnect();
     on_resize_.reset();
+    medium_watches_.clear();
     if (!storage_) return;
     if (!xenbus::alive()) return storage_.reset();
 

@@ -42,6 +42,14 @@ TEST(Changes, ADiskMayGoAndComeAgainWhileItIsUsed) {
     EXPECT_GT(repeated, 0u) << "no operation was under way when its disk went";
 }
 
+TEST(Changes, AGuestFindsInEachDriveTheMediumThatIsThereWhereverItMoves) {
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+        const RunReport r = run(named("blk-cdrom"), {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << ": " << told(r);
+        EXPECT_EQ(r.changes, 3u);
+    }
+}
+
 TEST(Changes, AreRefusedWhereTheyCanNotBe) {
     const auto refusal = [](const std::function<void(ChangeSpec&)>& change) {
         Scenario s = named("blk-resize");
@@ -52,7 +60,7 @@ TEST(Changes, AreRefusedWhereTheyCanNotBe) {
     };
     EXPECT_EQ(refusal([](ChangeSpec&) {}), "");
     EXPECT_NE(refusal([](ChangeSpec& c) { c.disk = "other"; }).find("names disk 'other'"), std::string::npos);
-    EXPECT_NE(refusal([](ChangeSpec& c) { c.size = 0; }).find("a multiple of 512"), std::string::npos);
+    EXPECT_NE(refusal([](ChangeSpec& c) { c.size = 0; }).find("whole sectors of the disk"), std::string::npos);
     EXPECT_NE(refusal([](ChangeSpec& c) { c.size = 4096; }).find("use its first 65536 bytes"), std::string::npos);
     const auto plug = [](const char* guest, const char* device) {
         return [=](ChangeSpec& c) { c = {.kind = ChangeKind::hotplug, .guest = guest, .device = device}; };

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "xenrig/drivers/blk/blk_op.h"
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/xenbus/bus.h"
 #include "xenrig/xenbus/frontend.h"
@@ -37,6 +38,7 @@ struct DiskInfo {
     std::uint32_t physical_sector_bytes = 512;
     bool read_only = false;
     bool removable = false;
+    /// A drive; with no sectors it is empty.
     bool cdrom = false;
     /// The backend can flush, by itself or by a barrier; a flush is answered EOPNOTSUPP where it can't.
     bool can_flush = false;
@@ -57,6 +59,8 @@ struct BlkfrontOptions {
     /// Rings of 2^order pages.
     std::uint32_t ring_page_order = 0;
     std::uint32_t queues = 1;
+    /// What the numbers on the wire count; matters for disks with larger sectors than 512 bytes.
+    SectorUnits units = kHeadUnits;
 };
 
 class Blkfront final : public xenbus::FrontendDriver {
@@ -83,6 +87,10 @@ public:
     /// Blocks the calling task until the disk is connected and has another size than `sectors`; the device's error when
     /// it is closed.
     Result<DiskInfo> wait_resized(std::uint64_t sectors);
+
+    /// Asks the toolstack to take the medium out of a drive, as libxl's disk-eject event wants it; ENODEV for a disk
+    /// that is none. Returns when it is asked.
+    Result<> eject();
 
     /// Blocking, through pages of their own. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     Result<> read(std::uint64_t sector, std::span<std::byte> data);
@@ -114,6 +122,8 @@ private:
     void requeue(std::vector<BlkOp*> unanswered);
     void set_phase(Phase phase, const Error& why = {});
     Result<DiskInfo> read_disk(const xenbus::Endpoint& device) const;
+    Result<std::uint64_t> in_units(const xenbus::Endpoint& device, std::uint64_t sectors,
+                                   std::uint32_t sector_bytes) const;
 
     Platform& platform_;
     const std::string path_;
