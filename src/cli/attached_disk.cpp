@@ -224,7 +224,8 @@ private:
         const std::pair now(own, frontend);
         if (now == std::exchange(seen_, now)) return;
         if (own == State::connected && frontend == State::connected)
-            return disk_.say_("connected: " + describe_transport(disk_.store_, disk_.place_.back(), disk_.place_.front()));
+            return disk_.say_("connected: " +
+                              describe_transport(disk_.store_, disk_.place_.back(), disk_.place_.front()));
         if (own == State::init_wait && frontend == State::initialising)
             return disk_.say_("offered; waiting for the guest's driver");
         if (own == State::closing || own == State::closed) {
