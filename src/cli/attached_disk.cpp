@@ -224,15 +224,20 @@ private:
         const std::pair now(own, frontend);
         if (now == std::exchange(seen_, now)) return;
         if (own == State::connected && frontend == State::connected)
-            return disk_.say_("connected: " +
-                              describe_transport(disk_.store_, disk_.place_.back(), disk_.place_.front()));
+            return say("connected: " + describe_transport(disk_.store_, disk_.place_.back(), disk_.place_.front()));
         if (own == State::init_wait && frontend == State::initialising)
-            return disk_.say_("offered; waiting for the guest's driver");
+            return say("offered; waiting for the guest's driver");
         if (own == State::closing || own == State::closed) {
             const auto why = disk_.store_.read(StoreTx::none, "error/" + disk_.place_.device() + "/error");
-            disk_.say_(std::string("the backend is in ") + xenbus::name(own) + ", the frontend in " +
-                       xenbus::name(frontend) + (why ? ": " + *why : ""));
+            say(std::string("the backend is in ") + xenbus::name(own) + ", the frontend in " + xenbus::name(frontend) +
+                (why ? ": " + *why : ""));
         }
+    }
+    /// A server that takes over passes through states twice.
+    void say(std::string what) {
+        if (what == said_) return;
+        disk_.say_(what);
+        said_ = std::move(what);
     }
 
     AttachedDisk& disk_;
@@ -240,6 +245,7 @@ private:
     xenbus::Device device_;
     std::vector<Watch> watches_;
     bool asked_ = false;
+    std::string said_;
     std::pair<State, State> seen_{State::unknown, State::unknown};
 };
 
