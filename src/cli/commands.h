@@ -24,6 +24,7 @@ void add_run(CLI::App& app, Action& chosen);
 void add_replay(CLI::App& app, Action& chosen);
 void add_serve(CLI::App& app, Action& chosen);
 void add_conformance(CLI::App& app, Action& chosen);
+void add_backend(CLI::App& app, Action& chosen);
 void add_xenstored(CLI::App& app, Action& chosen);
 void add_hypercalls(CLI::App& app, Action& chosen);
 void add_fuzz(CLI::App& app, Action& chosen);

@@ -16,6 +16,7 @@ constexpr const char* kAbout =
     "  xenrig run blk-migrate --migrate-at every\n"
     "  xenrig replay TOKEN                      the run that a report was about, again\n"
     "  xenrig serve --disk IMAGE --nbd SOCKET   a guest's disk, for real NBD clients\n"
+    "  xenrig backend --disk IMAGE --domid 7    a disk for a guest of a real Xen\n"
     "  xenrig xenstored --socket SOCKET         a xenstore, for xenstore-ls and libxenstore\n"
     "  xenrig hypercalls SCRIPT                 what Xen answers to a script of hypercalls\n"
     "  xenrig fuzz xenstore_wire --time 60      any bytes, as a hostile peer would send them\n"
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
     xenrig::cli::add_run(app, chosen);
     xenrig::cli::add_replay(app, chosen);
     xenrig::cli::add_serve(app, chosen);
+    xenrig::cli::add_backend(app, chosen);
     xenrig::cli::add_xenstored(app, chosen);
     xenrig::cli::add_hypercalls(app, chosen);
     xenrig::cli::add_fuzz(app, chosen);

@@ -61,9 +61,13 @@ Result<Channel> HostEvents::alloc_unbound(DomId remote, EventHandler handler) {
 }
 
 Result<Channel> HostEvents::bind_interdomain(DomId remote, Port remote_port, EventHandler handler) {
-    return bind("binding port " + std::to_string(remote_port.value) + " of domain " + std::to_string(remote.value),
-                std::move(handler),
-                [&] { return ::xenevtchn_bind_interdomain(device_.get(), remote.value, remote_port.value); });
+    auto channel =
+        bind("binding port " + std::to_string(remote_port.value) + " of domain " + std::to_string(remote.value),
+             std::move(handler),
+             [&] { return ::xenevtchn_bind_interdomain(device_.get(), remote.value, remote_port.value); });
+    // Who had this end before may have died between an answer and its event. One event too many does no harm.
+    if (channel) (void)channel->notify();
+    return channel;
 }
 
 std::size_t HostEvents::ports_in_use() const {
