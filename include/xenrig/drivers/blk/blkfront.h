@@ -133,6 +133,7 @@ private:
     class AllPaused;
 
     void work(Lane& lane);
+    bool degrade(Lane& lane, const BlkOp& op);
     std::optional<Error> refusal(const BlkOp& op) const;
     void issue(Lane& lane);
     void fail_queue();
