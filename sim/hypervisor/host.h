@@ -8,9 +8,9 @@
 
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domain_table.h"
+#include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/machine_memory.h"
-#include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/observer.h"
 #include "xenrig/platform/machine.h"
 

@@ -101,14 +101,14 @@ struct MigrateSpec {
 /// power_cut: a simulated disk loses its power; what is under way fails, what was not flushed may be lost.
 /// backend_dies: a driver domain is destroyed in the middle of its work; another takes its place and the guests' disks.
 /// guest_dies: a guest is destroyed in the middle of its work, for good.
-/// hypercall_fails: the n-th hypercall with which an end of block devices takes something fails; a disk that closes of it
-/// is detached and attached again.
+/// hypercall_fails: the n-th hypercall with which an end of block devices takes something fails; a disk that closes of
+/// it is detached and attached again.
 enum class FaultKind : std::uint8_t { power_cut, backend_dies, guest_dies, hypercall_fails };
 
 struct FaultSpec {
     FaultKind kind = FaultKind::power_cut;
-    /// power_cut: this disk's. backend_dies: this driver domain. guest_dies: this guest. hypercall_fails: of this guest,
-    /// or, where `at_backend`, of the control domain that serves it.
+    /// power_cut: this disk's. backend_dies: this driver domain. guest_dies: this guest. hypercall_fails: of this
+    /// guest, or, where `at_backend`, of the control domain that serves it.
     std::string disk, driver, guest;
     bool at_backend = false;
     /// hypercall_fails: which one, from 1.
