@@ -372,7 +372,13 @@ void Blkfront::work(Lane& lane) {
     BlkfrontRing& ring = *lane.ring;
     std::vector<BlkOp*> answered;
     auto op = ring.take();
-    for (; op && *op; op = ring.take()) answered.push_back(*op);
+    std::vector<BlkOp*> again;
+    for (; op && *op; op = ring.take()) {
+        const Result<>& result = (*op)->result;
+        const bool unsupported = !result && result.error().code == Errno::opnotsupp;
+        (unsupported && degrade(lane, **op) ? again : answered).push_back(*op);
+    }
+    if (!again.empty()) requeue(std::move(again));
     if (!op) {
         // No more of this backend. The handshake fails what is in flight.
         issuing_ = false;
@@ -388,6 +394,42 @@ void Blkfront::work(Lane& lane) {
     // Behind the answers, so that a barrier's users hear of nothing in the wrong order.
     operations_over(answered.size());
     if (look_again) lane.service.poke();
+}
+
+/// What a backend calls unsupported, whatever it offered, is not asked of it again in this connection. True when there
+/// is another way: the operation is to be put once more.
+bool Blkfront::degrade(Lane& lane, const BlkOp& op) {
+    using Kind = BlkOp::Kind;
+    BlkfrontRing::Features features = lane.ring->features();
+    const std::lock_guard held(lock_);
+    switch (op.kind) {
+        case Kind::read:
+        case Kind::write:
+            // An indirect request, or a backend that can do nothing at all.
+            if (features.segments <= kSegmentsMax || op.segments.size() <= kSegmentsMax) return false;
+            features.segments = kSegmentsMax;
+            break;
+        case Kind::flush:
+            // By barriers from now on, where it has these.
+            if (!features.flush || !info_.can_barrier) {
+                info_.can_flush = false;
+                return false;
+            }
+            features.flush = false;
+            break;
+        case Kind::barrier:
+            info_.can_barrier = false;
+            info_.can_flush = features.flush;
+            return false;
+        case Kind::discard:
+            if (op.secure)
+                info_.can_discard_securely = false;
+            else
+                info_.discard_granularity = 0;
+            return false;
+    }
+    lane.ring->use(features);
+    return true;
 }
 
 /// Why an operation does not go onto the ring at all.

@@ -45,8 +45,9 @@ public:
     Port port() const { return doorbell_.port(); }
     std::size_t size() const { return ring_.size(); }
 
-    /// Before anything is put.
+    /// From the next request on.
     void use(const Features& features) { features_ = features; }
+    const Features& features() const { return features_; }
 
     bool full() const { return free_.empty(); }
     bool idle() const { return in_flight_ == 0; }

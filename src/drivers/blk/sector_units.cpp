@@ -8,6 +8,7 @@ namespace xenrig::blk {
 namespace {
 
 std::uint64_t times(std::uint64_t n, std::uint32_t factor) {
+    if (factor == 1) return n;
     constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
     return n > kMost / factor ? kMost : n * factor;
 }

@@ -111,6 +111,7 @@ private:
     class AllPaused;
 
     void work(Lane& lane);
+    bool degrade(Lane& lane, const BlkOp& op);
     std::optional<Error> refusal(const BlkOp& op) const;
     BlkOp* next(Lane& lane, std::optional<Error>& refused);
     void issue(Lane& lane);
