@@ -178,8 +178,7 @@ void add_fuzz(CLI::App& app, Action& chosen) {
     command->add_option("--time", a->seconds, "how long, in seconds; 0: for ever")->capture_default_str();
     command->add_option("--runs", a->runs, "at most so many executions; 0: any number")->capture_default_str();
     command->add_option("--jobs", a->jobs, "processes at a time")->capture_default_str()->check(CLI::Range(1, 256));
-    command->add_option("--corpus", a->corpus,
-                        "folder for inputs that reach new code; fuzz-TARGET here if not given");
+    command->add_option("--corpus", a->corpus, "folder for inputs that reach new code; fuzz-TARGET here if not given");
     command->add_option("--merge", a->merge, "instead: put into the corpus what these folders add to it");
     command->add_option("--minimize", a->minimize, "instead: make an input that breaks a rule shorter, into FILE.min");
     command->add_flag("--json", a->json, "nothing but a summary, as JSON");

@@ -23,6 +23,7 @@ struct FuzzRun {
 
 /// Runs it to its end, and it ends when this process does. `line` hears each line that it writes to stderr. ENOENT when
 /// it can't be started.
-Result<FuzzRun> run_fuzzer(const std::vector<std::string>& command, const std::function<void(const std::string&)>& line);
+Result<FuzzRun> run_fuzzer(const std::vector<std::string>& command,
+                           const std::function<void(const std::string&)>& line);
 
 }  // namespace xenrig::cli

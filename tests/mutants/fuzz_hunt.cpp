@@ -10,8 +10,8 @@
 #include <cstdio>
 #include <string>
 
-#include "tests/fuzz/blk_seeds.h"
 #include "sim/fuzz/blk_target.h"
+#include "tests/fuzz/blk_seeds.h"
 
 namespace {
 
