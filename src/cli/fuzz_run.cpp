@@ -18,7 +18,7 @@ namespace {
 /// The number behind `key`, if the line has it.
 bool number_after(std::string_view line, std::string_view key, std::uint64_t& value) {
     const auto at = line.find(key);
-    if (at == line.npos) return false;
+    if (at == std::string_view::npos) return false;
     value = std::strtoull(std::string(line.substr(at + key.size())).c_str(), nullptr, 10);
     return true;
 }
@@ -30,7 +30,8 @@ void learn(FuzzRun& run, const std::string& line) {
     (void)number_after(line, "stat::average_exec_per_sec:", run.executions_per_s);
     (void)number_after(line, "stat::door_accesses:", run.door_accesses);
     constexpr std::string_view kWritten = "Test unit written to ";
-    if (const auto at = line.find(kWritten); at != line.npos) run.found.push_back(line.substr(at + kWritten.size()));
+    if (const auto at = line.find(kWritten); at != std::string::npos)
+        run.found.push_back(line.substr(at + kWritten.size()));
 }
 
 [[noreturn]] void become(const std::vector<std::string>& command, int err, pid_t parent) {
