@@ -24,3 +24,17 @@ if(XENRIG_SANITIZE)
         add_compile_definitions(XENRIG_TSAN)
     endif()
 endif()
+
+# With the preset `fuzz`, a fuzzer is to learn from the code that it attacks, and pay for no other. What belongs to the
+# simulator is compiled as in a release; guests' kernel services keep their sanitizers.
+function(xenrig_fuzzed_around)
+    cmake_parse_arguments(PARSE_ARGV 0 F "" "" "SIMULATOR;GUESTS")
+    if(XENRIG_SANITIZE MATCHES fuzzer)
+        foreach(module ${F_SIMULATOR})
+            target_compile_options(xenrig_${module} PRIVATE -fno-sanitize=all -O2)
+        endforeach()
+        foreach(module ${F_GUESTS})
+            target_compile_options(xenrig_${module} PRIVATE -fno-sanitize=fuzzer-no-link)
+        endforeach()
+    endif()
+endfunction()

@@ -82,6 +82,7 @@ public:
 private:
     void build_victim() {
         std::vector<toolstack::DiskNodes> disks;
+        disks.reserve(kSettings.size() + 1);
         for (const BackendSetting& s : kSettings) disks.push_back(nodes_of(s.device));
         disks.push_back({.number = kHonestDevice, .params = "honest"});
         victim_ = std::make_unique<world::Guest>(

@@ -229,7 +229,8 @@ std::string HostileFrontend::node_name(Input& input) { return kNodes[input.byte(
 
 void HostileFrontend::write_node(Input& input) {
     const std::string name = node_name(input);
-    nodes_garbled_ = nodes_garbled_ || name.find("ring-p") != name.npos || name.find("num") != name.npos;
+    nodes_garbled_ =
+        nodes_garbled_ || name.find("ring-p") != std::string::npos || name.find("num") != std::string::npos;
     persistent_once_ = persistent_once_ || name == "feature-persistent";
     write(name, any_text(input));
 }

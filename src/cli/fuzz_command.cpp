@@ -2,16 +2,21 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cerrno>
+#include <array>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "commands.h"
+#include "fuzz_run.h"
+#include "sim/engine/token_text.h"
+#include "sim/fuzz/blk_target.h"
 
 namespace xenrig::cli {
 
@@ -20,72 +25,165 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kUsage =
-    "Example:\n"
-    "  cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_xenstore_wire\n"
-    "  xenrig fuzz xenstore_wire --time 600 --corpus /tmp/wire\n"
+    "Examples:\n"
+    "  xenrig fuzz --list\n"
+    "  xenrig fuzz blkback --build --time 300       five minutes, from the seeds of fixtures/fuzz/blkback\n"
+    "  xenrig fuzz blkback --minimize FILE          a shorter input that breaks the same rule, in FILE.min\n"
+    "  xenrig fuzz blkback --corpus NEW --merge OLD what is worth keeping of the folder OLD\n"
     "\n"
-    "It begins with the seeds of fixtures/fuzz/TARGET and keeps what it learns in the corpus. An input that breaks a "
-    "rule\n"
-    "is written to TARGET-crash-... in this folder; put it into fixtures/fuzz/TARGET, and every test run replays it.";
+    "It begins with the named seeds of fixtures/fuzz/TARGET and keeps what it learns in the corpus. A rule that is "
+    "broken\n"
+    "ends the run: the input lies in TARGET-crash-... in this folder, and for blkback and blkfront a token is printed, "
+    "which\n"
+    "`xenrig replay` plays in any build. Put the input into fixtures/fuzz/TARGET, and every test run plays it.\n"
+    "docs/howto-fuzz.md says what the bytes mean, and how to write a target.\n"
+    "\n"
+    "Exit codes: 0 nothing was found, 1 a rule was broken, 2 it could not be run.";
+
+struct StoreTarget {
+    const char *name, *about;
+};
+constexpr std::array kStoreTargets = {
+    StoreTarget{"xenstore_ring", "a hostile guest on its xenstore ring: bytes, indices, reconnection, death"},
+    StoreTarget{"xenstore_wire", "clients of xenstored that send any bytes in any pieces"}};
 
 struct FuzzArguments {
-    std::string target, corpus;
-    unsigned seconds = 60;
+    std::string target, corpus, minimize;
+    std::vector<std::string> merge;
+    unsigned seconds = 60, jobs = 1;
+    std::uint64_t runs = 0;
+    bool list = false, build = false, json = false;
 };
 
-std::string known_targets() {
-    std::vector<std::string> names;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(XENRIG_FUZZ_SEEDS, error)) names.push_back(entry.path().filename());
-    std::sort(names.begin(), names.end());
+std::string names() {
     std::string all;
-    for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+    for (const fuzz::BlkTarget& t : fuzz::blk_targets()) all += std::string(t.name) + ", ";
+    for (const StoreTarget& t : kStoreTargets) all += std::string(t.name) + (&t == &kStoreTargets.back() ? "" : ", ");
     return all;
 }
 
+bool known(const std::string& target) {
+    for (const StoreTarget& t : kStoreTargets)
+        if (target == t.name) return true;
+    return fuzz::find_blk_target(target) != nullptr;
+}
+
+int list() {
+    for (const fuzz::BlkTarget& t : fuzz::blk_targets())
+        std::printf("%-14s %s\n", std::string(t.name).c_str(), std::string(t.about).c_str());
+    for (const StoreTarget& t : kStoreTargets) std::printf("%-14s %s\n", t.name, t.about);
+    return kWell;
+}
+
+/// Shell words of a build that has been asked for, or is said to who must ask for it.
+std::string build_command(const std::string& target) {
+    return "cd '" XENRIG_FUZZ_TREE "' && cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_" + target;
+}
+
+std::vector<std::string> command_of(const FuzzArguments& a, const std::string& program, const std::string& corpus) {
+    std::vector<std::string> command{program,
+                                     "-error_exitcode=" + std::to_string(kFoundWrong),
+                                     "-timeout_exitcode=" + std::to_string(kFoundWrong),
+                                     "-oom_exitcode=" + std::to_string(kFoundWrong),
+                                     "-max_total_time=" + std::to_string(a.seconds),
+                                     "-print_final_stats=1"};
+    if (!a.minimize.empty()) {
+        command.insert(command.end(), {"-minimize_crash=1", "-exact_artifact_path=" + a.minimize + ".min", a.minimize});
+        return command;
+    }
+    command.push_back("-artifact_prefix=" + a.target + "-");
+    if (a.runs != 0) command.push_back("-runs=" + std::to_string(a.runs));
+    if (a.jobs > 1) command.push_back("-fork=" + std::to_string(a.jobs));
+    if (!a.merge.empty()) command.emplace_back("-merge=1");
+    command.push_back(corpus);
+    if (a.merge.empty())
+        command.push_back(std::string(XENRIG_FUZZ_SEEDS) + "/" + a.target);
+    else
+        command.insert(command.end(), a.merge.begin(), a.merge.end());
+    return command;
+}
+
+/// What replays an input; empty for targets whose inputs have no tokens.
+std::string token_of_file(const std::string& target, const std::string& file) {
+    const fuzz::BlkTarget* blk = fuzz::find_blk_target(target);
+    std::ifstream in(file, std::ios::binary);
+    if (!blk || !in) return {};
+    const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    return engine::show_token(fuzz::token_of(*blk, std::as_bytes(std::span(bytes))));
+}
+
+void print_json(const FuzzArguments& a, const FuzzRun& run) {
+    nlohmann::ordered_json all{{"target", a.target},
+                               {"executions", run.executions},
+                               {"executions_per_s", run.executions_per_s},
+                               {"edges", run.edges},
+                               {"features", run.features}};
+    if (run.door_accesses != 0 && run.executions != 0)
+        all["door_accesses_per_execution"] = run.door_accesses / run.executions;
+    auto& found = all["found"] = nlohmann::ordered_json::array();
+    for (const std::string& file : run.found) {
+        nlohmann::ordered_json one{{"file", file}};
+        if (const std::string token = token_of_file(a.target, file); !token.empty()) one["token"] = token;
+        found.push_back(std::move(one));
+    }
+    std::printf("%s\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+void print_summary(const FuzzArguments& a, const FuzzRun& run) {
+    const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
+    std::printf("%s: %llu executions, %llu a second, %llu edges\n", a.target.c_str(), n(run.executions),
+                n(run.executions_per_s), n(run.edges));
+    if (run.door_accesses != 0 && run.executions != 0)
+        std::printf("  %llu door accesses an execution\n", n(run.door_accesses / run.executions));
+    for (const std::string& file : run.found) {
+        std::printf("found: %s\n", file.c_str());
+        if (const std::string token = token_of_file(a.target, file); !token.empty())
+            std::printf("  replay: xenrig replay %s\n", token.c_str());
+    }
+}
+
 int fuzz_command(const FuzzArguments& a) {
-    std::error_code error;
-    const std::string seeds = std::string(XENRIG_FUZZ_SEEDS) + "/" + a.target;
-    if (a.target.find('/') != std::string::npos || !fs::is_directory(seeds, error))
-        return complain("there is no target '" + a.target + "'; there are: " + known_targets());
+    if (a.list) return list();
+    if (a.target.empty()) return complain("which target? xenrig fuzz --list says what there is");
+    if (!known(a.target)) return complain("there is no target '" + a.target + "'; there are: " + names());
     const std::string program = std::string(XENRIG_FUZZ_PROGRAMS) + "/fuzz_" + a.target;
+    if (a.build && std::system(("(" + build_command(a.target) + ") >&2").c_str()) != 0)
+        return complain("the build failed; it needs clang-19: " + build_command(a.target));
     if (::access(program.c_str(), X_OK) != 0)
-        return complain(program +
-                        " is not built; build it: cd " XENRIG_FUZZ_TREE
-                        " && cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_" +
-                        a.target);
+        return complain(program + " is not built; give --build, or build it: " + build_command(a.target));
+    if (!a.minimize.empty() && !fs::exists(a.minimize)) return complain(a.minimize + ": there is no such file");
+
     const std::string corpus = a.corpus.empty() ? "fuzz-" + a.target : a.corpus;
-    fs::create_directories(corpus, error);
+    std::error_code error;
+    if (a.minimize.empty()) fs::create_directories(corpus, error);
     if (error) return complain(corpus + ": " + error.message());
 
-    // This process becomes the fuzzer, so nothing is left behind when it is killed.
-    std::vector<std::string> arguments{program,
-                                       "-max_total_time=" + std::to_string(a.seconds),
-                                       "-artifact_prefix=" + a.target + "-",
-                                       "-error_exitcode=" + std::to_string(kFoundWrong),
-                                       "-timeout_exitcode=" + std::to_string(kFoundWrong),
-                                       "-print_final_stats=1",
-                                       corpus,
-                                       seeds};
-    std::vector<char*> argv;
-    argv.reserve(arguments.size() + 1);
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    ::execv(program.c_str(), argv.data());
-    return complain(program + ": " + std::strerror(errno));
+    const auto run = run_fuzzer(command_of(a, program, corpus), [&](const std::string& line) {
+        if (!a.json) std::fprintf(stderr, "%s\n", line.c_str());
+    });
+    if (!run) return complain(run.error().message);
+    a.json ? print_json(a, *run) : print_summary(a, *run);
+    if (run->exit_code == 0) return kWell;
+    return run->exit_code == kFoundWrong ? kFoundWrong : kCouldNot;
 }
 
 }  // namespace
 
 void add_fuzz(CLI::App& app, Action& chosen) {
     CLI::App* command = app.add_subcommand("fuzz", "Plays any bytes as a hostile peer, guided by coverage");
-    const auto arguments = std::make_shared<FuzzArguments>();
-    command->add_option("target", arguments->target, "what is attacked: a folder of fixtures/fuzz")->required();
-    command->add_option("--time", arguments->seconds, "how long, in seconds")->capture_default_str();
-    command->add_option("--corpus", arguments->corpus,
-                        "folder for inputs that reach new code; fuzz-TARGET here if not given");
+    const auto a = std::make_shared<FuzzArguments>();
+    command->add_option("target", a->target, "what is attacked: one of --list");
+    command->add_flag("--list", a->list, "the targets, a line each");
+    command->add_flag("--build", a->build, "build the target's program first (preset `fuzz`: clang-19, ASan, UBSan)");
+    command->add_option("--time", a->seconds, "how long, in seconds; 0: for ever")->capture_default_str();
+    command->add_option("--runs", a->runs, "at most so many executions; 0: any number")->capture_default_str();
+    command->add_option("--jobs", a->jobs, "processes at a time")->capture_default_str()->check(CLI::Range(1, 256));
+    command->add_option("--corpus", a->corpus, "folder for inputs that reach new code; fuzz-TARGET here if not given");
+    command->add_option("--merge", a->merge, "instead: put into the corpus what these folders add to it");
+    command->add_option("--minimize", a->minimize, "instead: make an input that breaks a rule shorter, into FILE.min");
+    command->add_flag("--json", a->json, "nothing but a summary, as JSON");
     command->footer(kUsage);
-    command->callback([arguments, &chosen] { chosen = [arguments] { return fuzz_command(*arguments); }; });
+    command->callback([a, &chosen] { chosen = [a] { return fuzz_command(*a); }; });
 }
 
 }  // namespace xenrig::cli

@@ -19,7 +19,7 @@ constexpr const char* kAbout =
     "  xenrig backend --disk IMAGE --domid 7    a disk for a guest of a real Xen\n"
     "  xenrig xenstored --socket SOCKET         a xenstore, for xenstore-ls and libxenstore\n"
     "  xenrig hypercalls SCRIPT                 what Xen answers to a script of hypercalls\n"
-    "  xenrig fuzz xenstore_wire --time 60      any bytes, as a hostile peer would send them\n"
+    "  xenrig fuzz blkback --time 60            any bytes, as a hostile peer would send them\n"
     "  xenrig COMMAND --help                    more on each\n"
     "\n"
     "Exit codes: 0 all well, 1 something was found wrong, 2 usage or error.";

@@ -85,7 +85,8 @@ protected:
     }
     /// A text of the table, or a small number.
     S& text(const std::string& value) {
-        const bool digits = !value.empty() && value.size() < 3 && value.find_first_not_of("0123456789") == value.npos;
+        const bool digits =
+            !value.empty() && value.size() < 3 && value.find_first_not_of("0123456789") == std::string::npos;
         if (digits && value != "00") return byte(kTexts + std::stoi(value));
         return byte(text_byte(value));
     }

@@ -20,7 +20,7 @@ namespace xenrig::fuzz {
 namespace {
 
 /// Address space; what was never touched costs nothing.
-constexpr std::size_t kBytes = std::size_t{1} << 30;
+constexpr std::size_t kBytes = std::size_t{1} << 28;
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kAlign = 16;
 
@@ -54,7 +54,7 @@ void* take(std::size_t bytes, std::size_t align) {
     const std::size_t at = up(heap.top + sizeof(Header), align);
     // A gap behind each, which is never unpoisoned.
     const std::size_t end = at + up(bytes, kAlign) + kAlign;
-    check(end <= kBytes, "a peer costs a world no more memory than a gibibyte in one run");
+    check(end <= kBytes, "a peer costs a world no more memory than 256 MiB in one run");
     heap.top = end;
     std::byte* const user = heap.base + at;
     ASAN_UNPOISON_MEMORY_REGION(user - sizeof(Header), sizeof(Header));
