@@ -60,6 +60,8 @@ void Connection::queue(std::uint32_t type, std::uint32_t req_id, std::uint32_t t
     message.request = std::move(request);
     message.deadline = deadline;
     active_.insert(*this);
+    waiting_bytes_ += sizeof message + payload.size();
+    if (may_be_merged(message)) waiting_events_.insert(message.payload);
     if (domain_ != nullptr) domain_->usage.add(Quota::memory, static_cast<std::int64_t>(payload.size() + kHeaderSize));
 }
 
@@ -80,17 +82,11 @@ void Connection::event(std::string_view path, std::string_view token, const std:
     payload.append(path).push_back('\0');
     payload.append(token).push_back('\0');
     if (payload.size() > kPayloadMax) return;
-    // Special events tell how often something happened and are never merged.
-    const std::size_t hash = std::hash<std::string>{}(payload);
-    if (path.front() != '@' && waiting_events_.contains(hash)) {
-        const auto equal = [&](const Message& waiting) { return waiting.event && waiting.payload == payload; };
-        if (std::any_of(out_.rbegin(), out_.rend(), equal)) return;
-    }
+    if (waiting_events_.contains(payload)) return;
     if (domain_ != nullptr &&
         domain_->exceeds(Quota::memory, domain_->usage[Quota::memory] + payload.size() + kHeaderSize))
         return;
     if (cause) ++cause->events;
-    ++waiting_events_[hash];
     queue(XS_WATCH_EVENT, 0, 0, payload, true, cause, privileged() ? Nanoseconds{} : deadline);
 }
 
@@ -102,11 +98,12 @@ void Connection::packet(std::uint32_t type, std::uint32_t req_id, std::uint32_t 
     queue(type, req_id, tx_id, payload, false, nullptr, {});
 }
 
+/// Special events tell how often something happened.
+bool Connection::may_be_merged(const Message& message) { return message.event && message.payload.front() != '@'; }
+
 void Connection::settle(const Message& message) {
-    if (message.event) {
-        const auto same = waiting_events_.find(std::hash<std::string>{}(message.payload));
-        if (--same->second == 0) waiting_events_.erase(same);
-    }
+    if (may_be_merged(message)) waiting_events_.erase(message.payload);
+    waiting_bytes_ -= sizeof message + message.payload.size();
     if (domain_ != nullptr)
         domain_->usage.add(Quota::memory, -static_cast<std::int64_t>(message.payload.size() + kHeaderSize));
     Domain* charged = message.event ? nullptr : domain_;
@@ -122,11 +119,10 @@ void Connection::settle(const Message& message) {
 }
 
 void Connection::settle_first() {
-    const Message gone = std::move(out_.front());
+    settle(out_.front());
     out_.pop_front();
     sent_ = 0;
     header_sent_ = false;
-    settle(gone);
 }
 
 std::expected<bool, RingFault> Connection::send() {
@@ -164,6 +160,8 @@ void Connection::expire(Nanoseconds now) {
     const auto first = std::find_if(out_.begin(), out_.end(), has_deadline);
     if (first == out_.end() || first->deadline > now) return;
     const bool begun = header_sent_ || sent_ != 0;
+    // A short payload lies in its message, and messages move.
+    waiting_events_.clear();
     std::deque<Message> kept;
     for (Message& message : out_) {
         const bool stays = !has_deadline(message) || message.deadline > now || (begun && &message == &out_.front());
@@ -173,6 +171,8 @@ void Connection::expire(Nanoseconds now) {
             settle(message);
     }
     out_ = std::move(kept);
+    for (const Message& message : out_)
+        if (may_be_merged(message)) waiting_events_.insert(message.payload);
 }
 
 std::string Connection::pending_input() const {

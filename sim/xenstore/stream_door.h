@@ -41,6 +41,8 @@ public:
     void discard_output(std::size_t bytes);
     /// The daemon hung up: a message that was too long, or a shutdown.
     bool closed() const { return connection_ == nullptr; }
+    /// Null once the daemon has hung up.
+    const Connection* connection() const { return connection_; }
 
     std::expected<std::size_t, RingFault> read(std::span<std::byte> out) override;
     std::expected<std::size_t, RingFault> write(std::span<const std::byte> bytes) override;

@@ -12,8 +12,10 @@
 #include <csignal>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
+#include "sim/xenstore/connection.h"
 #include "sim/xenstore/daemon.h"
 #include "sim/xenstore/socket/socket_file.h"
 #include "sim/xenstore/state_image.h"
@@ -24,6 +26,11 @@ namespace {
 
 namespace asio = boost::asio;
 using Local = asio::local::stream_protocol;
+
+/// More than any client leaves unread for good reason. Guests have quotas; a socket's client of C xenstored has none.
+constexpr std::size_t kUnreadBytesMax = 64 << 20;
+/// With so much unread, a client is not listened to until it has read.
+constexpr std::size_t kUnreadBytesHeard = 8 << 20;
 
 class Server;
 
@@ -37,6 +44,7 @@ public:
     /// Writes what waits, as far as the socket takes it.
     void flush();
     bool gone() const { return gone_; }
+    std::size_t unread_bytes() const { return door_.closed() ? 0 : door_.connection()->waiting_bytes(); }
     const std::uint64_t id;
 
 private:
@@ -60,7 +68,10 @@ public:
         acceptor_.assign(Local(), descriptor);
         accept();
     }
-    void hang_up() { clients_.clear(); }
+    void hang_up() {
+        blocked_.clear();
+        clients_.clear();
+    }
 
     void has_output(Client& client) { to_flush_.push_back(client.id); }
 
@@ -79,6 +90,7 @@ public:
             }
             daemon.service();
         }
+        if (!blocked_.empty()) drop_deaf();
     }
 
     // A client may have been removed between its socket's event and the call for it, so it is known by its number.
@@ -93,12 +105,16 @@ public:
     void writable(std::uint64_t id) {
         const auto found = clients_.find(id);
         if (found == clients_.end()) return;
+        blocked_.erase(id);
         found->second->writable();
         serve();
     }
 
+    void is_blocked(const Client& client) { blocked_.insert(client.id); }
+
     void remove(std::uint64_t id) {
         clients_.erase(id);
+        blocked_.erase(id);
         if (accepting_) return;
         retry_.cancel();
         accept();
@@ -108,6 +124,14 @@ public:
     asio::io_context& io() { return io_; }
 
 private:
+    /// Hangs up on who lets events wait without end.
+    void drop_deaf() {
+        std::vector<std::uint64_t> deaf;
+        for (const std::uint64_t id : blocked_)
+            if (clients_.at(id)->unread_bytes() > kUnreadBytesMax) deaf.push_back(id);
+        for (const std::uint64_t id : deaf) remove(id);
+    }
+
     void accept() {
         accepting_ = true;
         acceptor_.async_accept([this](const boost::system::error_code& error, Local::socket socket) {
@@ -139,6 +163,7 @@ private:
     asio::io_context& io_;
     std::map<std::uint64_t, std::unique_ptr<Client>> clients_;
     std::vector<std::uint64_t> to_flush_, flushing_;
+    std::set<std::uint64_t> blocked_;
     std::uint64_t last_client_ = 0;
     bool accepting_ = false;
 };
@@ -152,7 +177,7 @@ Client::Client(Server& server, Local::socket socket, std::uint64_t number)
 }
 
 void Client::wait_to_read() {
-    if (waits_to_read_) return;
+    if (waits_to_read_ || unread_bytes() > kUnreadBytesHeard) return;
     waits_to_read_ = true;
     socket_.async_wait(Local::socket::wait_read, [&server = server_, me = id](const boost::system::error_code& e) {
         if (!e) server.readable(me);
@@ -201,6 +226,7 @@ void Client::flush() {
 void Client::wait_to_write() {
     if (waits_to_write_) return;
     waits_to_write_ = true;
+    server_.is_blocked(*this);
     socket_.async_wait(Local::socket::wait_write, [&server = server_, me = id](const boost::system::error_code& e) {
         if (!e) server.writable(me);
     });
