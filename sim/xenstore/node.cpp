@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <vector>
 
 #include "xenrig/abi/check.h"
 
@@ -101,6 +100,16 @@ std::size_t Node::charged_size() const {
     constexpr std::size_t kHeader = 16;
     constexpr std::size_t kPerm = 8;
     return kHeader + perms->entries().size() * kPerm + value_length_ + children.bytes();
+}
+
+std::vector<const Node*> children_of(const Node& node) {
+    std::vector<const Node*> children;
+    children.reserve(node.children.count());
+    node.children.for_each([&](const Node& child) {
+        children.push_back(&child);
+        return true;
+    });
+    return children;
 }
 
 }  // namespace xenrig::xenstore

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "sim/xenstore/directory.h"
 #include "sim/xenstore/perms.h"
@@ -50,6 +51,9 @@ private:
     std::uint16_t value_length_ = 0;
     std::uint32_t capacity_ = 0;  ///< bytes behind the header
 };
+
+/// The children of a node in their order, as a list that stays as it is while they are removed.
+std::vector<const Node*> children_of(const Node& node);
 
 /// Equal on every machine; only ever used to find a name, never to order anything.
 std::uint32_t hash_name(std::string_view name);

@@ -7,17 +7,6 @@
 namespace xenrig::xenstore {
 namespace {
 
-/// The children of a node as a list that stays as it is while they are removed.
-std::vector<const Node*> children_of(const Node& node) {
-    std::vector<const Node*> children;
-    children.reserve(node.children.count());
-    node.children.for_each([&](const Node& child) {
-        children.push_back(&child);
-        return true;
-    });
-    return children;
-}
-
 struct Step {
     const Node* node;
     std::vector<const Node*> children;

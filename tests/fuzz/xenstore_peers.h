@@ -27,6 +27,17 @@ inline std::string request_from(Input& input) {
     return message(type, type, transaction, payload);
 }
 
+/// What an input plays on. Its first byte chooses the personality.
+struct Stage {
+    explicit Stage(std::span<const std::byte> bytes)
+        : input(bytes), personality((input.byte() & 1) == 0 ? Personality::c : Personality::o) {}
+
+    Input input;
+    Personality personality;
+    xenstore::test::Host host;
+    xenstore::Daemon daemon{host, {personality}};
+};
+
 /// A client in dom0 that behaves.
 class Dom0Witness {
 public:

@@ -27,12 +27,7 @@ constexpr std::uint16_t kHostile = 1, kFriendly = 2;
 class Play {
 public:
     explicit Play(std::span<const std::byte> bytes)
-        : input_(bytes),
-          personality_((input_.byte() & 1) == 0 ? Personality::c : Personality::o),
-          daemon_(host_, {personality_}),
-          dom0_(daemon_),
-          witness_(daemon_),
-          page_(host_.exist(kHostile)) {
+        : stage_(bytes), dom0_(daemon_), witness_(daemon_), page_(host_.exist(kHostile)) {
         introduce_guest(host_, dom0_, kHostile);
         introduce_guest(host_, dom0_, kFriendly);
         friendly_.expect_service();
@@ -47,10 +42,10 @@ public:
         }
         serve();
         late_.clear();
-        audit(daemon_, personality_, host_.unmapped != 0 || checked_);
+        audit(daemon_, stage_.personality, host_.unmapped != 0 || checked_);
         witness_.expect_service();
         friendly_.expect_service();
-        audit(daemon_, personality_, host_.unmapped != 0 || checked_);
+        audit(daemon_, stage_.personality, host_.unmapped != 0 || checked_);
         hash_.add(page_.bytes);
         return hash_.value();
     }
@@ -187,10 +182,10 @@ private:
     /// oxenstored stops listening at 1024; C xenstored's bound is on bytes (the audit), of which an answer takes 19.
     static constexpr std::size_t kWaitingMax = 140'000;
 
-    Input input_;
-    Personality personality_;
-    Host host_;
-    Daemon daemon_;
+    Stage stage_;
+    Input& input_ = stage_.input;
+    Host& host_ = stage_.host;
+    Daemon& daemon_ = stage_.daemon;
     Dom0Witness dom0_;     ///< acts
     Dom0Witness witness_;  ///< looks on
     GuestWitness friendly_{daemon_, host_, kFriendly};

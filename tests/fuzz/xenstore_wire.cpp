@@ -32,11 +32,7 @@ struct Client {
 
 class Play {
 public:
-    explicit Play(std::span<const std::byte> bytes)
-        : input_(bytes),
-          personality_((input_.byte() & 1) == 0 ? Personality::c : Personality::o),
-          daemon_(host_, {personality_}),
-          witness_(daemon_) {
+    explicit Play(std::span<const std::byte> bytes) : stage_(bytes), witness_(daemon_) {
         host_.exist(2);
         introduce_guest(host_, witness_, kGuest);
         for (Client& client : clients_) client.door.emplace(daemon_);
@@ -47,13 +43,13 @@ public:
             const std::uint8_t what = input_.byte();
             step(what & 3U, (what >> 2) & 7U);
         }
-        audit(daemon_, personality_, ended());
+        audit(daemon_, stage_.personality, ended());
         // oxenstored would not listen to the witness while others do not read what it causes.
         for (Client& client : clients_) client.deaf = false;
         do listen();
         while (daemon_.service());
         witness_.expect_service();
-        audit(daemon_, personality_, ended());
+        audit(daemon_, stage_.personality, ended());
         return hash_.value();
     }
 
@@ -138,10 +134,10 @@ private:
         for (const auto& m : guest_.messages()) hash_.add(bytes_of(m.payload));
     }
 
-    Input input_;
-    Personality personality_;
-    Host host_;
-    Daemon daemon_;
+    Stage stage_;
+    Input& input_ = stage_.input;
+    Host& host_ = stage_.host;
+    Daemon& daemon_ = stage_.daemon;
     Dom0Witness witness_;
     std::array<Client, kSockets> clients_;
     GuestEnd guest_{host_.exist(kGuest)};

@@ -12,6 +12,9 @@
 
 namespace xenrig::model {
 
+// Operations of Xen's head that libxen-dev's header does not have yet.
+inline constexpr std::uint32_t kGetFeature = 23, kSetFeature = 24, kGetQuota = 25, kSetQuota = 26;
+
 struct Request {
     std::uint32_t type = 0;
     std::string payload;

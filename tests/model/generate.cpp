@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::string_literals;
 
-constexpr std::uint32_t kGetFeature = 23, kSetFeature = 24, kGetQuota = 25, kSetQuota = 26;
 constexpr std::uint16_t kGuests = 3;
 
 class Generator {

@@ -4,6 +4,7 @@
 // a difference of at most --steps-max steps must be found.
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "tests/model/campaign.h"

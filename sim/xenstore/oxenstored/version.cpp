@@ -14,16 +14,6 @@ const Node& deepest(const Tree& tree, std::string_view path) {
     return *node;
 }
 
-std::vector<const Node*> children_of(const Node& node) {
-    std::vector<const Node*> children;
-    children.reserve(node.children.count());
-    node.children.for_each([&](const Node& child) {
-        children.push_back(&child);
-        return true;
-    });
-    return children;
-}
-
 }  // namespace
 
 bool Identity::may(std::uint8_t access, const Perms& perms) const {

@@ -115,6 +115,16 @@ public:
         return moved;
     }
     std::vector<Seen> messages() { return take_messages(received_); }
+    /// A request and the payload of its answer; events are dropped.
+    std::string ask(Daemon& daemon, std::uint32_t type, std::string_view payload, std::uint32_t tx = 0) {
+        send(message(type, 1, tx, payload));
+        while (daemon.service() || move()) {
+        }
+        std::string answer = "no answer";
+        for (const Seen& m : messages())
+            if (m.type != XS_WATCH_EVENT) answer = m.payload;
+        return answer;
+    }
 
 private:
     RingPage* page_;

@@ -40,15 +40,8 @@ protected:
         }
         return answer;
     }
-    /// The guest's request and its answer; events are dropped.
     std::string guest_asks(std::uint32_t type, const std::string& payload, std::uint32_t tx = 0) {
-        guest.send(message(type, 1, tx, payload));
-        while (daemon.service() || guest.move()) {
-        }
-        std::string answer = "no answer";
-        for (const Seen& m : guest.messages())
-            if (m.type != XS_WATCH_EVENT) answer = m.payload;
-        return answer;
+        return guest.ask(daemon, type, payload, tx);
     }
 
     Host host;

@@ -52,13 +52,7 @@ protected:
         a.ask(XS_INTRODUCE, z(std::to_string(id)) + z("0") + z("7"));
     }
     std::string guest_asks(std::uint32_t type, const std::string& payload, std::uint32_t tx = 0) {
-        guest.send(message(type, 1, tx, payload));
-        while (daemon.service() || guest.move()) {
-        }
-        std::string answer = "no answer";
-        for (const Seen& m : guest.messages())
-            if (m.type != XS_WATCH_EVENT) answer = m.payload;
-        return answer;
+        return guest.ask(daemon, type, payload, tx);
     }
 
     Host host;
