@@ -28,9 +28,9 @@ namespace asio = boost::asio;
 using Local = asio::local::stream_protocol;
 
 /// More than any client leaves unread for good reason. Guests have quotas; a socket's client of C xenstored has none.
-constexpr std::size_t kUnreadBytesMax = 64 << 20;
+constexpr std::size_t kUnreadBytesMax = 16 << 20;
 /// With so much unread, a client is not listened to until it has read.
-constexpr std::size_t kUnreadBytesHeard = 8 << 20;
+constexpr std::size_t kUnreadBytesHeard = 1 << 20;
 
 class Server;
 

@@ -74,13 +74,16 @@ public:
         received_.append(bytes, static_cast<std::size_t>(n));
         return true;
     }
-    bool ended() const { return ended_; }
-    std::vector<Seen> take() { return take_messages(received_); }
+    /// Something has come that was not looked at yet.
+    bool has_more() const {
+        pollfd waited{.fd = fd_, .events = POLLIN, .revents = 0};
+        return !inbox_.empty() || ::poll(&waited, 1, 0) > 0;
+    }
 
     /// The next message; of type XS_INVALID when there is none.
     Seen next() {
         while (inbox_.empty()) {
-            inbox_ = take();
+            inbox_ = take_messages(received_);
             if (inbox_.empty() && !receive()) return {.type = XS_INVALID, .payload = "nothing came"};
         }
         const Seen first = std::move(inbox_.front());
