@@ -212,129 +212,73 @@ std::string Generator::grants() {
     return line;
 }
 
+/// A number at random, or one that is something: the letter of a word in kWild.
+std::string Generator::wild_word(char kind) {
+    switch (kind) {
+        case 'd': {
+            const std::int64_t domains[] = {kSelf, 0, 1, 3, DOMID_IO, DOMID_XEN, DOMID_INVALID, 0xffff};
+            return text(any_of(domains));
+        }
+        case 'p': {
+            if (!one_in(3)) return port();
+            const std::int64_t ports[] = {0, 1, 2, 63, 64, 127, 4095, 4096, 131071, 0x7fffffff, -1};
+            return text(any_of(ports));
+        }
+        case 'r': {
+            const std::int64_t refs[] = {0, 7, 8, 9, 20, 40, 511, 512, 4096, -1};
+            return text(any_of(refs));
+        }
+        case 'c': {
+            const std::int64_t vcpus[] = {0, 1, 127, 128, -1};
+            return text(any_of(vcpus));
+        }
+        case 'f': {
+            const std::int64_t flags[] = {0, GNTMAP_application_map, GNTMAP_host_map, 0xa, 0xe, GNTMAP_readonly};
+            return text(any_of(flags));
+        }
+        case 'h': {
+            if (!mappings_.empty() && !one_in(3)) return variable(any_of(mappings_).variable);
+            const std::int64_t handles[] = {0, 1, 255, 256, 100000, -1};
+            return text(any_of(handles));
+        }
+        case 'v':
+            // Not VIRQ_TIMER, which comes by the clock.
+            if (one_in(30)) return text(31);
+            return text(1 + pick(29));
+        case 'e':
+            return text(kFirstRef + pick(kRefs));
+        case 'g':
+            return one_in(4) ? "0xfffffff" : text(pick(4));
+        case 'w':
+            return text(pick(16));
+        case 'y':
+            return text(pick(20));
+        case 'b':
+            return text(pick(256));
+        default:
+            return text(pick(5000));
+    }
+}
+
 /// Anything on anything. Nothing here may end the kernel or come by a clock.
 std::string Generator::wild() {
-    const auto dom = [&] {
-        const std::int64_t values[] = {kSelf, 0, 1, 3, DOMID_IO, DOMID_XEN, DOMID_INVALID, 0xffff};
-        return text(any_of(values));
+    struct Shape {
+        const char* op;
+        std::string_view words;
     };
-    const auto some_port = [&] {
-        if (!one_in(3)) return port();
-        const std::int64_t values[] = {0, 1, 2, 63, 64, 127, 4095, 4096, 131071, 0x7fffffff, -1};
-        return text(any_of(values));
-    };
-    const auto ref = [&] {
-        const std::int64_t values[] = {0, 7, 8, 9, 20, 40, 511, 512, 4096, -1};
-        return text(any_of(values));
-    };
-    const auto vcpu = [&] {
-        const std::int64_t values[] = {0, 1, 127, 128, -1};
-        return text(any_of(values));
-    };
-    const auto flags = [&] {
-        const std::int64_t values[] = {0, GNTMAP_application_map, GNTMAP_host_map, 0xa, 0xe, GNTMAP_readonly};
-        return text(any_of(values));
-    };
-    const auto handle = [&] {
-        if (!mappings_.empty() && !one_in(3)) return variable(any_of(mappings_).variable);
-        const std::int64_t values[] = {0, 1, 255, 256, 100000, -1};
-        return text(any_of(values));
-    };
-    const auto number = [&](std::uint32_t n) { return text(pick(n)); };
-    // Words are drawn one by one: the order in which arguments are evaluated is the compiler's.
+    // Domain, port, vCPU, VIRQ, priority (y), window, flags, reference, handle, number, entry, frame (g), byte.
+    static constexpr Shape kWild[] = {{"au", "dd"},   {"bi", "dp"}, {"bv", "vc"},      {"ip", "c"},  {"cl", "p"},
+                                      {"se", "p"},    {"um", "p"},  {"bc", "pc"},      {"pr", "py"}, {"st", "dp"},
+                                      {"gm", "wfrd"}, {"gu", "wh"}, {"gc", "rdnrdnn"}, {"gq", "d"},  {"ge", "edgb"}};
     std::string line;
-    const auto word = [&](const std::string& w) { line += ' ' + w; };
-    switch (pick(16)) {
-        case 0:
-            line = "au";
-            word(dom());
-            word(dom());
-            break;
-        case 1:
-            line = "bi";
-            word(dom());
-            word(some_port());
-            break;
-        case 2:
-            line = "bv";
-            word(number(30) == "0" ? "31" : text(1 + pick(29)));
-            word(vcpu());
-            break;
-        case 3:
-            line = "ip";
-            word(vcpu());
-            break;
-        case 4:
-            line = "cl";
-            word(some_port());
-            break;
-        case 5:
-            line = "se";
-            word(some_port());
-            break;
-        case 6:
-            line = "um";
-            word(some_port());
-            break;
-        case 7:
-            line = "bc";
-            word(some_port());
-            word(vcpu());
-            break;
-        case 8:
-            line = "pr";
-            word(some_port());
-            word(number(20));
-            break;
-        case 9:
-            line = "st";
-            word(dom());
-            word(some_port());
-            break;
-        case 10:
-            line = "gm";
-            word(number(16));
-            word(flags());
-            word(ref());
-            word(dom());
-            break;
-        case 11:
-            line = "gu";
-            word(number(16));
-            word(handle());
-            break;
-        case 12:
-            line = "gc";
-            word(ref());
-            word(dom());
-            word(number(5000));
-            word(ref());
-            word(dom());
-            word(number(5000));
-            word(number(5000));
-            break;
-        case 13:
-            line = "gq";
-            word(dom());
-            break;
-        case 14:
-            line = "ge";
-            word(text(kFirstRef + pick(kRefs)));
-            word(dom());
-            word(one_in(4) ? "0xfffffff" : number(4));
-            word(number(256));
-            break;
-        default:
-            if (one_in(16)) {
-                line = "rs";
-                word(one_in(2) ? "0x7ff0" : dom());
-            } else {
-                line = "hc";
-                word(text(one_in(2) ? 63 : 32));
-                word(text(14 + pick(40)));
-                word("0");
-            }
-            break;
+    if (const std::uint32_t shape = pick(std::size(kWild) + 1); shape < std::size(kWild)) {
+        line = kWild[shape].op;
+        for (const char kind : kWild[shape].words) line += ' ' + wild_word(kind);
+    } else if (one_in(16)) {
+        line = line_of("rs", {one_in(2) ? "0x7ff0" : wild_word('d')});
+    } else {
+        const std::int64_t number = one_in(2) ? 63 : 32;
+        line = line_of("hc", {text(number), text(14 + pick(40)), "0"});
     }
     perform(line);
     return line;

@@ -47,6 +47,7 @@ private:
     const T& any_of(const std::vector<T>& values) {
         return values[pick(static_cast<std::uint32_t>(values.size()))];
     }
+    std::string wild_word(char kind);
     std::string wild();
     std::string channels();
     std::string grants();

@@ -49,6 +49,7 @@ std::int64_t vcpu_op(Call& call);
 std::int64_t sched_op(Call& call);
 std::int64_t set_timer_op(Call& call);
 std::int64_t console_io(Call& call);
+std::int64_t callback_op(Call& call);
 std::int64_t multicall(Call& call);
 
 }  // namespace xenrig::hypervisor

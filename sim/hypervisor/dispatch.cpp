@@ -76,6 +76,8 @@ Handler handler_of(unsigned number) {
             return vcpu_op;
         case __HYPERVISOR_sched_op:
             return sched_op;
+        case __HYPERVISOR_callback_op:
+            return callback_op;
         case __HYPERVISOR_event_channel_op:
             return event_channel_op;
         case __HYPERVISOR_hvm_op:

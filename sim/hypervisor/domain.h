@@ -75,6 +75,14 @@ public:
     unsigned shutdown_reason = 0;
     /// SCHEDOP_shutdown_code: the reason that a later shutdown reports.
     std::optional<unsigned> latched_reason;
+    /// SCHEDOP_watchdog's two, named 1 and 2; their timers are vCPU 0's.
+    struct Watchdog {
+        bool in_use = false;
+        OneShot timer;
+    };
+    std::array<Watchdog, 2> watchdogs{};
+    /// SCHEDOP_pin_override holds vCPU 0 on a processor.
+    bool pinned = false;
     std::string console;
     HypercallCounts counts;
 };

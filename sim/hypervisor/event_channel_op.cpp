@@ -100,6 +100,12 @@ std::int64_t reset_cont(Call& call, const evtchn_reset_t& op) {
     return -error(Errno::busy);
 }
 
+/// No interrupt of the machine is given to anybody: one that could be is not permitted.
+std::int64_t bind_pirq(const Call& call, const evtchn_bind_pirq_t& op) {
+    constexpr std::uint32_t kPirqs = 256;
+    return op.pirq >= kPirqs || call.domain.translated() ? -error(Errno::inval) : -error(Errno::perm);
+}
+
 /// Behind the last operation of event_channel.h.
 constexpr std::uint32_t kResetCont = EVTCHNOP_set_priority + 1;
 
@@ -119,6 +125,8 @@ std::int64_t event_channel_op(Call& call) {
                 op.port = port.value;
                 return result;
             });
+        case EVTCHNOP_bind_pirq:
+            return with_answer<evtchn_bind_pirq_t>(call, [&](auto& op) { return bind_pirq(call, op); });
         case EVTCHNOP_bind_ipi:
             return with_answer<evtchn_bind_ipi_t>(call, [&](auto& op) {
                 Port port{};

@@ -42,6 +42,20 @@ bool set_once(std::uint32_t index) {
            index == HVM_PARAM_NR_IOREQ_SERVER_PAGES || index == HVM_PARAM_ALTP2M || index == HVM_PARAM_MCA_CAP;
 }
 
+std::int64_t get_time(Call& call) {
+    xen_hvm_get_time_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    op.now = call.host.machine.now().value;
+    return call.put(op) ? 0 : -error(Errno::fault);
+}
+
+/// Shadow page tables would take it as a hint; there are none here, which Xen answers by EINVAL.
+std::int64_t pagetable_dying(Call& call) {
+    xen_hvm_pagetable_dying_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    return call.host.find_any(DomId{op.domid}, call.domain) ? -error(Errno::inval) : -error(Errno::srch);
+}
+
 }  // namespace
 
 std::int64_t set_hvm_param(Domain& d, bool by_itself, std::uint32_t index, std::uint64_t value) {
@@ -63,6 +77,8 @@ std::int64_t get_hvm_param(const Domain& d, bool by_itself, std::uint32_t index,
 
 std::int64_t hvm_op(Call& call) {
     const auto op_number = static_cast<std::uint32_t>(call.arg(0));
+    if (op_number == HVMOP_get_time) return get_time(call);
+    if (op_number == HVMOP_pagetable_dying) return pagetable_dying(call);
     if (op_number != HVMOP_set_param && op_number != HVMOP_get_param) return -error(Errno::nosys);
     xen_hvm_param_t op;
     if (!call.fetch(op)) return -error(Errno::fault);

@@ -94,6 +94,10 @@ void Host::resume_elsewhere(Domain& d) {
 void Host::cancel_timers(Vcpu& v) {
     v.cancel(v.timer);
     v.cancel(v.poll_timer);
+    v.cancel(v.periodic_timer);
+    v.cancel(v.singleshot_timer);
+    if (v.id == VcpuId{0})
+        for (auto& watchdog : v.domain.watchdogs) v.cancel(watchdog.timer);
 }
 
 void Host::kill(Domain& d) {

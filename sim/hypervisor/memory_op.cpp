@@ -2,6 +2,7 @@
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/shared_layout.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
@@ -71,6 +72,16 @@ std::int64_t about_domain(Call& call, Read read) {
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
     return static_cast<std::int64_t>(read(*d));
+}
+
+/// A PV guest says itself how far its p2m goes (arch_shared_info: max_pfn).
+std::uint64_t maximum_gpfn(const Domain& d) {
+    if (d.translated()) return d.physmap.highest().value;
+    constexpr std::size_t kMaxPfn32 = kLayout32.evtchn_mask + 128 + 12;
+    const std::uint64_t pfns =
+        d.config.bits == 32 ? shared::raw::load<std::uint32_t>(d.shared_info + kMaxPfn32)
+                            : shared::raw::load<std::uint64_t>(d.shared_info + offsetof(shared_info_t, arch.max_pfn));
+    return pfns == 0 ? 0 : pfns - 1;
 }
 
 /// Of the grant table, which grows for it, or of its status words (gnttab_map_frame).
@@ -149,6 +160,7 @@ std::int64_t remove_from_physmap(Call& call) {
     Domain* d = call.host.find_any(DomId{op.domid}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    if (!d->translated()) return -error(Errno::access);
     const PhysmapEntry entry = d->physmap.at(Gfn{op.gpfn});
     if (!entry.own()) return -error(Errno::noent);
     call.host.displace(*d, entry);
@@ -173,7 +185,7 @@ std::int64_t memory_op(Call& call) {
         case XENMEM_maximum_reservation:
             return about_domain(call, [](const Domain& d) { return d.config.max_frames; });
         case XENMEM_maximum_gpfn:
-            return about_domain(call, [](const Domain& d) { return d.physmap.highest().value; });
+            return about_domain(call, maximum_gpfn);
         case XENMEM_add_to_physmap:
             return add_to_physmap(call);
         case XENMEM_remove_from_physmap:

@@ -70,6 +70,43 @@ std::int64_t shutdown_code(Call& call) {
     return 0;
 }
 
+/// Not set again in time, it shuts the domain down (schedule.c: domain_watchdog).
+std::int64_t watchdog(Call& call) {
+    sched_watchdog_t op;
+    if (!call.fetch(op)) return -error(Errno::fault);
+    Domain& d = call.domain;
+    auto& all = d.watchdogs;
+    if (op.id > all.size()) return -error(Errno::inval);
+    const bool fresh = op.id == 0;
+    std::size_t i = op.id - std::size_t{1};
+    if (fresh)
+        for (i = 0; i < all.size() && all[i].in_use;) ++i;
+    // Through an unsigned number of 32 bits, so that the guest does not see it as negative.
+    if (fresh && i == all.size()) return static_cast<std::uint32_t>(-error(Errno::nospc));
+    if (!fresh && !all[i].in_use) return -error(Errno::inval);
+    Vcpu& v = *d.vcpus.front();
+    all[i].in_use = fresh || op.timeout != 0;
+    if (!all[i].in_use) {
+        v.cancel(all[i].timer);
+        return 0;
+    }
+    const Nanoseconds deadline{call.host.machine.now().value + op.timeout * (1000_ms).value};
+    v.set_timer(all[i].timer, deadline, [&d] { d.host.shut_down(d, SHUTDOWN_watchdog, nullptr); });
+    return fresh ? static_cast<std::int64_t>(i + 1) : 0;
+}
+
+/// The control domain ties its vCPU to a processor; there is one, number 0.
+std::int64_t pin_override(Call& call) {
+    sched_pin_override_t op;
+    if (!call.domain.privileged()) return -error(Errno::perm);
+    if (!call.fetch(op)) return -error(Errno::fault);
+    if (op.pcpu < 0 && !call.domain.pinned) return -error(Errno::inval);
+    if (op.pcpu > 0) return -error(Errno::inval);
+    if (op.pcpu == 0 && call.domain.pinned) return -error(Errno::busy);
+    call.domain.pinned = op.pcpu == 0;
+    return 0;
+}
+
 }  // namespace
 
 std::int64_t sched_op(Call& call) {
@@ -84,6 +121,10 @@ std::int64_t sched_op(Call& call) {
             return shutdown(call);
         case SCHEDOP_remote_shutdown:
             return remote_shutdown(call);
+        case SCHEDOP_watchdog:
+            return watchdog(call);
+        case SCHEDOP_pin_override:
+            return pin_override(call);
         case SCHEDOP_shutdown_code:
             return shutdown_code(call);
         default:

@@ -78,8 +78,8 @@ public:
     std::atomic<bool> shutdown_over{true};
     std::atomic<std::int64_t> shutdown_answer{0};
 
-    /// set_timer_op's, and SCHEDOP_poll's timeout.
-    OneShot timer, poll_timer;
+    /// set_timer_op's, SCHEDOP_poll's timeout, and vcpu_op's two.
+    OneShot timer, poll_timer, periodic_timer, singleshot_timer;
 };
 
 }  // namespace xenrig::hypervisor

@@ -8,6 +8,7 @@
 // After <cstdint>: they use its types without including it.
 #include <xen/xen.h>
 
+#include <xen/callback.h>
 #include <xen/event_channel.h>
 #include <xen/features.h>
 #include <xen/grant_table.h>

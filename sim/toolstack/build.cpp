@@ -1,7 +1,5 @@
 // How a domain comes to be: memory and ring pages, its home in the store, its devices.
 
-#include <charconv>
-
 #include "sim/toolstack/toolstack.h"
 
 extern "C" {
@@ -33,19 +31,6 @@ std::vector<StorePerm> owned_by(DomId owner) { return {{owner}}; }
 std::vector<StorePerm> owned_by(DomId owner, DomId reader) { return {{owner}, {.domain = reader, .read = true}}; }
 
 }  // namespace
-
-Result<unsigned> device_number(const std::string& name) {
-    const auto bad = [&] {
-        return fail(Errno::inval, "'" + name + "' is no disk: xvda to xvdp, with a partition from 1 to 15 or none");
-    };
-    if (name.size() < 4 || !name.starts_with("xvd") || name[3] < 'a' || name[3] > 'p') return bad();
-    unsigned partition = 0;
-    if (name.size() > 4) {
-        const auto [end, error] = std::from_chars(name.data() + 4, name.data() + name.size(), partition);
-        if (error != std::errc{} || end != name.data() + name.size() || partition == 0 || partition > 15) return bad();
-    }
-    return 202u << 8 | static_cast<unsigned>(name[3] - 'a') << 4 | partition;
-}
 
 Toolstack::Toolstack(Host& host) : host_(host), store_(host.control().store()) {}
 

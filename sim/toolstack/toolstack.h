@@ -14,11 +14,8 @@
 
 namespace xenrig::toolstack {
 
-/// "xvda" -> 51712 (misc/vbd-interface); EINVAL for a name that is none.
-Result<unsigned> device_number(const std::string& name);
-
 struct DiskNodes {
-    /// As device_number() gives it: the name of both directories.
+    /// As parse_vbd() gives it: the name of both directories.
     unsigned number = 51712;
     /// What the backend opens.
     std::string params;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "xenrig/abi/vbd.h"
+
 namespace xenrig::world {
 
 namespace {
@@ -36,17 +38,6 @@ std::string names(const List& list) {
     std::string text;
     for (const auto& x : list) text += (text.empty() ? "" : ", ") + x.name;
     return text.empty() ? "none" : text;
-}
-
-/// As the toolstack's device_number() takes it: "xvdb", "xvdc3".
-bool is_device(std::string_view name) {
-    if (name.size() < 4 || name.size() > 6 || !name.starts_with("xvd") || name[3] < 'a' || name[3] > 'p') return false;
-    unsigned partition = 0;
-    for (const char c : name.substr(4)) {
-        if (c < '0' || c > '9') return false;
-        partition = 10 * partition + static_cast<unsigned>(c - '0');
-    }
-    return name.size() == 4 || (name[4] != '0' && partition <= 15);
 }
 
 }  // namespace
@@ -147,10 +138,11 @@ Result<> Scenario::validate() const {
         if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
         for (const GuestDisk& d : g.disks) {
             if (!disk(d.disk)) return missing(where, "disk '" + d.disk + "'", names(disks));
-            if (!is_device(d.device))
-                return fail(Errno::inval,
-                            where + ": '" + d.device +
-                                "' is no disk's name: xvda to xvdp, with a partition from 1 to 15 or none");
+            const auto number = parse_vbd(d.device);
+            if (!number) return fail(Errno::inval, where + ": " + number.error().message);
+            const auto same = [&](const GuestDisk& other) { return parse_vbd(other.device).value_or(~0u) == *number; };
+            if (std::count_if(g.disks.begin(), g.disks.end(), same) != 1)
+                return fail(Errno::inval, where + ": two of its disks are device '" + d.device + "'");
             if (d.driver.empty()) continue;
             const DriverSpec* served_by = driver(d.driver);
             if (!served_by) return missing(where, "driver '" + d.driver + "'", names(drivers));

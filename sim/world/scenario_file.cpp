@@ -5,6 +5,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "xenrig/abi/vbd.h"
 #include "xenrig/world/scenario.h"
 
 namespace xenrig::world {
@@ -215,12 +216,12 @@ void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
     g.vcpus = t.small("vcpus", g.vcpus);
     g.frames = t.number("frames", g.frames, 1 << 20);
-    unsigned letter = 0;
+    std::uint32_t nth = 0;
     for (const std::string& d : t.texts("disk")) {
         const auto at = d.find('@');
         const std::string named = d.substr(0, at);
         const auto colon = named.find(':');
-        const std::string device = std::string("xvd") + static_cast<char>('a' + letter++ % 26);
+        const std::string device = vbd_name(vbd_number({.disk = nth++}).value_or(0));
         g.disks.push_back({named.substr(0, colon), colon == std::string::npos ? device : named.substr(colon + 1),
                            at == std::string::npos ? "" : d.substr(at + 1)});
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "xenrig/abi/check.h"
+#include "xenrig/abi/vbd.h"
 #include "xenrig/drivers/blk/blkback.h"
 #include "xenrig/drivers/blk/file_disk.h"
 #include "xenrig/drivers/blk/ram_disk.h"
@@ -12,7 +13,7 @@ namespace xenrig::world {
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames};
     for (const GuestDisk& d : guest.disks) {
-        const auto number = toolstack::device_number(d.device);
+        const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
         const DomId backend = d.driver.empty() ? DomId{0} : drivers_.at(d.driver)->domain();
         spec.disks.push_back({*number, d.disk, scenario_.disk(d.disk)->read_only, backend});
@@ -180,7 +181,7 @@ void ScenarioRun::start_workloads() {
         DiskWorkload& workload = *workloads_.emplace_back(std::make_unique<DiskWorkload>(
             spec, device->disk, engine_,
             [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); }));
-        const unsigned number = *toolstack::device_number(spec.device);
+        const unsigned number = *parse_vbd(spec.device);
         (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
             workload.run(guest.kernel(),
                          [&](const blk::Blkfront* not_this) { return guest.disk_after(number, not_this); });

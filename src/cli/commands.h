@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 namespace CLI {
 class App;
@@ -14,6 +15,9 @@ namespace xenrig::cli {
 using Action = std::function<int()>;
 
 inline constexpr int kWell = 0, kFoundWrong = 1, kCouldNot = 2;
+
+/// Says on stderr why the command could not do its work; kCouldNot.
+int complain(const std::string& what);
 
 /// Sets `chosen` when its command is on the command line.
 void add_run(CLI::App& app, Action& chosen);

@@ -33,11 +33,6 @@ struct FuzzArguments {
     unsigned seconds = 60;
 };
 
-int complain(const std::string& what) {
-    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
-    return kCouldNot;
-}
-
 std::string known_targets() {
     std::vector<std::string> names;
     std::error_code error;

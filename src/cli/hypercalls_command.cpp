@@ -21,11 +21,6 @@ struct HypercallsArguments {
     std::uint64_t length = 1000;
 };
 
-int complain(const std::string& what) {
-    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
-    return kCouldNot;
-}
-
 /// On stderr, so that a diff of the answers does not see it.
 void report(const hypercalls::Tally& tally) {
     std::fprintf(stderr, "%llu operations, %llu of them hypercalls, of which %llu succeeded\n",

@@ -1,6 +1,5 @@
 // xenrig: the world that a Xen guest lives in, in one process.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <exception>
 
 #include "commands.h"
@@ -44,7 +43,6 @@ int main(int argc, char** argv) {
     try {
         return chosen();
     } catch (const std::exception& e) {
-        std::fprintf(stderr, "xenrig: %s\n", e.what());
-        return xenrig::cli::kCouldNot;
+        return xenrig::cli::complain(e.what());
     }
 }

@@ -23,11 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kTokenPrinted = 200;
 constexpr const char* kTokenFolder = "xenrig-tokens";
 
-int complain(const std::string& what) {
-    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
-    return kCouldNot;
-}
-
 std::string known_scenarios() {
     std::vector<std::string> names;
     std::error_code ignored;

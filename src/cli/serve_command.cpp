@@ -30,11 +30,6 @@ struct ServeArguments {
     bool read_only = false;
 };
 
-int complain(const std::string& what) {
-    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
-    return kCouldNot;
-}
-
 /// Beside this program, as it is built, or where an installation puts it.
 std::optional<std::string> find_plugin() {
     std::error_code error;

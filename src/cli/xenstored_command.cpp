@@ -33,11 +33,6 @@ struct XenstoredArguments {
     std::string socket, personality = "c", dump, restore;
 };
 
-int complain(const std::string& what) {
-    std::fprintf(stderr, "xenrig: %s\n", what.c_str());
-    return kCouldNot;
-}
-
 Result<xenstore::StateImage> read_dump(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     const std::string stream{std::istreambuf_iterator<char>(in), {}};

@@ -4,7 +4,7 @@
 # Nothing waits by the clock: a server is up when it answers, and a poll ends when the server does.
 set -u
 xenrig=$1
-failures=0
+. "$(dirname "$0")/../expect.sh"
 server=
 
 for tool in nbdkit:nbdkit nbdcopy:libnbd-bin nbdinfo:libnbd-bin mke2fs:e2fsprogs e2fsck:e2fsprogs; do
@@ -36,15 +36,6 @@ stop() {
     wait "$server"
     expect "the server ends in order" 0 $?
     server=
-}
-
-expect() {  # NAME WANTED GOT
-    if [ "$2" = "$3" ]; then
-        echo "ok: $1"
-    else
-        echo "FAILED: $1: wanted '$2', got '$3'"
-        failures=$((failures + 1))
-    fi
 }
 
 expect_word() {  # NAME WORD FILE

@@ -5,7 +5,7 @@
 set -u
 xenrig=$1
 personality=$2
-failures=0
+. "$(dirname "$0")/../expect.sh"
 
 dir=$(mktemp -d)
 mkfifo "$dir/said"
@@ -13,15 +13,6 @@ mkfifo "$dir/said"
 trap 'kill -9 $server 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 read -r ready <"$dir/said" || { echo "FAILED: xenrig xenstored did not start"; exit 1; }
 export XENSTORED_PATH=$dir/socket
-
-expect() {  # NAME WANTED GOT
-    if [ "$2" = "$3" ]; then
-        echo "ok: $1"
-    else
-        echo "FAILED: $1: wanted '$2', got '$3'"
-        failures=$((failures + 1))
-    fi
-}
 
 finish() {
     kill $server

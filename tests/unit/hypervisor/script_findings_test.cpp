@@ -69,5 +69,43 @@ TEST_F(ScriptFindings, AResetThatNobodyBeganCanNotBeContinued) {
     EXPECT_EQ(dom0.event(kResetCont + 1, evtchn_reset_t{DOMID_SELF}), error(Errno::nosys));
 }
 
+TEST_F(ScriptFindings, AWatchdogThatIsNotSetAgainShutsTheDomainDown) {
+    sched_watchdog_t op{.id = 0, .timeout = 2};
+    EXPECT_EQ(dom0.call(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &op), 1);
+    op.id = 1;
+    machine.pass(1500_ms);
+    EXPECT_EQ(dom0.call(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &op), 0);
+    machine.pass(1500_ms);
+    EXPECT_FALSE(hv.info(dom0.id)->shut_down);
+    machine.pass(500_ms);
+    EXPECT_TRUE(hv.info(dom0.id)->shut_down);
+    EXPECT_EQ(hv.info(dom0.id)->shutdown_reason, unsigned{SHUTDOWN_watchdog});
+}
+
+TEST_F(ScriptFindings, AThirdWatchdogIsRefusedByANumberThatIsNotNegative) {
+    sched_watchdog_t op{.id = 0, .timeout = 100};
+    EXPECT_EQ(dom0.call(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &op), 1);
+    EXPECT_EQ(dom0.call(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &op), 2);
+    EXPECT_EQ(dom0.call(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &op), 4294967268);
+}
+
+TEST_F(ScriptFindings, APeriodicTimerRaisesItsVirqUntilItIsStopped) {
+    const auto [rc, port] = dom0.bind_virq(VIRQ_TIMER);
+    ASSERT_EQ(rc, 0);
+    vcpu_set_periodic_timer_t op{.period_ns = 1'000'000};
+    EXPECT_EQ(dom0.call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, &op), 0);
+    for (int i = 0; i < 3; ++i) {
+        dom0.clear_events();
+        machine.pass(1_ms);
+        EXPECT_TRUE(dom0.bits(port).pending) << i;
+    }
+    EXPECT_EQ(dom0.call(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0, 0), 0);
+    dom0.clear_events();
+    machine.pass(10_ms);
+    EXPECT_FALSE(dom0.bits(port).pending);
+    op.period_ns = 999'999;
+    EXPECT_EQ(dom0.call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, &op), error(Errno::inval));
+}
+
 }  // namespace
 }  // namespace xenrig::test

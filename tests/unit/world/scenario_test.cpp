@@ -69,8 +69,10 @@ TEST(ScenarioFile, NamesDriverDomainsAndFaults) {
 
 TEST(ScenarioFile, ADiskThatTheWorkloadDoesNotFitOrAGuestCanNotNameIsRefused) {
     EXPECT_NE(error_of(with(kGood, "2MiB", "4KiB")).find("give blocks = 1 or a larger size"), std::string::npos);
-    EXPECT_NE(error_of(with(with(kGood, "data:xvdb", "data:hda"), "disk = \"xvdb\"", "disk = \"hda\""))
-                  .find("'hda' is no disk's name"),
+    EXPECT_NE(error_of(with(with(kGood, "data:xvdb", "data:vda"), "disk = \"xvdb\"", "disk = \"vda\""))
+                  .find("'vda' is no disk's name"),
+              std::string::npos);
+    EXPECT_NE(error_of(with(kGood, "\"data:xvdb\"", "\"data:xvdb\", \"data:d1p0\"")).find("are device 'xvdb'"),
               std::string::npos);
     EXPECT_NE(error_of(with(kGood, "kind = \"simulated\"", "kind = \"simulated\"\nread-only = true"))
                   .find("is read-only; give writes = 0"),
