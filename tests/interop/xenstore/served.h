@@ -74,6 +74,10 @@ public:
         received_.append(bytes, static_cast<std::size_t>(n));
         return true;
     }
+    /// The daemon has hung up, and all that came before has been received.
+    bool ended() const { return ended_; }
+    /// What has been received, as far as messages are whole.
+    std::vector<Seen> take() { return take_messages(received_); }
     /// Something has come that was not looked at yet.
     bool has_more() const {
         pollfd waited{.fd = fd_, .events = POLLIN, .revents = 0};
