@@ -53,7 +53,8 @@ Outcome<> Service::introduce(std::int64_t id, std::int64_t frame, std::int64_t p
     if (!ring) return refuse("EINVAL");
     connect_ring(domain(id), std::move(*ring), remote);
     domains_.emplace(id, Known{frame, port});
-    tell_special(kIntroduceDomain);
+    // The domain is there, whatever the answer.
+    if (!tell_special(kIntroduceDomain)) return refuse("EINVAL");
     return {};
 }
 
@@ -82,12 +83,12 @@ Outcome<> Service::release(std::int64_t id) {
     Version version = live();
     if (known && gone != nullptr && gone->connection != nullptr) {
         daemon_.end_ring(*gone->connection);
-    } else if (!version.forget_domain(static_cast<std::uint32_t>(id))) {
-        return refuse("ENOENT");
+    } else {
+        // Of dom0, too: all that is its own goes.
+        version.forget_domain(static_cast<std::uint32_t>(id));
     }
     if (!known) return refuse("EINVAL");
-    tell_special(kReleaseDomain);
-    return {};
+    return tell_special(kReleaseDomain);
 }
 
 Outcome<> Service::resume(std::int64_t id) {
@@ -118,7 +119,7 @@ void Service::check_domains() {
         known.shutdown = true;
         if (state != DomainState::shutdown) end_domain(*known.connection);
     }
-    if (any) tell_special(kReleaseDomain);
+    if (any) (void)tell_special(kReleaseDomain);
 }
 
 std::string Service::control(const Connection& connection, std::string_view payload, const Version& version) const {

@@ -50,7 +50,8 @@ public:
     Outcome<> unwatch(Connection& connection, std::string_view path, std::string_view token);
     /// False when oxenstored stumbles over the path and answers EIO.
     bool tell(Connection* source, const Work& work);
-    void tell_special(std::string_view name);
+    /// ENOENT when somebody has removed the special node.
+    Outcome<> tell_special(std::string_view name);
     void event(Connection* source, const Watch& watch, std::string_view path);
 
     Version live() { return Version(daemon_.store.tree(), counts_); }
