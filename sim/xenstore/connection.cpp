@@ -181,7 +181,7 @@ std::string Connection::pending_input() const {
     return bytes;
 }
 
-void Connection::restore(std::string_view in, std::string_view out) {
+void Connection::restore(std::string_view in, std::string_view out, std::size_t rest) {
     if (in.size() >= kHeaderSize) {
         std::memcpy(&header_in_, in.data(), kHeaderSize);
         const std::size_t payload = in.size() - kHeaderSize;
@@ -195,10 +195,23 @@ void Connection::restore(std::string_view in, std::string_view out) {
         }
         received_ = in.size();
     }
-    if (out.empty()) return;
-    // Whole messages and the rest of one, in one piece that has no header of its own.
-    queue(XS_INVALID, 0, 0, out, false, nullptr, {});
-    header_sent_ = true;
+    if (rest != 0) {
+        // It has no header of its own.
+        queue(XS_INVALID, 0, 0, out.substr(0, rest), false, nullptr, {});
+        header_sent_ = true;
+        out.remove_prefix(rest);
+    }
+    for (xsd_sockmsg header; !out.empty(); out.remove_prefix(kHeaderSize + header.len)) {
+        std::memcpy(&header, out.data(), kHeaderSize);
+        const bool event = header.type == XS_WATCH_EVENT && header.len != 0;
+        if (domain_ != nullptr && !event) domain_->usage.add(Quota::outstanding, 1);
+        queue(header.type, header.req_id, header.tx_id, out.substr(kHeaderSize, header.len), event, nullptr, {});
+    }
+}
+
+std::size_t Connection::pending_rest() const {
+    if (!header_sent_ && sent_ == 0) return 0;
+    return out_.front().payload.size() + (header_sent_ ? 0 : kHeaderSize) - sent_;
 }
 
 std::string Connection::pending_output() const {

@@ -91,9 +91,11 @@ public:
     void clear();
     /// Bytes that wait to be written, for a dump: what the transport has not yet taken.
     std::string pending_output() const;
+    /// As many of them are the rest of a message that has begun to go out.
+    std::size_t pending_rest() const;
     std::string pending_input() const;
-    /// Continues where a dump left off.
-    void restore(std::string_view in, std::string_view out);
+    /// Continues where a dump left off; `out` is `rest` bytes and whole messages.
+    void restore(std::string_view in, std::string_view out, std::size_t rest);
 
     std::map<std::uint64_t, Watch> watches;  ///< by order of registration
     std::map<std::uint32_t, std::unique_ptr<Transaction>> transactions;

@@ -125,9 +125,6 @@ Answer<std::string> quota_soft(Daemon::Impl& daemon, Arguments arguments) {
     return std::unexpected(Errno::inval);
 }
 
-/// Another program can't take this daemon's place: the state is handed on in process (state_stream.h).
-Answer<std::string> live_update(Daemon::Impl&, Arguments) { return std::unexpected(Errno::inval); }
-
 Answer<std::string> help(Daemon::Impl&, Arguments arguments);
 
 constexpr std::array kCommands{
@@ -136,7 +133,7 @@ constexpr std::array kCommands{
     Command{"live-update",
             "[-c <cmdline>] [-F] [-t <timeout>] [-v <version>] <file>\n"
             "    Default timeout is 60 seconds, default version is 2.",
-            live_update},
+            nullptr},
     Command{"logfile", "<file>", ok_with_one},
     Command{"memreport", "[<file>]", ok_with_at_most_one},
     Command{"print", "<string>", ok_with_one},
@@ -159,7 +156,8 @@ Answer<> Daemon::Impl::control(Connection& connection, std::string_view payload)
     if (strings.empty()) return std::unexpected(Errno::inval);
     for (const Command& command : kCommands) {
         if (command.name != strings[0]) continue;
-        auto text = command.run(*this, std::span(strings).subspan(1));
+        const Arguments arguments = std::span(strings).subspan(1);
+        auto text = command.run != nullptr ? command.run(*this, arguments) : live_update(connection, arguments);
         if (!text) return std::unexpected(text.error());
         text->push_back('\0');
         connection.reply(XS_CONTROL, *text);

@@ -40,6 +40,7 @@ Connection& Service::connect_ring(DomId id, std::unique_ptr<RingTransport> ring,
 Outcome<> Service::introduce(std::int64_t id, std::int64_t frame, std::int64_t port) {
     const auto known = domains_.find(id);
     if (known != domains_.end()) {
+        if (known->second.frame == kUnknownFrame) known->second.frame = frame;
         if (known->second.frame == frame && id != 0) {
             known->second.port = port;
             daemon_.environment.rebind_ring(domain(id), Port(static_cast<std::uint32_t>(port)));
@@ -126,6 +127,8 @@ std::string Service::control(const Connection& connection, std::string_view payl
     if (!identity_of(connection).dom0()) return {};
     const auto words = split(payload);
     if (words[0] == "live-update" && words.size() > 1) {
+        if (auto done = daemon_.live_update(connection, std::span(words).subspan(1, words.size() - 2)))
+            return *done + '\0';
         std::string text = "Unknown arguments: ";
         for (std::size_t i = 1; i + 1 < words.size(); ++i) text.append(i == 1 ? "" : ",").append(words[i]);
         return text;

@@ -20,6 +20,7 @@
 #include "sim/xenstore/socket/socket_file.h"
 #include "sim/xenstore/state_image.h"
 #include "sim/xenstore/stream_door.h"
+#include "xenrig/abi/check.h"
 
 namespace xenrig::xenstore {
 namespace {
@@ -44,6 +45,7 @@ public:
     /// Writes what waits, as far as the socket takes it.
     void flush();
     bool gone() const { return gone_; }
+    StreamDoor& door() { return door_; }
     std::size_t unread_bytes() const { return door_.closed() ? 0 : door_.connection()->waiting_bytes(); }
     const std::uint64_t id;
 
@@ -61,7 +63,7 @@ private:
 class Server {
 public:
     Server(asio::io_context& io, Personality personality)
-        : daemon(none_, {personality}), acceptor_(io), retry_(io), io_(io) {}
+        : personality_(personality), daemon_(fresh_daemon()), acceptor_(io), retry_(io), io_(io) {}
 
     /// Takes over a listening descriptor.
     void listen(int descriptor) {
@@ -77,7 +79,8 @@ public:
 
     /// Lets the daemon look at what came in, then sends what it said, then forgets who has gone.
     void serve() {
-        daemon.service();
+        daemon_->service();
+        if (update_wanted_) update();
         // A flush makes room, and with room the daemon may say more.
         while (!to_flush_.empty()) {
             flushing_.clear();
@@ -88,7 +91,8 @@ public:
                 found->second->flush();
                 if (found->second->gone()) remove(id);
             }
-            daemon.service();
+            daemon_->service();
+            if (update_wanted_) update();
         }
         if (!blocked_.empty()) drop_deaf();
     }
@@ -120,7 +124,7 @@ public:
         accept();
     }
 
-    Daemon& the_daemon() { return daemon; }
+    Daemon& daemon() { return *daemon_; }
     asio::io_context& io() { return io_; }
 
 private:
@@ -156,8 +160,33 @@ private:
         });
     }
 
+    std::unique_ptr<Daemon> fresh_daemon() {
+        return std::make_unique<Daemon>(none_, DaemonConfig{personality_, [this] { update_wanted_ = true; }});
+    }
+
+    /// A live update: the state goes through the stream into another daemon, which goes on with the same clients.
+    void update() {
+        update_wanted_ = false;
+        std::map<std::uint32_t, Client*> by_number;
+        for (auto& [id, client] : clients_)
+            if (!client->door().closed())
+                by_number[static_cast<std::uint32_t>(client->door().connection()->id())] = client.get();
+        const auto image = decode(encode(daemon_->image()));
+        check(image.has_value(), "a state that was just written can be read");
+        // The old one hangs up on everybody, and the new one takes them over before anybody looks.
+        daemon_ = fresh_daemon();
+        const auto adopted = daemon_->adopt(*image, [&](std::uint32_t number) -> Transport* {
+            const auto found = by_number.find(number);
+            return found != by_number.end() ? &found->second->door().hand_to(*daemon_) : nullptr;
+        });
+        check(adopted.has_value(), "a state of the whole can be adopted");
+        daemon_->service();
+    }
+
     NoDomains none_;
-    Daemon daemon;
+    const Personality personality_;
+    std::unique_ptr<Daemon> daemon_;
+    bool update_wanted_ = false;
     Local::acceptor acceptor_;
     asio::steady_timer retry_;
     asio::io_context& io_;
@@ -172,7 +201,7 @@ Client::Client(Server& server, Local::socket socket, std::uint64_t number)
     : id(number),
       server_(server),
       socket_(std::move(socket)),
-      door_(server.the_daemon(), [this] { server_.has_output(*this); }) {
+      door_(server.daemon(), [this] { server_.has_output(*this); }) {
     socket_.native_non_blocking(true);
 }
 
@@ -247,7 +276,7 @@ Result<> run_xenstored(const SocketDoorConfig& config) {
     asio::io_context io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
     Server server(io, config.personality);
     if (config.restore != nullptr)
-        if (auto adopted = server.the_daemon().adopt(*config.restore, {}); !adopted) return adopted;
+        if (auto adopted = server.daemon().adopt(*config.restore, {}); !adopted) return adopted;
     auto file = SocketFile::listen(config.path);
     if (!file) return std::unexpected(file.error());
     asio::signal_set signals(io, SIGINT, SIGTERM, SIGHUP);
@@ -256,7 +285,7 @@ Result<> run_xenstored(const SocketDoorConfig& config) {
     if (config.ready) config.ready();
     io.run();
     server.hang_up();
-    if (config.dump) config.dump(server.the_daemon().image());
+    if (config.dump) config.dump(server.daemon().image());
     return {};
 }
 

@@ -57,7 +57,7 @@ protected:
     }
 
     /// The daemon has grown by no more than that.
-    void expect_no_more_than(std::size_t before, std::size_t bytes) const {
+    void expect_no_more_than([[maybe_unused]] std::size_t before, [[maybe_unused]] std::size_t bytes) const {
 #ifndef XENRIG_ASAN
         EXPECT_LT(daemon.resident_bytes(), before + bytes);
 #endif

@@ -114,8 +114,8 @@ private:
 
 class Served {
 public:
-    /// `descriptors`: of its limit, when that is not ours.
-    explicit Served(char personality, int descriptors = 0) {
+    /// `descriptors`: of its limit, when that is not ours. `options` go to the command.
+    explicit Served(char personality, int descriptors = 0, const std::string& options = "") {
         std::string folder = std::filesystem::temp_directory_path() / "xenrig-xenstored-XXXXXX";
         folder_ = ::mkdtemp(folder.data()) != nullptr ? folder : "";
         path_ = folder_ + "/socket";
@@ -125,8 +125,8 @@ public:
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, said[1], STDOUT_FILENO);
         const std::string limit = descriptors == 0 ? "" : "ulimit -n " + std::to_string(descriptors) + "; ";
-        const std::string line =
-            limit + "exec " XENRIG_PROGRAM " xenstored --socket " + path_ + " --personality " + personality;
+        const std::string line = limit + "exec " XENRIG_PROGRAM " xenstored --socket " + path_ + " --personality " +
+                                 personality + " " + options;
         const char* const argv[] = {"sh", "-c", line.c_str(), nullptr};
         if (posix_spawn(&pid_, "/bin/sh", &actions, nullptr, const_cast<char**>(argv), environ) != 0) pid_ = -1;
         posix_spawn_file_actions_destroy(&actions);
