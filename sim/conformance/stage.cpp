@@ -23,6 +23,7 @@ public:
         return info;
     }
     void submit(blk::StorageOpPtr op) override { inner_->submit(std::move(op)); }
+    void watch_size(blk::SizeWatch changed) override { inner_->watch_size(std::move(changed)); }
 
 private:
     std::shared_ptr<blk::Storage> inner_;

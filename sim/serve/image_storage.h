@@ -25,6 +25,7 @@ public:
 
     blk::StorageInfo info() const override { return file_->info(); }
     void submit(blk::StorageOpPtr op) override;
+    void watch_size(blk::SizeWatch changed) override { file_->watch_size(std::move(changed)); }
 
     /// The operation of this ordinal, from 0, fails without being done.
     void fail_at(std::uint64_t ordinal, Errno why) { to_fail_[ordinal] = why; }

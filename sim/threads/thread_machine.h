@@ -33,6 +33,9 @@ public:
     /// What every vCPU and task does right now, as far as can be said from outside.
     std::string state() const;
 
+    /// What a thread that is no vCPU sets as its `scheduler`, to use locks and to wake tasks.
+    Scheduler& outside() { return *outside_; }
+
     Cpu& add_cpu(std::string name) override;
     void remove_cpu(Cpu& cpu) override;
     Nanoseconds now() const override;

@@ -111,15 +111,20 @@ Result<> Toolstack::add_disk(DomId domain, const DiskNodes& disk) {
     const std::string front = home(domain) + "/device/vbd/" + number;
     const std::string back = home(disk.backend) + "/backend/vbd/" + text(domain.value) + "/" + number;
     const std::pair<std::string, std::string> front_nodes[] = {
-        {"backend", back},       {"backend-id", text(disk.backend.value)}, {"state", "1"}, {"virtual-device", number},
-        {"device-type", "disk"},
+        {"backend", back},          {"backend-id", text(disk.backend.value)},       {"state", "1"},
+        {"virtual-device", number}, {"device-type", disk.cdrom ? "cdrom" : "disk"},
     };
     const std::pair<std::string, std::string> back_nodes[] = {
-        {"frontend", front},     {"frontend-id", text(domain.value)},
-        {"params", disk.params}, {"type", "phy"},
-        {"online", "1"},         {"removable", "0"},
-        {"bootable", "1"},       {"state", "1"},
-        {"device-type", "disk"}, {"mode", disk.read_only ? "r" : "w"},
+        {"frontend", front},
+        {"frontend-id", text(domain.value)},
+        {"params", disk.params},
+        {"type", "phy"},
+        {"online", "1"},
+        {"removable", disk.cdrom ? "1" : "0"},
+        {"bootable", "1"},
+        {"state", "1"},
+        {"device-type", disk.cdrom ? "cdrom" : "disk"},
+        {"mode", disk.read_only || disk.cdrom ? "r" : "w"},
     };
     return store_.transaction([&](StoreTx tx) -> Result<> {
         // Its parents inherit the root's permissions: the control domain's alone.

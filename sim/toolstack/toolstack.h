@@ -20,6 +20,8 @@ struct DiskNodes {
     /// What the backend opens.
     std::string params;
     bool read_only = false;
+    /// A drive: `params` may be empty, and may change.
+    bool cdrom = false;
     /// Who serves it: the control domain, or a driver domain.
     DomId backend{0};
 };
@@ -45,6 +47,11 @@ public:
     Result<> remove_disk(DomId domain, unsigned number);
     /// The nodes go and nobody is asked: what is left when a backend has died (xl block-detach --force).
     Result<> force_remove_disk(DomId domain, unsigned number);
+
+    /// Another medium for a drive, or with no `params` none (libxl_cdrom_insert).
+    Result<> change_medium(DomId domain, unsigned number, const std::string& params);
+    /// Waits until the guest wants the medium of a drive taken out, and takes note (libxl_evenable_disk_eject).
+    Result<> wait_for_eject(DomId domain, unsigned number);
 
     /// Writes the request and waits until the domain is down with SHUTDOWN_suspend. ETIMEDOUT never: a guest that does
     /// not answer is found when the world is quiet. ESRCH when the domain dies meanwhile.

@@ -15,7 +15,27 @@ constexpr blk::BlkbackOptions kPlainBackend{.barrier = false,
 
 }  // namespace
 
+BlockFeatures BlockFeatures::counting(BlockUnits units) const {
+    static constexpr blk::SectorUnits kUnits[] = {blk::kHeadUnits, blk::kXen417Units, blk::kFreeBsdUnits,
+                                                  blk::kMiniOsUnits, blk::kTapdiskUnits};
+    BlockFeatures made = *this;
+    made.units_ = kUnits[static_cast<std::size_t>(units)];
+    return made;
+}
+
 blk::BlkfrontOptions BlockFeatures::frontend() const {
+    blk::BlkfrontOptions o = draw_frontend();
+    o.units = units_;
+    return o;
+}
+
+blk::BlkbackOptions BlockFeatures::backend() const {
+    blk::BlkbackOptions o = draw_backend();
+    o.units = units_;
+    return o;
+}
+
+blk::BlkfrontOptions BlockFeatures::draw_frontend() const {
     if (choice_ == FeatureChoice::all)
         return {.persistent_grants = true, .indirect_segments = 32, .ring_page_order = 1, .queues = 2};
     blk::BlkfrontOptions o = kPlainFrontend;
@@ -27,7 +47,7 @@ blk::BlkfrontOptions BlockFeatures::frontend() const {
     return o;
 }
 
-blk::BlkbackOptions BlockFeatures::backend() const {
+blk::BlkbackOptions BlockFeatures::draw_backend() const {
     if (choice_ == FeatureChoice::all) return {};
     blk::BlkbackOptions o = kPlainBackend;
     if (choice_ == FeatureChoice::plain) return o;

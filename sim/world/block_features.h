@@ -23,11 +23,17 @@ public:
 
     blk::BlkfrontOptions frontend() const;
     blk::BlkbackOptions backend() const;
+    /// The same, for ends that count sectors in this way.
+    BlockFeatures counting(BlockUnits units) const;
     /// As blk::blkback_factory(), with options of its own for each device.
     xenbus::BackendFactory backends(Platform& platform, blk::StorageFactory storage) const;
 
 private:
+    blk::BlkfrontOptions draw_frontend() const;
+    blk::BlkbackOptions draw_backend() const;
+
     FeatureChoice choice_ = FeatureChoice::all;
+    blk::SectorUnits units_;
     Pick pick_;
 };
 

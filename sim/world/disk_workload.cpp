@@ -65,7 +65,8 @@ DiskWorkload::DiskWorkload(WorkloadSpec spec, std::string disk, Machine& machine
                 }),
       history_(spec_.blocks, spec_.block_size / blk::kUnit),
       busy_(spec_.blocks),
-      acknowledged_(spec_.operations + 1) {}
+      acknowledged_(spec_.operations + 1),
+      blocks_of_(spec_.operations + 1) {}
 
 DiskWorkload::~DiskWorkload() = default;
 
@@ -79,6 +80,9 @@ Result<> DiskWorkload::connect(const NextDisk& next_disk) {
         front_ = next_disk(front_.get());
         const auto info = front_->wait_connected();
         if (info) {
+            if (size_ && *size_ != info->sectors * blk::kUnit)
+                broken_("size", "the guest takes its disk for " + std::to_string(info->sectors * blk::kUnit) +
+                                    " bytes, which has " + std::to_string(*size_));
             if (sector_of(spec_.blocks) <= info->sectors) return {};
             return fail(Errno::inval, "its " + std::to_string(info->sectors * blk::kUnit) + " bytes do not hold the " +
                                           std::to_string(spec_.blocks) + " blocks of " +
@@ -168,6 +172,7 @@ void DiskWorkload::draw(Slot& slot) {
     const std::uint32_t kind = (machine_.pick(kinds_, kinds) + begun_ * kStride) % kinds;
     slot.block = (machine_.pick(places_, spec_.blocks) + begun_) % spec_.blocks;
     slot.number = ++begun_;
+    blocks_of_[slot.number] = slot.block;
     slot.drawn = true;
     slot.op = {};
     using Kind = blk::BlkOp::Kind;
@@ -300,6 +305,14 @@ void DiskWorkload::reached_storage(const blk::StorageOp& op) {
     if (op.kind != blk::StorageOp::Kind::write || op.data.size() < 8) return;
     const std::uint64_t number = number_of(op.data);
     executed_.push_back(number);
+    if (number < blocks_of_.size()) {
+        std::uint64_t first;
+        std::memcpy(&first, op.data.data(), 8);
+        const std::uint64_t place = sector_of(blocks_of_[number]) * blk::kUnit + (first & 0xffff) * 8;
+        if (op.offset != place)
+            broken_("misplaced", "write " + std::to_string(number) + " belongs at byte " + std::to_string(place) +
+                                     " of the disk, and reaches it at " + std::to_string(op.offset));
+    }
     if (number < acknowledged_.size() && acknowledged_[number])
         broken_("run-twice", "write " + std::to_string(number) + " was acknowledged, and reaches the storage again");
 }

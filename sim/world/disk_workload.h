@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,14 @@ public:
     const std::string& device() const { return spec_.device; }
     const std::string& disk() const { return disk_; }
 
-    /// Blocks until there is a disk that is not this one; null asks for the first.
+    /// Blocks until there is a disk that is not this one, or this one is there again; null asks for the first.
     using NextDisk = std::function<std::shared_ptr<blk::Blkfront>(const blk::Blkfront* not_this)>;
 
     /// The work itself, in a task of the guest's; returns when all is done and read back.
     void run(Platform& guest, const NextDisk& next_disk);
 
+    /// Bytes of the disk as it really is; none where that changes.
+    void expect_size(std::uint64_t bytes) { size_ = bytes; }
     /// What would be an error else: a disk that goes away and comes again. Operations that it leaves unanswered are
     /// begun again on the next one.
     void expect_disk_to_go() { disk_may_go_ = true; }
@@ -95,8 +98,11 @@ private:
     std::vector<bool> busy_;
     std::vector<bool> acknowledged_;
     std::vector<std::uint64_t> executed_;
+    /// Of each operation by its number.
+    std::vector<unsigned> blocks_of_;
 
     // The task's own.
+    std::optional<std::uint64_t> size_;
     bool disk_may_go_ = false;
     bool front_went_ = false;
     std::shared_ptr<blk::Blkfront> front_;

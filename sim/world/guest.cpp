@@ -1,5 +1,6 @@
 #include "sim/world/guest.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "xenrig/abi/check.h"
@@ -54,6 +55,10 @@ void Guest::bind(toolstack::Host& host, DomId domain) {
     bound_.wake_all();
 }
 
+void Guest::set_medium(unsigned number, const std::string& params) {
+    std::ranges::find(spec_.disks, number, &toolstack::DiskNodes::number)->params = params;
+}
+
 void Guest::wait_bound() {
     const std::lock_guard held(bound_lock_);
     bound_.wait(bound_lock_, [this] { return host_ != nullptr; });
@@ -80,6 +85,10 @@ void Guest::boot() {
     if (!kernel_->boot()) return check(dead_, "a guest boots on a domain of the toolstack's making");
     const auto make_disk = [this](const std::string& path, xenbus::DeviceLink link) {
         auto disk = std::make_shared<blk::Blkfront>(*kernel_, path, std::move(link), features_.frontend());
+        disk->on_reopen([this] {
+            const std::lock_guard held(disks_lock_);
+            disk_found_.wake_all();
+        });
         on_disk(disk);
         return disk;
     };
@@ -102,7 +111,7 @@ std::shared_ptr<blk::Blkfront> Guest::disk_after(unsigned number, const blk::Blk
     const std::lock_guard held(disks_lock_);
     disk_found_.wait(disks_lock_, [&] {
         const auto found = disks_.find(path);
-        return found != disks_.end() && found->second.get() != not_this;
+        return found != disks_.end() && (found->second.get() != not_this || !not_this->closed());
     });
     return disks_.at(path);
 }

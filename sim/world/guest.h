@@ -41,6 +41,8 @@ public:
 
     const std::string& name() const { return spec_.name; }
     const toolstack::DomainSpec& spec() const { return spec_; }
+    /// What the toolstack has put into a drive: goes with the guest wherever it moves.
+    void set_medium(unsigned number, const std::string& params);
     guest::Kernel& kernel() { return *kernel_; }
 
     /// Where it lives now; null before its first domain.
@@ -59,7 +61,7 @@ public:
 
     /// Blocks the calling task until the bus has found the device; then it may still be connecting.
     std::shared_ptr<blk::Blkfront> disk(unsigned number);
-    /// The same, but one that has taken the place of `not_this`.
+    /// The same, but one that has taken the place of `not_this`, or that one when it has come back.
     std::shared_ptr<blk::Blkfront> disk_after(unsigned number, const blk::Blkfront* not_this);
     /// The same from outside a task; null when it has not appeared.
     std::shared_ptr<blk::Blkfront> find_disk(unsigned number);

@@ -199,12 +199,17 @@ private:
     std::vector<std::string> known_;
 };
 
+BlockUnits read_units(Table& t) {
+    return static_cast<BlockUnits>(t.word("block-units", {"head", "4.17", "freebsd", "mini-os", "tapdisk"}));
+}
+
 void read_disk(Table& t, DiskSpec& d) {
     static constexpr DiskKind kKinds[] = {DiskKind::ram, DiskKind::simulated, DiskKind::file};
     d.kind = kKinds[t.word("kind", {"ram", "simulated", "file"})];
     if (d.kind == DiskKind::file) d.size = 0;
     d.size = t.size("size", d.size);
     d.path = t.text("path", "");
+    d.sector_size = t.small("sector-size", d.sector_size);
     d.read_only = t.flag("read-only", d.read_only);
     d.write_cache = t.flag("write-cache", d.write_cache);
     const auto [from, to] = t.range("latency-us", {d.latency_min.value / 1000, d.latency_max.value / 1000});
@@ -216,6 +221,7 @@ void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
     g.vcpus = t.small("vcpus", g.vcpus);
     g.frames = t.number("frames", g.frames, 1 << 20);
+    g.units = read_units(t);
     std::uint32_t nth = 0;
     for (const std::string& d : t.texts("disk")) {
         const auto at = d.find('@');
@@ -224,6 +230,12 @@ void read_guest(Table& t, GuestSpec& g) {
         const std::string device = vbd_name(vbd_number({.disk = nth++}).value_or(0));
         g.disks.push_back({named.substr(0, colon), colon == std::string::npos ? device : named.substr(colon + 1),
                            at == std::string::npos ? "" : d.substr(at + 1)});
+    }
+    for (const std::string& d : t.texts("cdrom")) {
+        const auto colon = d.find(':');
+        g.disks.push_back({.disk = d.substr(0, colon),
+                           .device = colon == std::string::npos ? "hdc" : d.substr(colon + 1),
+                           .cdrom = true});
     }
 }
 
@@ -236,6 +248,32 @@ void read_workload(Table& t, WorkloadSpec& w) {
     w.reads = t.small("reads", w.reads);
     w.writes = t.small("writes", w.writes);
     w.flushes = t.small("flushes", w.flushes);
+}
+
+void read_changes(Table& top, Scenario& s) {
+    top.list("resize", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.disk = t.text("disk", s.disks.empty() ? "" : s.disks.front().name);
+        c.size = t.size("to", 0);
+        c.after_operations = t.small("after-operations", 0);
+    });
+    top.list("medium", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.kind = ChangeKind::medium;
+        c.guest = t.text("guest", s.guests.empty() ? "" : s.guests.front().name);
+        c.device = t.text("device", "");
+        c.disk = t.text("disk", "");
+        c.eject = t.flag("eject", false);
+        c.after_operations = t.small("after-operations", 0);
+    });
+    top.list("hotplug", [&](Table& t) {
+        ChangeSpec& c = s.changes.emplace_back();
+        c.kind = ChangeKind::hotplug;
+        c.guest = t.text("guest", s.guests.empty() ? "" : s.guests.front().name);
+        c.device = t.text("device", "xvda");
+        c.force = t.flag("force", false);
+        c.after_operations = t.small("after-operations", 0);
+    });
 }
 
 }  // namespace
@@ -255,7 +293,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     s.version = top.small("version", s.version);
     s.description = top.text("description", "");
     s.block_features = static_cast<FeatureChoice>(top.word("block-features", {"drawn", "plain", "all"}));
-    top.each("host", [&](Table&, const std::string& name) { s.hosts.push_back({name}); });
+    top.each("host", [&](Table& t, const std::string& name) { s.hosts.push_back({name, read_units(t)}); });
     top.each("disk", [&](Table& t, const std::string& name) {
         s.disks.push_back({.name = name});
         read_disk(t, s.disks.back());
@@ -299,6 +337,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         }
         f.after_operations = t.small("after-operations", f.after_operations);
     });
+    read_changes(top, s);
     top.refuse_unknown();
     if (error) return std::unexpected(*error);
     if (auto valid = s.validate(); !valid) return fail(valid.error().code, file + ": " + valid.error().message);

@@ -1,12 +1,11 @@
 #include "sim/world/scenario_run.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "xenrig/abi/check.h"
 #include "xenrig/abi/vbd.h"
 #include "xenrig/drivers/blk/blkback.h"
-#include "xenrig/drivers/blk/file_disk.h"
-#include "xenrig/drivers/blk/ram_disk.h"
 
 namespace xenrig::world {
 
@@ -16,7 +15,11 @@ toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
         const DomId backend = d.driver.empty() ? DomId{0} : drivers_.at(d.driver)->domain();
-        spec.disks.push_back({*number, d.disk, scenario_.disk(d.disk)->read_only, backend});
+        spec.disks.push_back({.number = *number,
+                              .params = d.disk,
+                              .read_only = d.cdrom || scenario_.disk(d.disk)->read_only,
+                              .cdrom = d.cdrom,
+                              .backend = backend});
     }
     return spec;
 }
@@ -74,69 +77,19 @@ bool ScenarioRun::until_quiet() {
     return healthy();
 }
 
-Result<std::shared_ptr<blk::Storage>> ScenarioRun::open_storage(const blk::StorageRequest& request) {
-    const DiskSpec* spec = scenario_.disk(request.params);
-    if (!spec) return fail(Errno::noent, "there is no disk '" + request.params + "'");
-    Disk& disk = disks_[spec->name];
-    if (!disk.storage) {
-        auto made = make_storage(*spec);
-        if (!made) return std::unexpected(made.error());
-        disk.storage = std::move(*made);
-    }
-    unsigned users = 0;
-    for (const GuestSpec& g : scenario_.guests)
-        users += static_cast<unsigned>(std::ranges::count(g.disks, spec->name, &GuestDisk::disk));
-    return std::make_shared<WitnessedStorage>(
-        disk.storage, disk.use,
-        [this, spec](const blk::StorageOp& op) {
-            for (auto& w : workloads_)
-                if (w->disk() == spec->name) w->reached_storage(op);
-        },
-        [this, spec, users] {
-            if (users == 1)
-                broken("two-backends", "disk '" + spec->name +
-                                           "' is used by a backend while operations of an earlier one are under way");
-        });
-}
-
-Result<std::shared_ptr<blk::Storage>> ScenarioRun::make_storage(const DiskSpec& spec) {
-    std::shared_ptr<blk::Storage> storage;
-    const blk::StorageInfo info{.bytes = spec.size, .read_only = spec.read_only, .discard_granularity = blk::kUnit};
-    switch (spec.kind) {
-        case DiskKind::ram:
-            storage = std::make_shared<blk::RamDisk>(info);
-            break;
-        case DiskKind::file: {
-            auto file = blk::FileDisk::open(spec.path, spec.read_only);
-            if (!file) return std::unexpected(file.error());
-            storage = *file;
-            break;
-        }
-        case DiskKind::simulated: {
-            constexpr std::uint32_t kSteps = 8;
-            const std::uint32_t stream = engine_.add_stream("disk." + spec.name);
-            auto disk = std::make_shared<blk::SimDisk>(
-                sites_.front().host->control().clock(),
-                blk::SimDiskOptions{.info = info,
-                                    .latency_min = spec.latency_min,
-                                    .latency_step = {(spec.latency_max - spec.latency_min).value / kSteps},
-                                    .latency_choices = kSteps,
-                                    .volatile_cache = spec.write_cache},
-                [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
-            sim_disks_[spec.name] = disk;
-            storage = disk;
-            break;
-        }
-    }
-    return storage;
+const HostSpec& ScenarioRun::host_spec(const Site& site) const {
+    return *std::ranges::find(scenario_.hosts, site.host->name(), &HostSpec::name);
 }
 
 void ScenarioRun::start_backends(Site& site) {
     guest::Kernel& control = site.host->control();
     site.backends = std::make_unique<xenbus::Bus>(
-        control, std::map<std::string, xenbus::BackendFactory>{
-                     {"vbd", block_features_.backends(
-                                 control, [this](const blk::StorageRequest& r) { return open_storage(r); })}});
+        control,
+        std::map<std::string, xenbus::BackendFactory>{
+            {"vbd",
+             block_features_.counting(host_spec(site).units).backends(control, [this](const blk::StorageRequest& r) {
+                 return open_storage(r);
+             })}});
     control.spawn("backends", TaskRole::work, [&site] {
         check(site.backends->start().has_value(), "the control domain may watch its own backends");
     });
@@ -145,7 +98,8 @@ void ScenarioRun::start_backends(Site& site) {
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_, toolstack::DomainSpec{.name = spec.name, .vcpus = spec.vcpus, .frames = spec.frames},
-        [this](const blk::StorageRequest& r) { return open_storage(r); }, block_features_);
+        [this](const blk::StorageRequest& r) { return open_storage(r); },
+        block_features_.counting(host_spec(site_named(spec.host)).units));
 }
 
 void ScenarioRun::start_drivers() {
@@ -161,7 +115,8 @@ void ScenarioRun::start_drivers() {
 void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
-        Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(engine_, domain_spec(spec), block_features_));
+        Guest& guest = *guests_.emplace_back(
+            std::make_unique<Guest>(engine_, domain_spec(spec), block_features_.counting(spec.units)));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());
@@ -181,6 +136,10 @@ void ScenarioRun::start_workloads() {
         DiskWorkload& workload = *workloads_.emplace_back(std::make_unique<DiskWorkload>(
             spec, device->disk, engine_,
             [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); }));
+        const DiskSpec& disk = *scenario_.disk(device->disk);
+        const auto changes_it = [&](const ChangeSpec& c) { return c.disk == disk.name; };
+        if (disk.kind != DiskKind::file && std::ranges::none_of(scenario_.changes, changes_it))
+            workload.expect_size(disk.size);
         const unsigned number = *parse_vbd(spec.device);
         (*guest)->kernel().spawn(spec.guest + ".workload", TaskRole::work, [&guest = **guest, &workload, number] {
             workload.run(guest.kernel(),
@@ -234,6 +193,8 @@ ScenarioRun::Site& ScenarioRun::site_named(const std::string& name) {
 
 void ScenarioRun::migrate(const MigrateSpec& spec, Guest& guest) {
     guest.wait_bound();
+    std::unique_lock one_at_a_time(devices_lock_, std::defer_lock);
+    if (!scenario_.changes.empty()) one_at_a_time.lock();
     Site& from = site_of(guest);
     const auto count_in_flight = [&] {
         for (auto& w : workloads_)
@@ -347,6 +308,7 @@ RunReport ScenarioRun::run() {
         start_workloads();
         start_migrations();
         start_faults();
+        start_changes();
         well = until_quiet();
         last_step_ = engine_.steps();
     }
@@ -386,6 +348,7 @@ RunReport ScenarioRun::report() {
     }
     r.migrations = migrations_;
     r.faults = faults_;
+    r.changes = changes_;
     r.in_flight_at_suspend = in_flight_at_suspend_;
     r.model = engine::name(engine_.config().model);
     return r;

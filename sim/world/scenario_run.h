@@ -39,9 +39,14 @@ private:
     };
 
     void make_sites();
+    const HostSpec& host_spec(const Site& site) const;
     void start_backends(Site& site);
     Result<std::shared_ptr<blk::Storage>> open_storage(const blk::StorageRequest& request);
-    Result<std::shared_ptr<blk::Storage>> make_storage(const DiskSpec& spec);
+    struct Disk;
+    Result<Disk*> disk_of(const DiskSpec& spec);
+    /// It is put into a drive, and its first sector holds its name.
+    bool is_medium(const std::string& disk) const;
+    Result<> make_disk(const DiskSpec& spec, Disk& made);
     /// Each driver domain runs before a guest's disk names it.
     void start_drivers();
     std::unique_ptr<DriverDomain> make_driver(const DriverSpec& spec);
@@ -54,6 +59,12 @@ private:
     };
     void start_migrations();
     void start_faults();
+    void start_changes();
+    void resize(const ChangeSpec& change);
+    void use_resized(const std::string& disk, Guest& guest, unsigned number);
+    void hotplug(const ChangeSpec& change);
+    void change_medium(const ChangeSpec& change);
+    void use_medium(Guest& guest, unsigned number);
     void cut_power(const FaultSpec& fault);
     void kill_driver(const FaultSpec& fault);
     void kill_guest(const FaultSpec& fault);
@@ -82,6 +93,7 @@ private:
     std::map<std::string, std::shared_ptr<blk::SimDisk>> sim_disks_;
     struct Disk {
         std::shared_ptr<blk::Storage> storage;
+        std::function<Result<>(std::uint64_t bytes)> resize;
         std::shared_ptr<DiskUse> use = std::make_shared<DiskUse>();
     };
     std::map<std::string, Disk> disks_;
@@ -90,6 +102,8 @@ private:
     std::vector<std::unique_ptr<DriverDomain>> dead_drivers_;
     /// Held while a driver domain is replaced.
     Lock driver_lock_{"driver domains"};
+    /// A toolstack moves a guest, or changes its devices. Taken where a scenario has both.
+    Lock devices_lock_{"guests' devices"};
     /// Held while a disk loses its power.
     Lock power_lock_{"power"};
     std::vector<std::unique_ptr<Guest>> guests_;
@@ -98,6 +112,7 @@ private:
     std::uint64_t first_step_ = 0, last_step_ = 0;
     unsigned migrations_ = 0;
     unsigned faults_ = 0;
+    unsigned changes_ = 0;
     unsigned in_flight_at_suspend_ = 0;
 };
 

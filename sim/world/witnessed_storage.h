@@ -40,6 +40,7 @@ public:
 
     blk::StorageInfo info() const override { return inner_->info(); }
     void submit(blk::StorageOpPtr op) override;
+    void watch_size(blk::SizeWatch changed) override { inner_->watch_size(std::move(changed)); }
 
 private:
     std::shared_ptr<blk::Storage> inner_;

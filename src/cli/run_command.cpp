@@ -81,6 +81,7 @@ void print_counts(const world::RunReport& r) {
     if (r.faults != 0)
         std::printf("  %u faults struck: %u operations failed, %u were begun again, %u died with their guest\n",
                     r.faults, r.failed_operations, r.repeated_operations, r.lost_operations);
+    if (r.changes != 0) std::printf("  %u changes of disks in use\n", r.changes);
     std::printf("  %llu steps, %llu choices of which %llu picks, %llu switches, %llu upcalls\n", n(r.steps),
                 n(r.choices), n(r.picks), n(r.switches), n(r.upcalls));
     std::printf("  %llu hypercalls, %llu events sent, %llu grant copies, %llu grant maps, %llu store messages\n",

@@ -4,9 +4,9 @@
 #include <mutex>
 
 #include "event_words.h"
-#include "polite_wait.h"
 #include "text.h"
 #include "xenrig/abi/check.h"
+#include "xenrig/platform/polite_wait.h"
 #include "xenrig/shared/door.h"
 
 extern "C" {

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <mutex>
 
-#include "polite_wait.h"
 #include "text.h"
 #include "xenrig/abi/check.h"
+#include "xenrig/platform/polite_wait.h"
 #include "xenrig/shared/door.h"
 #include "xenstore_request.h"
 

@@ -3,8 +3,8 @@
 #include <charconv>
 #include <mutex>
 
-#include "polite_wait.h"
 #include "text.h"
+#include "xenrig/platform/polite_wait.h"
 #include "xenstore_request.h"
 
 namespace xenrig::guest {

@@ -24,6 +24,7 @@ Result<> Backend::step() {
 
         case State::initialised:
         case State::connected:
+            if (own == State::connected) return refresh();
             return own == State::init_wait || own == State::initialised ? connect() : Result<>{};
 
         case State::closing:
@@ -51,6 +52,13 @@ Result<> Backend::connect() {
     // What an earlier connection may have left must not add to this one.
     driver_.disconnect();
     if (auto connected = driver_.connect(device_); !connected) return connected;
+    return device_.move_to(State::connected, [&](StoreTx tx) { return driver_.publish(device_, tx); });
+}
+
+Result<> Backend::refresh() {
+    const auto news = driver_.refresh(device_);
+    if (!news) return std::unexpected(news.error());
+    if (!*news) return {};
     return device_.move_to(State::connected, [&](StoreTx tx) { return driver_.publish(device_, tx); });
 }
 

@@ -109,7 +109,7 @@ void Bus::scan() {
         Slot& slot = *it->second;
         const auto now = present.find(it->first);
         if (now != present.end() && !slot.peer) slot.peer = now->second;
-        if (now != present.end() && slot.peer == now->second) {
+        if (now != present.end() && slot.peer == now->second && !slot.device.over()) {
             ++it;
             continue;
         }
@@ -128,11 +128,11 @@ void Bus::add(const std::string& path, Peer peer) {
     Device& device = slot->device;
     if (side_ == Side::frontend) {
         auto driver = frontends_.at(type)(path, device.link());
-        device.start(std::make_unique<Frontend>(device.endpoint(), *driver), std::move(peer));
+        device.start(std::make_unique<Frontend>(device.endpoint(), *driver), std::move(peer), service_.poker());
         slot->driver = std::move(driver);
     } else {
         auto driver = backends_.at(type)(path, device.link());
-        device.start(std::make_unique<Backend>(device.endpoint(), *driver), std::move(peer));
+        device.start(std::make_unique<Backend>(device.endpoint(), *driver), std::move(peer), service_.poker());
         slot->driver = std::move(driver);
     }
     devices_.emplace(path, std::move(slot));

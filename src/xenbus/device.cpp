@@ -49,8 +49,9 @@ Device::~Device() {
     stop();
 }
 
-void Device::start(std::unique_ptr<Handshake> handshake, Peer peer) {
+void Device::start(std::unique_ptr<Handshake> handshake, Peer peer, Service::Poke over) {
     handshake_ = std::move(handshake);
+    tell_over_ = std::move(over);
     found_ = std::move(peer);
     service_.poke();
 }
@@ -139,22 +140,29 @@ void Device::work() {
 
 Result<> Device::look_and_step() {
     auto news = link_.noted_->take();
+    if (over_) return {};
     if (!begun_)
         if (auto begun = begin(); !begun) return begun;
     if (news.peer_state) endpoint_.look_at_peer();
     switch (news.own_state ? endpoint_.look() : Standing::ours) {
         case Standing::gone:
-            start_over("the device was removed");
+            end("the device was removed");
             return {};
         case Standing::replaced:
-            start_over("the device was replaced");
-            return fail(Errno::restart);
+            end("the device was replaced");
+            return {};
         case Standing::ours:
         case Standing::told_to_close:
             break;
     }
     if (news.failure) handshake_->failed(*news.failure);
     return handshake_->step();
+}
+
+void Device::end(const char* why) {
+    handshake_->gone({Errno::nodev, why});
+    over_ = true;
+    tell_over_();
 }
 
 void Device::start_over(const char* why) {

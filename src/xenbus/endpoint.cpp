@@ -42,6 +42,7 @@ Result<> Endpoint::begin(Peer peer) {
 }
 
 void Endpoint::look_at_peer() {
+    ++looks_;
     auto node = store_.read(StoreTx::none, peer_node("state"));
     peer_state_ = node ? parse_state(*node) : State::unknown;
 }

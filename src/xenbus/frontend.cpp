@@ -1,5 +1,7 @@
 #include "xenrig/xenbus/frontend.h"
 
+#include <utility>
+
 namespace xenrig::xenbus {
 
 Result<> Frontend::begin() {
@@ -22,11 +24,12 @@ Result<> Frontend::step() {
             if (own == State::initialising)
                 if (auto opened = open(); !opened) return opened;
             if (device_.state() == State::initialised) {
+                read_at_look_ = device_.looks();
                 if (auto connected = driver_.connect(device_); !connected) return connected;
                 return device_.move_to(State::connected);
             }
-            driver_.backend_changed(device_);
-            return {};
+            if (std::exchange(read_at_look_, device_.looks()) == device_.looks()) return {};
+            return driver_.backend_changed(device_);
 
         case State::closed:
             if (own == State::initialising) return {};

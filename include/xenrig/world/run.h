@@ -54,6 +54,8 @@ struct RunReport {
     /// Faults that struck; operations that failed of one, that were begun again on another device, and that died with
     /// their guest.
     unsigned faults = 0, failed_operations = 0, repeated_operations = 0, lost_operations = 0;
+    /// Disks that were resized, or taken and given back.
+    unsigned changes = 0;
     /// Requests that the guest had under way when a suspend found it, over all suspends.
     unsigned in_flight_at_suspend = 0;
     /// "sc", "tso", "relaxed".

@@ -16,8 +16,14 @@
 
 namespace xenrig::world {
 
+/// What the ends of block devices take the protocol's sector numbers for, on a disk with sectors larger than 512 bytes
+/// (drivers/blk/sector_units.h).
+enum class BlockUnits : std::uint8_t { head, xen_4_17, freebsd, mini_os, tapdisk };
+
 struct HostSpec {
     std::string name;
+    /// Of the backends in its control domain.
+    BlockUnits units = BlockUnits::head;
 };
 
 enum class DiskKind : std::uint8_t { ram, simulated, file };
@@ -34,6 +40,8 @@ struct DiskSpec {
     Nanoseconds latency_min = 20_us, latency_max = 200_us;
     /// simulated: what was not flushed is lost in a power cut.
     bool write_cache = true;
+    /// Bytes of its own sectors; a file's are 512.
+    std::uint32_t sector_size = 512;
 };
 
 /// A domain that serves disks to guests of its host.
@@ -50,6 +58,8 @@ struct GuestDisk {
     std::string device;
     /// The driver domain that serves it; empty for the control domain.
     std::string driver;
+    /// A drive; without a disk it is empty at first.
+    bool cdrom = false;
 };
 
 struct GuestSpec {
@@ -59,6 +69,8 @@ struct GuestSpec {
     /// 4 KiB frames of RAM.
     std::uint64_t frames = 512;
     std::vector<GuestDisk> disks;
+    /// Of its frontends.
+    BlockUnits units = BlockUnits::head;
 };
 
 /// Reads, writes and flushes on one disk, never two at once to the same block, each read checked against what was
@@ -100,6 +112,27 @@ struct FaultSpec {
     unsigned after_operations = 0;
 };
 
+/// resize: a disk becomes longer or shorter under its backend.
+/// hotplug: a disk is taken from its guest and given back.
+/// medium: a drive gets another medium, or none.
+enum class ChangeKind : std::uint8_t { resize, hotplug, medium };
+
+/// What a toolstack does to a disk in use.
+struct ChangeSpec {
+    ChangeKind kind = ChangeKind::resize;
+    /// resize: the disk, and its new size in bytes. medium: the new one, empty for none.
+    std::string disk;
+    std::uint64_t size = 0;
+    /// hotplug, medium: the guest and its device.
+    std::string guest, device;
+    /// hotplug: nobody is asked (xl block-detach --force).
+    bool force = false;
+    /// medium: not before the guest has asked for the old one to be taken out.
+    bool eject = false;
+    /// It comes when the first workload on the disk, or of the guest, has completed between 0 and this many operations.
+    unsigned after_operations = 0;
+};
+
 /// Which of the optional features of a device's protocol its ends use: for each end what is drawn, none, or all.
 enum class FeatureChoice : std::uint8_t { drawn, plain, all };
 
@@ -115,6 +148,7 @@ struct Scenario {
     std::vector<WorkloadSpec> workloads;
     std::vector<MigrateSpec> migrations;
     std::vector<FaultSpec> faults;
+    std::vector<ChangeSpec> changes;
 
     /// Of everything above but the description, the same on every machine.
     std::uint32_t hash() const;
@@ -126,6 +160,10 @@ struct Scenario {
     const DriverSpec* driver(std::string_view name) const;
     /// Null when the fault's disk, driver or guest has no workload.
     const WorkloadSpec* workload_of(const FaultSpec& fault) const;
+    const WorkloadSpec* workload_of(const ChangeSpec& change) const;
+
+private:
+    Result<> validate_changes() const;
 };
 
 /// Errors read "FILE:LINE: what is wrong; what to do".

@@ -21,6 +21,12 @@ public:
     virtual Result<> connect(const Endpoint& device) = 0;
     /// Writes the device's properties.
     virtual Result<> publish(const Endpoint& device, StoreTx tx) = 0;
+    /// Connected, and poked: true when the properties have become others, which are published then, and the state
+    /// written once more, for that is what the frontend watches (Linux's xen_vbd_resize).
+    virtual Result<bool> refresh(const Endpoint& device) {
+        (void)device;
+        return false;
+    }
 
     /// Serves no longer, waits for what is in progress, gives rings and ports back. Idempotent.
     virtual void disconnect() = 0;
@@ -38,6 +44,7 @@ public:
 ///     Initialising          any                       open, advertise -> InitWait
 ///     InitWait, Initialised Initialised, Connected    disconnect, connect, publish -> Connected
 ///     Connected             Initialising              disconnect, advertise -> InitWait (a guest that was restarted)
+///     Connected             Initialised, Connected    refresh, and if there is news: publish -> Connected
 ///     before Closing        Closing                   -> Closing, at once, whatever is in progress
 ///     any                   Closed                    disconnect -> Closed
 ///     any                   no state at all           close -> Closed
@@ -60,6 +67,7 @@ public:
 private:
     Result<> offer();
     Result<> connect();
+    Result<> refresh();
     Result<> closed(State frontend);
     bool online() const;
 

@@ -6,6 +6,7 @@
 // Lifetime: made and ended by its Bus. Threads: link() from any context, the rest from the bus's task.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 
@@ -61,8 +62,12 @@ public:
     Endpoint& endpoint() { return endpoint_; }
     DeviceLink link() const { return link_; }
 
-    /// `peer` is whom the bus has just found in the directory.
-    void start(std::unique_ptr<Handshake> handshake, Peer peer);
+    /// `peer` is whom the bus has just found in the directory; `over` is poked when the directory is gone or was made
+    /// anew.
+    void start(std::unique_ptr<Handshake> handshake, Peer peer, Service::Poke over);
+    /// The directory that it was made for is no more: all is given back, and nothing comes any more. Whoever stands
+    /// there now is another device.
+    bool over() const { return over_; }
 
     /// On return the task rests and the driver touches no shared page.
     void suspend();
@@ -77,6 +82,7 @@ private:
     Result<> look_and_step();
     Result<> begin();
     void start_over(const char* why);
+    void end(const char* why);
     Result<> watch_states();
 
     Platform& platform_;
@@ -86,6 +92,8 @@ private:
     std::optional<Peer> found_;
     std::string watched_peer_;
     bool begun_ = false;
+    std::atomic<bool> over_ = false;
+    Service::Poke tell_over_;
     bool stopped_ = false;
     Service service_;
     Watch own_state_;

@@ -64,6 +64,8 @@ public:
     /// The peer's state when look_at_peer() last looked.
     State peer_state() const { return peer_state_; }
     void look_at_peer();
+    /// How often it looked: more, when the peer may have written the same state again.
+    std::uint64_t looks() const { return looks_; }
 
     /// Looks at the own state node.
     Standing look();
@@ -83,6 +85,7 @@ private:
     Peer peer_;
     State state_ = State::unknown;
     State peer_state_ = State::unknown;
+    std::uint64_t looks_ = 0;
 };
 
 }  // namespace xenrig::xenbus

@@ -20,9 +20,9 @@ public:
     virtual Result<> publish(const Endpoint& device, StoreTx tx) = 0;
     /// The backend is connected: reads its properties and begins to work. May run again before the state is written.
     virtual Result<> connect(const Endpoint& device) = 0;
-    /// Both are connected, and something was written: by writing its state again a backend tells of new properties. May
-    /// come without cause.
-    virtual void backend_changed(const Endpoint& device) = 0;
+    /// Both are connected, and the backend wrote its state once more: so it tells of new properties. May come without
+    /// cause.
+    virtual Result<> backend_changed(const Endpoint& device) = 0;
 
     /// Gives the backend no new work. True when it has none any more; becoming true later is worth a poke.
     virtual bool quiesce() = 0;
@@ -71,6 +71,8 @@ private:
     Endpoint& device_;
     FrontendDriver& driver_;
     Error why_closed_{Errno::nodev, "the backend closed the device"};
+    /// When the properties were last read.
+    std::uint64_t read_at_look_ = 0;
 };
 
 }  // namespace xenrig::xenbus

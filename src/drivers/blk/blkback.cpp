@@ -1,5 +1,6 @@
 #include "xenrig/drivers/blk/blkback.h"
 
+#include "blkback_news.h"
 #include "blkback_ring.h"
 #include "transport.h"
 #include "xenrig/xenbus/nodes.h"
@@ -24,6 +25,7 @@ Blkback::Blkback(Platform& platform, std::string path, xenbus::DeviceLink link, 
       path_(std::move(path)),
       link_(std::move(link)),
       open_storage_(std::move(storage)),
+      news_(std::make_shared<News>()),
       options_(options) {}
 
 Blkback::~Blkback() = default;
@@ -36,12 +38,20 @@ Result<> Blkback::open(const xenbus::Endpoint& device) {
     wanted.params = device.store().read(StoreTx::none, device.node("params")).value_or("");
     wanted.type = device.store().read(StoreTx::none, device.node("type")).value_or("");
 
-    auto storage = open_storage_(wanted);
+    const auto is_drive = [&] {
+        return xenbus::read_feature(device.store(), device.node("removable")) &&
+               device.store().read(StoreTx::none, device.node("device-type")).value_or("") == "cdrom";
+    };
+    auto storage = wanted.params.empty() && is_drive() ? no_medium() : open_storage_(wanted);
     if (!storage) return std::unexpected(storage.error());
     storage_ = std::move(*storage);
+    watch_storage();
     may_discard_ = xenbus::read_number_or(device.store(), device.node("discard-enable"), 1u) != 0;
     removable_ = xenbus::read_feature(device.store(), device.node("removable"));
-    return {};
+    cdrom_ = removable_ && is_drive();
+    if (!cdrom_) return {};
+    medium_ = wanted.params;
+    return watch_medium(device);
 }
 
 Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {
@@ -68,20 +78,31 @@ Result<> Blkback::advertise(const xenbus::Endpoint& device, StoreTx tx) {
 
 Result<> Blkback::connect(const xenbus::Endpoint& device) {
     if (auto opened = open(device); !opened) return opened;
+    if (cdrom_ && news_->medium.exchange(false))
+        if (auto changed = change_medium(device); !changed) return std::unexpected(changed.error());
     const auto transport = read_transport(device, options_);
     if (!transport) return std::unexpected(transport.error());
-    cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
+    const StorageInfo info = storage_->info();
+    if (options_.units.announced && info.sector_bytes != kUnit &&
+        !xenbus::read_feature(device.store(), device.peer_node("feature-large-sector-size")))
+        return fail(Errno::inval, "the disk's sectors of " + std::to_string(info.sector_bytes) + " bytes need " +
+                                      device.peer_node("feature-large-sector-size"));
+    const WireUnits wire = wire_units(options_.units, info.sector_bytes);
+    news_->units = info.bytes / kUnit;
+    said_cdrom_ = device.store().read(StoreTx::none, device.peer_node("device-type")).value_or("") == "cdrom";
 
     for (const auto& queue : transport->queues) {
         const std::string name =
             transport->queues.size() == 1 ? path_ : path_ + " queue " + std::to_string(rings_.size());
-        auto ring = BlkbackRing::connect(platform_, name,
-                                         {.frontend = device.peer().domain,
-                                          .layout = transport->layout,
-                                          .refs = queue.refs,
-                                          .port = queue.port,
-                                          .persistent_max = transport->persistent ? options_.persistent_grants : 0},
-                                         {storage_, extent(), offer(), link_});
+        auto ring = BlkbackRing::connect(
+            platform_, name,
+            {.frontend = device.peer().domain,
+             .layout = transport->layout,
+             .refs = queue.refs,
+             .port = queue.port,
+             .persistent_max = transport->persistent ? options_.persistent_grants : 0},
+            {storage_, extent(), std::shared_ptr<const std::atomic<std::uint64_t>>(news_, &news_->units), offer(), wire,
+             link_});
         if (!ring) {
             disconnect();
             return std::unexpected(ring.error());
@@ -93,13 +114,36 @@ Result<> Blkback::connect(const xenbus::Endpoint& device) {
 
 Result<> Blkback::publish(const xenbus::Endpoint& device, StoreTx tx) {
     const StorageInfo info = storage_->info();
-    const unsigned flags =
-        (info.read_only ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) | (cdrom_ ? VDISK_CDROM : 0u);
+    const unsigned flags = (info.read_only || cdrom_ ? VDISK_READONLY : 0u) | (removable_ ? VDISK_REMOVABLE : 0u) |
+                           (cdrom_ || said_cdrom_ ? VDISK_CDROM : 0u);
     return write_numbers(device, tx,
-                         {{"sectors", info.bytes / kUnit},
+                         {{"sectors", news_->units / wire_units(options_.units, info.sector_bytes).size},
                           {"sector-size", info.sector_bytes},
                           {"physical-sector-size", info.physical_sector_bytes},
                           {"info", flags}});
+}
+
+void Blkback::watch_storage() {
+    on_resize_ = std::make_shared<const std::function<void()>>([news = news_, link = link_] {
+        news->resized = true;
+        link.poke();
+    });
+    storage_->watch_size(on_resize_);
+    news_->units = storage_->info().bytes / kUnit;
+}
+
+Result<bool> Blkback::refresh(const xenbus::Endpoint& device) {
+    bool news = false;
+    if (cdrom_ && news_->medium.exchange(false)) {
+        const auto changed = change_medium(device);
+        if (!changed) return changed;
+        news = *changed;
+    }
+    if (news_->resized.exchange(false)) {
+        const std::uint64_t units = storage_->info().bytes / kUnit;
+        news = news_->units.exchange(units) != units || news;
+    }
+    return news;
 }
 
 Offer Blkback::offer() const {
@@ -111,9 +155,9 @@ Offer Blkback::offer() const {
 
 Extent Blkback::extent() const {
     const StorageInfo info = storage_->info();
-    return {.units = info.bytes / kUnit,
+    return {.units = news_->units,
             .units_per_sector = static_cast<std::uint32_t>(info.sector_bytes / kUnit),
-            .read_only = info.read_only};
+            .read_only = info.read_only || cdrom_};
 }
 
 void Blkback::disconnect() {
@@ -124,6 +168,8 @@ void Blkback::disconnect() {
 
 void Blkback::close() {
     disconnect();
+    on_resize_.reset();
+    medium_watches_.clear();
     if (!storage_) return;
     if (!xenbus::alive()) return storage_.reset();
 

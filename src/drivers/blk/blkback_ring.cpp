@@ -94,6 +94,13 @@ BlkbackRing::~BlkbackRing() {
     for (const auto& job : in_progress_) job->pages.reset();
 }
 
+void BlkbackRing::change_storage(std::shared_ptr<Storage> storage, const Extent& extent) {
+    const xenbus::Paused paused(service_);
+    xenbus::wait_while_alive(finished_->lock, finished_->idle, [this] { return finished_->with_storage == 0; });
+    device_.storage = std::move(storage);
+    device_.extent = extent;
+}
+
 void BlkbackRing::drain() {
     {
         const xenbus::Paused paused(service_);
@@ -136,9 +143,13 @@ bool BlkbackRing::take() {
 
 void BlkbackRing::begin(const JobPtr& job) {
     Command& command = job->command;
-    Verdict verdict = validate_head(command, device_.extent, device_.offer);
+    scale_numbers(command, device_.wire);
+    scale_segments(command.segments, device_.wire);
+    Extent extent = device_.extent;
+    extent.units = device_.units->load(std::memory_order_relaxed);
+    Verdict verdict = validate_head(command, extent, device_.offer);
     if (verdict == Verdict::okay && command.indirect) verdict = read_indirect(command);
-    if (verdict == Verdict::okay) verdict = validate_extent(command, device_.extent);
+    if (verdict == Verdict::okay) verdict = validate_extent(command, extent);
     if (verdict == Verdict::unknown_operation) command.operation = command.code;
     if (verdict != Verdict::okay) return answer(command, status_of(verdict));
 
@@ -199,6 +210,7 @@ Verdict BlkbackRing::read_indirect(Command& command) {
         pages->copy_out(i, 0, copy);
         decode_segments(copy, count, command.segments);
     }
+    scale_segments(command.segments, device_.wire);
     return Verdict::okay;
 }
 

@@ -9,11 +9,13 @@
 // before it is done (io/blkif.h, BLKIF_OP_WRITE_BARRIER).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "abi_ring.h"
 #include "segment_pages.h"
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/drivers/blk/validate.h"
 #include "xenrig/platform/platform.h"
@@ -36,8 +38,12 @@ public:
     /// What stands behind the ring.
     struct Device {
         std::shared_ptr<Storage> storage;
+        /// But for the size.
         Extent extent;
+        /// Of 512 bytes; may change meanwhile.
+        std::shared_ptr<const std::atomic<std::uint64_t>> units;
         Offer offer;
+        WireUnits wire;
         xenbus::DeviceLink link;
     };
 
@@ -48,6 +54,9 @@ public:
     ~BlkbackRing();
     BlkbackRing(const BlkbackRing&) = delete;
     BlkbackRing& operator=(const BlkbackRing&) = delete;
+
+    /// Another medium: on return what was taken is done with the old one, and what comes is asked of this.
+    void change_storage(std::shared_ptr<Storage> storage, const Extent& extent);
 
     /// Takes no more requests; on return all that were taken are done with storage.
     void drain();
@@ -73,7 +82,7 @@ private:
     void answer(const Command& command, Status status);
 
     Platform& platform_;
-    const Device device_;
+    Device device_;
     /// Where storage leaves what it has done; shared with operations that may outlive us.
     const std::shared_ptr<Finished> finished_;
 

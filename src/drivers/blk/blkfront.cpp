@@ -100,6 +100,21 @@ Result<DiskInfo> Blkfront::wait_connected() {
     return info_;
 }
 
+Result<DiskInfo> Blkfront::wait_resized(std::uint64_t sectors) {
+    const std::lock_guard held(lock_);
+    phase_changed_.wait(
+        lock_, [&] { return phase_ == Phase::closed || (phase_ == Phase::connected && info_.sectors != sectors); });
+    if (phase_ == Phase::closed) return std::unexpected(why_closed_);
+    return info_;
+}
+
+Result<> Blkfront::eject() {
+    const auto info = wait_connected();
+    if (!info) return std::unexpected(info.error());
+    if (!info->cdrom) return fail(Errno::nodev, "not a drive with a medium to take out");
+    return platform_.store().write(StoreTx::none, path_ + "/eject", "eject");
+}
+
 void Blkfront::set_phase(Phase phase, const Error& why) {
     {
         const std::lock_guard held(lock_);
@@ -133,7 +148,9 @@ Result<> Blkfront::allocate(const xenbus::Endpoint& device) {
         const std::lock_guard held(lock_);
         lanes_in_use_ = queues;
     }
+    const bool again = closed();
     set_phase(Phase::connecting);
+    if (again && on_reopen_) on_reopen_();
     return {};
 }
 
@@ -157,6 +174,7 @@ Result<> Blkfront::publish(const xenbus::Endpoint& device, StoreTx tx) {
     if (lanes_in_use_ > 1) nodes.emplace_back("multi-queue-num-queues", std::to_string(lanes_in_use_));
     nodes.emplace_back("protocol", XEN_IO_PROTO_ABI_NATIVE);
     if (options_.persistent_grants) nodes.emplace_back("feature-persistent", "1");
+    if (options_.units.announced) nodes.emplace_back("feature-large-sector-size", "1");
     for (const auto& [name, value] : nodes)
         if (auto written = device.store().write(tx, device.node(name), value); !written) return written;
     return {};
@@ -188,7 +206,9 @@ Result<DiskInfo> Blkfront::read_disk(const xenbus::Endpoint& device) const {
     if (!std::has_single_bit(*sector_bytes) || *sector_bytes < kUnit || *sector_bytes > kPageSize)
         return fail(Errno::inval, device.peer_node("sector-size") + " is " + std::to_string(*sector_bytes) +
                                       ", not a power of two from 512 to 4096");
-    info.sectors = *sectors;
+    const auto units = in_units(device, *sectors, *sector_bytes);
+    if (!units) return std::unexpected(units.error());
+    info.sectors = *units;
     info.sector_bytes = *sector_bytes;
     info.physical_sector_bytes = physical != 0 ? physical : info.sector_bytes;
     info.read_only = (*flags & VDISK_READONLY) != 0;
@@ -196,6 +216,13 @@ Result<DiskInfo> Blkfront::read_disk(const xenbus::Endpoint& device) const {
     info.cdrom = (*flags & VDISK_CDROM) != 0;
     if (can_discard) info.discard_granularity = granularity != 0 ? granularity : info.sector_bytes;
     return info;
+}
+
+Result<std::uint64_t> Blkfront::in_units(const xenbus::Endpoint& device, std::uint64_t sectors,
+                                         std::uint32_t sector_bytes) const {
+    const std::uint32_t unit = wire_units(options_.units, sector_bytes).size;
+    if (sectors <= ~std::uint64_t{0} / unit) return sectors * unit;
+    return fail(Errno::inval, device.peer_node("sectors") + " is " + std::to_string(sectors) + ", which is no disk");
 }
 
 Result<> Blkfront::connect(const xenbus::Endpoint& device) {
@@ -210,6 +237,7 @@ Result<> Blkfront::connect(const xenbus::Endpoint& device) {
     features.flush = xenbus::read_feature(store, device.peer_node("feature-flush-cache"));
     auto info = read_disk(device);
     if (!info) return std::unexpected(info.error());
+    features.wire = wire_units(options_.units, info->sector_bytes);
     info->segments_max = static_cast<std::uint32_t>(lanes_.front()->ring->size()) * kSegmentsMax;
     {
         const std::lock_guard held(lock_);
@@ -224,6 +252,23 @@ Result<> Blkfront::connect(const xenbus::Endpoint& device) {
     }
     set_phase(Phase::connected);
     poke_all();
+    return {};
+}
+
+/// As Linux's: only the size may change under a disk in use.
+Result<> Blkfront::backend_changed(const xenbus::Endpoint& device) {
+    const auto sectors = xenbus::read_number<std::uint64_t>(device.store(), device.peer_node("sectors"));
+    // A directory that goes is the bus's to notice.
+    if (!sectors && sectors.error().code == Errno::noent) return {};
+    if (!sectors) return std::unexpected(sectors.error());
+    {
+        const std::lock_guard held(lock_);
+        const auto units = in_units(device, *sectors, info_.sector_bytes);
+        if (!units) return std::unexpected(units.error());
+        if (info_.sectors == *units) return {};
+        info_.sectors = *units;
+    }
+    phase_changed_.wake_all();
     return {};
 }
 
@@ -324,6 +369,7 @@ std::optional<Error> Blkfront::refusal(const BlkOp& op) const {
         if (!info_.can_flush) return Error{Errno::opnotsupp, "the backend can't flush"};
         return {};
     }
+    if (info_.cdrom && info_.sectors == 0) return Error{Errno::io, "no medium in the drive"};
     if (op.kind != Kind::read && info_.read_only) return Error{Errno::rofs, "the disk is read-only"};
     if (!whole(op.sector, info_.sector_bytes)) return Error{Errno::inval, "not at a sector of the disk"};
     if (op.kind == Kind::discard) {

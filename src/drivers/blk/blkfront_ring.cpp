@@ -174,8 +174,9 @@ std::vector<blkif_request_segment> BlkfrontRing::segments_of(const Slot& slot) c
         const BlkSegment& segment = slot.op->segments[slot.first + i];
         clear(segments[i]);
         segments[i].gref = slot.pages[i].grant.ref().value;
-        segments[i].first_sect = segment.first;
-        segments[i].last_sect = segment.last;
+        const std::uint32_t unit = features_.wire.segment;
+        segments[i].first_sect = static_cast<std::uint8_t>(segment.first / unit);
+        segments[i].last_sect = static_cast<std::uint8_t>((segment.last + 1u) / unit - 1);
     }
     return segments;
 }
@@ -184,6 +185,7 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
     const BlkOp& op = *slot.op;
     std::uint64_t sector = op.sector;
     for (std::size_t i = 0; i < slot.first; ++i) sector += op.segments[i].last - op.segments[i].first + 1u;
+    sector /= features_.wire.number;
     Request request;
     clear(request);
     if (op.kind == BlkOp::Kind::discard) {
@@ -194,7 +196,7 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
         discard.handle = handle_;
         discard.id = slot.id;
         discard.sector_number = sector;
-        discard.nr_sectors = op.units;
+        discard.nr_sectors = op.units / features_.wire.number;
         std::memcpy(static_cast<void*>(&request), &discard, sizeof discard);
     } else if (!slot.indirect.empty()) {
         blkif_request_indirect_t indirect;

@@ -15,6 +15,7 @@
 
 #include "granted_pages.h"
 #include "xenrig/drivers/blk/blk_op.h"
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/drivers/blk/wire.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/ring/front_ring.h"
@@ -28,6 +29,7 @@ public:
     struct Features {
         bool flush = false;
         bool persistent = false;
+        WireUnits wire;
         std::uint32_t segments = BLKIF_MAX_SEGMENTS_PER_REQUEST;  ///< more than eleven: of an indirect request
     };
 

@@ -41,32 +41,59 @@ std::unexpected<Error> host_error(const std::string& path, const char* what, int
     return fail(errno_of(host), path + ": " + what + ": " + std::strerror(host));
 }
 
+/// The length of a disk, as it is now.
+Result<std::uint64_t> length_of(const std::string& path, int fd) {
+    struct stat st{};
+    if (::fstat(fd, &st) != 0) return host_error(path, "can't look at the disk image", errno);
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return fail(Errno::inval, path + ": neither a file nor a block device");
+    const off_t size = S_ISBLK(st.st_mode) ? ::lseek(fd, 0, SEEK_END) : st.st_size;
+    if (size > 0 && size % 512 == 0) return static_cast<std::uint64_t>(size);
+    return fail(Errno::inval, path + ": " + std::to_string(size) +
+                                  " bytes are no disk: a disk image is a multiple of 512 bytes and not empty");
+}
+
 }  // namespace
 
 Result<std::shared_ptr<FileDisk>> FileDisk::open(const std::string& path, bool read_only) {
     const int fd = ::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (fd < 0) return host_error(path, "can't open the disk image", errno);
-    std::shared_ptr<FileDisk> disk;
-    struct stat st{};
-    const int stat_error = ::fstat(fd, &st) == 0 ? 0 : errno;
-    const off_t size = stat_error == 0 && S_ISBLK(st.st_mode) ? ::lseek(fd, 0, SEEK_END) : st.st_size;
-    const bool is_disk = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
-    if (stat_error == 0 && is_disk && size > 0 && size % 512 == 0) {
-        const StorageInfo info{
-            .bytes = static_cast<std::uint64_t>(size), .read_only = read_only, .discard_granularity = kPageSize};
-        return std::shared_ptr<FileDisk>(new FileDisk(path, fd, info));
+    const auto length = length_of(path, fd);
+    if (!length) {
+        ::close(fd);
+        return std::unexpected(length.error());
     }
-    ::close(fd);
-    if (stat_error != 0) return host_error(path, "can't look at the disk image", stat_error);
-    if (!is_disk) return fail(Errno::inval, path + ": neither a file nor a block device");
-    return fail(Errno::inval, path + ": " + std::to_string(size) +
-                                  " bytes are no disk: a disk image is a multiple of 512 bytes and not empty");
+    const StorageInfo info{.bytes = *length, .read_only = read_only, .discard_granularity = kPageSize};
+    return std::shared_ptr<FileDisk>(new FileDisk(path, fd, info));
 }
 
 FileDisk::~FileDisk() { ::close(fd_); }
 
+StorageInfo FileDisk::info() const {
+    StorageInfo info = info_;
+    info.bytes = bytes_.load(std::memory_order_relaxed);
+    return info;
+}
+
+Result<> FileDisk::resize(std::uint64_t bytes) {
+    if (info_.read_only) return fail(Errno::rofs, path_ + ": opened read-only");
+    if (bytes == 0 || bytes % 512 != 0) return fail(Errno::inval, path_ + ": a disk image is whole sectors");
+    if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) return host_error(path_, "can't resize", errno);
+    return take_size();
+}
+
+Result<> FileDisk::take_size() {
+    const auto length = length_of(path_, fd_);
+    if (!length) return std::unexpected(length.error());
+    if (bytes_.exchange(*length, std::memory_order_relaxed) != *length) watchers_.tell();
+    return {};
+}
+
 void FileDisk::submit(StorageOpPtr op) {
     Result<> result;
+    // A write there would make the file longer again.
+    if (op->offset + op->data.size() + op->length > bytes_.load(std::memory_order_relaxed))
+        return complete(std::move(op), fail(Errno::io, path_ + ": beyond its end"));
     switch (op->kind) {
         case StorageOp::Kind::read:
             result = read(op->offset, op->data);
@@ -91,7 +118,7 @@ Result<> FileDisk::read(std::uint64_t offset, std::span<std::byte> out) const {
         if (n < 0) return host_error(path_, "can't read", errno);
         if (n == 0)
             return fail(Errno::io, path_ + ": ends at byte " + std::to_string(offset) + " of " +
-                                       std::to_string(info_.bytes) + ": it was cut while in use");
+                                       std::to_string(info().bytes) + ": it was cut while in use");
         offset += static_cast<std::uint64_t>(n);
         out = out.subspan(static_cast<std::size_t>(n));
     }

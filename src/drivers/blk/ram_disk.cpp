@@ -4,8 +4,25 @@
 
 namespace xenrig::blk {
 
+StorageInfo RamDisk::info() const {
+    StorageInfo now = info_;
+    now.bytes = bytes_now_.load(std::memory_order_relaxed);
+    return now;
+}
+
+void RamDisk::resize(std::uint64_t bytes) {
+    const std::uint64_t before = bytes_now_.exchange(bytes, std::memory_order_relaxed);
+    if (bytes < before) {
+        const std::lock_guard held(lock_);
+        bytes_.discard(bytes, before - bytes);
+    }
+    watchers_.tell();
+}
+
 void RamDisk::submit(StorageOpPtr op) {
     Result<> result;
+    if (op->offset + op->data.size() + op->length > bytes_now_.load(std::memory_order_relaxed))
+        return complete(std::move(op), fail(Errno::io, "beyond the end of the RAM disk"));
     switch (op->kind) {
         case StorageOp::Kind::read:
             peek(op->offset, op->data);

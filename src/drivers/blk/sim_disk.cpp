@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -32,15 +33,19 @@ struct Pending {
     DirtySectors covered;
 };
 
+std::uint64_t ends_at(const StorageOp& op) { return op.offset + op.data.size() + op.length; }
+
 }  // namespace
 
 /// Shared with the timers, which may outlive the disk.
 struct SimDisk::Disk {
-    Disk(Clock& c, SimDiskOptions o, Pick p) : clock(c), options(o), pick(std::move(p)) {}
+    Disk(Clock& c, SimDiskOptions o, Pick p) : clock(c), options(o), pick(std::move(p)), bytes(o.info.bytes) {}
 
     Clock& clock;
     const SimDiskOptions options;
     const Pick pick;
+    std::atomic<std::uint64_t> bytes;
+    SizeWatchers watchers;
 
     mutable IrqLock lock{"simdisk"};
     // Under the lock.
@@ -97,6 +102,7 @@ void SimDisk::Disk::make_durable(std::uint64_t sector, const Dirty& dirty) {
 
 Result<> SimDisk::Disk::perform(Pending& done) {
     if (done.fails) return fail(Errno::io, "the simulated disk failed");
+    if (ends_at(*done.op) > bytes) return fail(Errno::io, "beyond the end of the simulated disk");
     switch (done.op->kind) {
         case StorageOp::Kind::read:
             read(done.op->offset, done.op->data);
@@ -145,12 +151,34 @@ SimDisk::~SimDisk() {
         if (pending.timed) disk_->clock.cancel(pending.timer);
 }
 
-StorageInfo SimDisk::info() const { return disk_->options.info; }
+StorageInfo SimDisk::info() const {
+    StorageInfo info = disk_->options.info;
+    info.bytes = disk_->bytes;
+    return info;
+}
+
+void SimDisk::watch_size(SizeWatch changed) { disk_->watchers.add(std::move(changed)); }
+
+void SimDisk::resize(std::uint64_t bytes) {
+    check(bytes % kSector == 0, "a disk is whole sectors");
+    {
+        const std::lock_guard held(disk_->lock);
+        const std::uint64_t before = disk_->bytes.exchange(bytes);
+        const auto cut = [&](DirtySectors& sectors) {
+            sectors.erase(sectors.lower_bound(bytes / kSector), sectors.end());
+        };
+        cut(disk_->cache);
+        for (auto& [id, pending] : disk_->pending) cut(pending.covered);
+        if (bytes < before) disk_->durable.discard(bytes, before - bytes);
+    }
+    disk_->watchers.tell();
+}
 
 void SimDisk::submit(StorageOpPtr op) {
-    check(op->offset % kSector == 0 && op->data.size() % kSector == 0 && op->length % kSector == 0 &&
-              op->offset + op->data.size() + op->length <= disk_->options.info.bytes,
-          "a storage operation is whole sectors inside the storage");
+    check(op->offset % kSector == 0 && op->data.size() % kSector == 0 && op->length % kSector == 0,
+          "a storage operation is whole sectors");
+    if (ends_at(*op) > disk_->bytes)
+        return complete(std::move(op), fail(Errno::io, "beyond the end of the simulated disk"));
     const auto& options = disk_->options;
     const std::uint64_t steps = options.latency_choices > 1 ? disk_->pick(options.latency_choices) : 0;
     // 0 is the mildest answer, so the last one fails.
@@ -176,6 +204,10 @@ void SimDisk::submit(StorageOpPtr op) {
     }
 }
 
+bool SimDisk::may_arrive(const StorageOp& op) const {
+    return op.kind == StorageOp::Kind::write && !disk_->options.info.read_only && ends_at(op) <= disk_->bytes;
+}
+
 void SimDisk::power_cut() {
     // Drawn without the lock: a draw is a choice point.
     std::map<std::uint64_t, Pending> cut;
@@ -189,7 +221,7 @@ void SimDisk::power_cut() {
     for (const auto& [sector, dirty] : lost)
         if (disk_->pick(2) == 1) arrived[sector] = dirty;
     for (const auto& [id, pending] : cut) {
-        if (pending.op->kind != StorageOp::Kind::write || disk_->options.info.read_only) continue;
+        if (!may_arrive(*pending.op)) continue;
         for (std::size_t at = 0; at < pending.op->data.size(); at += kSector) {
             if (disk_->pick(2) != 1) continue;
             Dirty& dirty = arrived[(pending.op->offset + at) / kSector];
@@ -218,7 +250,7 @@ void SimDisk::reset() {
     }
     for (const auto& [id, pending] : cut) {
         if (pending.timed) disk_->clock.cancel(pending.timer);
-        if (pending.op->kind != StorageOp::Kind::write || disk_->options.info.read_only) continue;
+        if (!may_arrive(*pending.op)) continue;
         for (std::size_t at = 0; at < pending.op->data.size(); at += kSector) {
             if (disk_->pick(2) != 1) continue;
             const std::lock_guard held(disk_->lock);

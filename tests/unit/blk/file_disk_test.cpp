@@ -40,6 +40,26 @@ TEST_F(FileDiskTest, WhatIsWrittenIsInTheFileAndNowhereElse) {
     EXPECT_EQ(content, std::string(1024, '.') + std::string(1024, 'w') + std::string(2048, '.'));
 }
 
+TEST_F(FileDiskTest, MayGrowAndShrinkWhileItIsOpen) {
+    make(8 * 512);
+    auto disk = FileDisk::open(path, false).value();
+    unsigned told = 0;
+    const auto watch = std::make_shared<const std::function<void()>>([&] { ++told; });
+    disk->watch_size(watch);
+    ASSERT_TRUE(disk->resize(16 * 512));
+    EXPECT_EQ(told, 1u);
+    EXPECT_EQ(disk->info().bytes, 16u * 512);
+    EXPECT_EQ(read(*disk, 15)->bytes, sectors('\0'));
+    std::filesystem::resize_file(path, 4 * 512);
+    ASSERT_TRUE(disk->take_size());
+    EXPECT_EQ(told, 2u);
+    EXPECT_FALSE(write(*disk, 4, 'w')->result);
+    EXPECT_EQ(std::filesystem::file_size(path), 4u * 512) << "a write beyond the end makes no file longer";
+    EXPECT_TRUE(write(*disk, 3, 'w')->result);
+    EXPECT_FALSE(disk->resize(1000));
+    EXPECT_EQ(disk->info().bytes, 4u * 512);
+}
+
 TEST_F(FileDiskTest, AMissingImageIsNamed) {
     EXPECT_EQ(refusal(), "ENOENT: " + path + ": can't open the disk image: No such file or directory");
 }

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "xenrig/drivers/blk/blk_op.h"
+#include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/xenbus/bus.h"
 #include "xenrig/xenbus/frontend.h"
@@ -37,6 +38,7 @@ struct DiskInfo {
     std::uint32_t physical_sector_bytes = 512;
     bool read_only = false;
     bool removable = false;
+    /// A drive; with no sectors it is empty.
     bool cdrom = false;
     /// The backend can flush, by itself or by a barrier; a flush is answered EOPNOTSUPP where it can't.
     bool can_flush = false;
@@ -57,6 +59,8 @@ struct BlkfrontOptions {
     /// Rings of 2^order pages.
     std::uint32_t ring_page_order = 0;
     std::uint32_t queues = 1;
+    /// What the numbers on the wire count; matters for disks with larger sectors than 512 bytes.
+    SectorUnits units = kHeadUnits;
 };
 
 class Blkfront final : public xenbus::FrontendDriver {
@@ -74,6 +78,20 @@ public:
     /// Blocks the calling task until the device is connected; the device's error when it is closed.
     Result<DiskInfo> wait_connected();
 
+    /// The device was closed, and has not come back; any context.
+    bool closed() const { return phase_ == Phase::closed; }
+    /// Called in a task of the driver's each time when a closed device begins again, as it does where a toolstack makes
+    /// its directory anew or its backend is restarted. Set before the device is used.
+    void on_reopen(std::function<void()> reopened) { on_reopen_ = std::move(reopened); }
+
+    /// Blocks the calling task until the disk is connected and has another size than `sectors`; the device's error when
+    /// it is closed.
+    Result<DiskInfo> wait_resized(std::uint64_t sectors);
+
+    /// Asks the toolstack to take the medium out of a drive, as libxl's disk-eject event wants it; ENODEV for a disk
+    /// that is none. Returns when it is asked.
+    Result<> eject();
+
     /// Blocking, through pages of their own. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     Result<> read(std::uint64_t sector, std::span<std::byte> data);
     Result<> write(std::uint64_t sector, std::span<const std::byte> data);
@@ -84,7 +102,7 @@ public:
     Result<> allocate(const xenbus::Endpoint& device) override;
     Result<> publish(const xenbus::Endpoint& device, StoreTx tx) override;
     Result<> connect(const xenbus::Endpoint& device) override;
-    void backend_changed(const xenbus::Endpoint&) override {}
+    Result<> backend_changed(const xenbus::Endpoint& device) override;
     bool quiesce() override;
     void disconnect(const Error& why) override;
     void suspend() override;
@@ -104,17 +122,20 @@ private:
     void requeue(std::vector<BlkOp*> unanswered);
     void set_phase(Phase phase, const Error& why = {});
     Result<DiskInfo> read_disk(const xenbus::Endpoint& device) const;
+    Result<std::uint64_t> in_units(const xenbus::Endpoint& device, std::uint64_t sectors,
+                                   std::uint32_t sector_bytes) const;
 
     Platform& platform_;
     const std::string path_;
     const xenbus::DeviceLink link_;
     const BlkfrontOptions options_;
+    std::function<void()> on_reopen_;
 
     IrqLock lock_{"blkfront"};
     WaitQueue phase_changed_;
     // Under lock_.
     std::deque<BlkOp*> queue_;
-    Phase phase_ = Phase::connecting;
+    std::atomic<Phase> phase_ = Phase::connecting;
     DiskInfo info_;
     Error why_closed_;
     std::uint64_t turns_ = 0;

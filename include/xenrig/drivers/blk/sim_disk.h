@@ -38,6 +38,11 @@ public:
 
     StorageInfo info() const override;
     void submit(StorageOpPtr op) override;
+    void watch_size(SizeWatch changed) override;
+
+    /// Makes it so long, whole sectors. What is cut off is gone at once, whatever the cache holds of it, and what is in
+    /// flight there fails; after another growth it is zeros.
+    void resize(std::uint64_t bytes);
 
     /// The disk loses power and gets it back. The cache is lost, except sectors that a draw of 1 had already written
     /// back; of a write in flight each sector may have arrived (a draw of 1). All in flight completes with EIO.
@@ -57,6 +62,9 @@ public:
 
 private:
     struct Disk;
+    /// Part of it, when it is cut short.
+    bool may_arrive(const StorageOp& op) const;
+
     std::shared_ptr<Disk> disk_;
 };
 

@@ -4,11 +4,13 @@
 // completion has completed. Operations in flight at the same time happen in any order.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "xenrig/abi/error.h"
 
@@ -40,7 +42,7 @@ struct StorageOp {
 };
 
 struct StorageInfo {
-    std::uint64_t bytes = 0;  ///< a multiple of the sector sizes
+    std::uint64_t bytes = 0;  ///< a multiple of the sector sizes; may change, see watch_size()
     std::uint32_t sector_bytes = 512;
     std::uint32_t physical_sector_bytes = 512;
     bool read_only = false;
@@ -49,12 +51,29 @@ struct StorageInfo {
     bool can_discard_securely = false;
 };
 
+using SizeWatch = std::weak_ptr<const std::function<void()>>;
+
 class Storage {
 public:
     virtual ~Storage() = default;
     virtual StorageInfo info() const = 0;
-    /// Errors come in the operation: EIO, ENOSPC, EROFS.
+    /// Errors come in the operation: EIO, also for what has come to lie beyond the end, ENOSPC, EROFS.
     virtual void submit(StorageOpPtr op) = 0;
+    /// `changed` is called each time when the size has become another, for as long as its owner keeps it, in any
+    /// context; it must not block. Storage that never changes its size need not know.
+    virtual void watch_size(SizeWatch changed) { (void)changed; }
+};
+
+/// For implementations: those who asked.
+class SizeWatchers {
+public:
+    void add(SizeWatch watch);
+    void tell();
+
+private:
+    /// For a few instructions at a time.
+    std::atomic_flag busy_;
+    std::vector<SizeWatch> watches_;
 };
 
 /// What a backend's directory says of its storage: nodes `params`, `type` and `mode`.

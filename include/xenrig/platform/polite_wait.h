@@ -7,7 +7,7 @@
 #include "xenrig/platform/scheduler.h"
 #include "xenrig/platform/wait_queue.h"
 
-namespace xenrig::guest {
+namespace xenrig {
 
 template <class L, class Condition>
 void polite_wait(WaitQueue& queue, L& lock, Condition condition) {
@@ -19,4 +19,4 @@ void polite_wait(WaitQueue& queue, L& lock, Condition condition) {
     queue.wait(lock, [&] { return condition() || (scheduler->unwinding() && --turns_left < 0); });
 }
 
-}  // namespace xenrig::guest
+}  // namespace xenrig
