@@ -21,7 +21,10 @@ std::string header(std::uint32_t type, std::uint32_t length) {
 
 class XenstoreSocket : public testing::TestWithParam<char> {
 protected:
-    void SetUp() override { ASSERT_EQ(others.ask(XS_WRITE, z("/vm/a") + "1"), z("OK")); }
+    void SetUp() override {
+        ASSERT_EQ(others.ask(XS_WRITE, z("/vm/a") + "1"), z("OK"));
+        idle_descriptors = daemon.descriptors();
+    }
 
     void TearDown() override {
         EXPECT_EQ(others.ask(XS_READ, z("/vm/a")), "1");
@@ -65,7 +68,7 @@ protected:
 
     Served daemon{GetParam()};
     RawClient others = daemon.connect();
-    std::size_t idle_descriptors = daemon.descriptors() + 0 * others.ask(XS_GET_DOMAIN_PATH, z("0")).size();
+    std::size_t idle_descriptors = 0;  ///< with the bystander connected
 };
 
 TEST_P(XenstoreSocket, AMessageOfMoreThan4096BytesEndsTheConnectionOrIsCut) {
@@ -231,6 +234,9 @@ TEST_P(XenstoreSocket, TenThousandClientsAreServed) {
 }
 
 TEST_P(XenstoreSocket, WithoutDescriptorsTheNextOneWaitsAndTheDaemonSleeps) {
+#ifdef XENRIG_ASAN
+    GTEST_SKIP() << "the sanitizer finds out by a pipe whether memory can be read, and there is no descriptor for it";
+#endif
     constexpr int kLimit = 40;
     Served small(GetParam(), kLimit);
     // Each asks when it has come; the first one asks, too, so that the daemon has had many turns since.
