@@ -29,6 +29,10 @@ std::uint32_t Choices::ask(Stream& s, std::uint64_t ordinal, std::uint32_t n) {
     return value;
 }
 
+void Choices::renew() {
+    for (Stream& s : streams_) s.next = source_.next(s.key, s.kind, s.ordinal);
+}
+
 std::uint64_t Choices::made() const {
     std::uint64_t sum = 0;
     for (const Stream& s : streams_) sum += s.ordinal;

@@ -68,6 +68,9 @@ public:
         return false;
     }
 
+    /// The source has other answers from here on: each stream asks it anew.
+    void renew();
+
     /// All that were not 0, in the order of the run.
     const std::vector<Pick>& picks() const { return picks_; }
     /// Choices made, 0 or not.

@@ -63,6 +63,10 @@ public:
     /// Hears every record of the trace.
     void set_listener(std::function<void(const Record&)> listener) { trace_.set_listener(std::move(listener)); }
     const Choices& choices() const { return choices_; }
+    /// Choices::renew()
+    void renew_choices() { choices_.renew(); }
+    /// Loads, stores and atomics of shared memory through the door.
+    std::uint64_t accesses() const { return accesses_; }
     const Config& config() const { return config_; }
 
     /// The first problem stops the run.
@@ -221,7 +225,7 @@ private:
     FiberTask* reap_ = nullptr;
     unsigned spinning_ = 0;
     std::vector<Problem> problems_;
-    std::uint64_t upcalls_ = 0, switches_ = 0;
+    std::uint64_t upcalls_ = 0, switches_ = 0, accesses_ = 0;
     std::uint16_t cpus_made_ = 0;
 };
 

@@ -60,6 +60,7 @@ bool Engine::lease_ok(const shared::Window& w, std::size_t offset, bool write, s
 
 void Engine::load(const shared::Window& w, std::size_t offset, void* out, std::size_t length, shared::Fetch fetch,
                   std::source_location where) {
+    ++accesses_;
     choice_point();
     if (!lease_ok(w, offset, false, where)) {
         std::memset(out, 0xff, length);
@@ -79,6 +80,7 @@ void Engine::load(const shared::Window& w, std::size_t offset, void* out, std::s
 
 void Engine::store(const shared::Window& w, std::size_t offset, const void* in, std::size_t length,
                    std::source_location where) {
+    ++accesses_;
     choice_point();
     if (!lease_ok(w, offset, true, where)) return;
     if (!current_ || unwinder_) return raw::copy_in(w, offset, in, length);
@@ -91,6 +93,7 @@ void Engine::store(const shared::Window& w, std::size_t offset, const void* in, 
 
 void Engine::store_now(const shared::Window& w, std::size_t offset, const void* in, std::size_t length,
                        std::source_location where) {
+    ++accesses_;
     choice_point();
     if (!lease_ok(w, offset, true, where)) return;
     if (current_) memory_.drain_all(current_->memory_port);
@@ -100,6 +103,7 @@ void Engine::store_now(const shared::Window& w, std::size_t offset, const void* 
 
 std::uint64_t Engine::rmw(const shared::Window& w, std::size_t offset, unsigned width, shared::Rmw op,
                           std::uint64_t operand, std::uint64_t expected, std::source_location where) {
+    ++accesses_;
     choice_point();
     if (!lease_ok(w, offset, true, where)) return ~0ull;
     if (current_) memory_.full_barrier(current_->memory_port);

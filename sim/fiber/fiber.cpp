@@ -4,11 +4,16 @@
 #include <unistd.h>
 
 #include <cxxabi.h>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "xenrig/abi/check.h"
+
+#if defined(XENRIG_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace xenrig {
 
@@ -32,6 +37,7 @@ namespace {
 /// Each thread's free stacks; unmapped with the thread.
 struct StackPool {
     std::vector<Stack*> free;
+    std::vector<Stack*> all;
 
     ~StackPool() {
         for (Stack* s : free) destroy(s);
@@ -43,6 +49,10 @@ struct StackPool {
             free.pop_back();
             return s;
         }
+        return make();
+    }
+
+    Stack* make() {
         const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
         void* at =
             mmap(nullptr, kStackSize + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -53,6 +63,7 @@ struct StackPool {
 #if defined(XENRIG_TSAN)
         s->tsan_fiber = __tsan_create_fiber(0);
 #endif
+        all.push_back(s);
         return s;
     }
 
@@ -70,6 +81,19 @@ thread_local StackPool pool;
 
 }  // namespace
 
+void reserve_stacks(std::size_t count) {
+    while (pool.free.size() < count) pool.free.push_back(pool.make());
+}
+
+std::vector<std::span<std::byte>> stacks_in_use() {
+    std::vector<std::span<std::byte>> stacks;
+    for (Stack* s : pool.all)
+        if (std::ranges::find(pool.free, s) == pool.free.end()) stacks.emplace_back(s->bottom, kStackSize);
+    return stacks;
+}
+
+std::span<std::byte> stack_pool() { return std::as_writable_bytes(std::span(&pool, 1)); }
+
 Fiber::Fiber() {
     this_threads_exceptions = reinterpret_cast<void**>(abi::__cxa_get_globals());
 #if defined(XENRIG_TSAN)
@@ -78,6 +102,10 @@ Fiber::Fiber() {
 }
 
 Fiber::Fiber(void (*entry)(void*), void* argument) : stack_(pool.take()), entry_(entry), argument_(argument) {
+#if defined(XENRIG_ASAN)
+    // Frames that were left for good, in a world that was put back, are no frames any more.
+    __asan_unpoison_memory_region(stack_->bottom, kStackSize);
+#endif
     context_ = ctx::make_fcontext(stack_->bottom + kStackSize, kStackSize, &Fiber::begin);
     asan_fake_stack_ = stack_->asan_fake_stack;
     asan_bottom_ = stack_->bottom;

@@ -7,7 +7,9 @@
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
+#include <span>
 #include <utility>
+#include <vector>
 
 #if defined(XENRIG_ASAN)
 #include <sanitizer/common_interface_defs.h>
@@ -19,6 +21,12 @@
 namespace xenrig {
 
 struct Stack;
+
+/// This thread's stacks, for who takes a picture of a world's memory: those that fibers stand on, and the bytes of the
+/// pool itself. reserve_stacks() makes so many that a world which goes on from the picture needs no new ones.
+void reserve_stacks(std::size_t count);
+std::vector<std::span<std::byte>> stacks_in_use();
+std::span<std::byte> stack_pool();
 
 /// Thrown through a task whose domain died; no code but its scheduler's may catch it.
 struct Unwound {};

@@ -96,6 +96,12 @@ std::vector<Mfn> MachineMemory::overwritten_poison() const {
     return found;
 }
 
+std::span<std::byte> MachineMemory::pages() const { return {arena_->page(0), frames_ * kPageSize}; }
+
+std::span<std::byte> MachineMemory::frame_table() const {
+    return std::as_writable_bytes(std::span(arena_->infos(), frames_));
+}
+
 int MachineMemory::fd() const { return arena_->fd(); }
 
 }  // namespace xenrig::hypervisor

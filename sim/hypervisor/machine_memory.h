@@ -72,6 +72,10 @@ public:
     /// Freed frames whose poison was overwritten: somebody kept an address.
     std::vector<Mfn> overwritten_poison() const;
 
+    /// All pages and the table of their uses as they lie in this process, for who takes a picture of a world's memory.
+    std::span<std::byte> pages() const;
+    std::span<std::byte> frame_table() const;
+
     /// The memfd, for another process; page `mfn` lies at (mfn - first) * 4096.
     int fd() const;
 

@@ -1,6 +1,5 @@
 #include "sim/xenstore/directory.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -43,9 +42,8 @@ struct LargeBlock : DirectoryBlock {
 LargeBlock& large(DirectoryBlock& block) { return static_cast<LargeBlock&>(block); }
 
 DirectoryBlock* make_small(std::uint32_t capacity) {
-    void* memory = std::malloc(sizeof(DirectoryBlock) + capacity * (sizeof(Ref<Node>) + sizeof(std::uint32_t)));
-    check(memory != nullptr, "memory for the store is there");
-    auto* block = new (memory) DirectoryBlock;
+    const std::size_t bytes = sizeof(DirectoryBlock) + capacity * (sizeof(Ref<Node>) + sizeof(std::uint32_t));
+    auto* block = new (::operator new(bytes)) DirectoryBlock;
     block->capacity = static_cast<std::uint16_t>(capacity);
     return block;
 }
@@ -102,7 +100,7 @@ void DirectoryBlock::destroy(DirectoryBlock* block) {
         return;
     }
     for (std::uint32_t i = 0; i < block->count; ++i) block->nodes()[i].~Ref();
-    std::free(block);
+    ::operator delete(static_cast<void*>(block));
 }
 
 Directory::Directory() = default;

@@ -1,7 +1,6 @@
 #include "sim/xenstore/name_trie.h"
 
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -27,12 +26,12 @@ unsigned index_of(const NameBranch& b, std::uint32_t bit) {
 }
 
 NameBranch* make_branch(std::uint32_t count) {
-    void* memory = std::malloc(sizeof(NameBranch) + count * sizeof(std::uint64_t));
-    check(memory != nullptr, "memory for the store is there");
-    auto* branch = new (memory) NameBranch;
+    auto* branch = new (::operator new(sizeof(NameBranch) + count * sizeof(std::uint64_t))) NameBranch;
     branch->count = count;
     return branch;
 }
+
+void free_branch(NameBranch* branch) { ::operator delete(static_cast<void*>(branch)); }
 
 template <class F>
 void for_each_deeper(const NameBranch& branch, F f) {
@@ -53,14 +52,14 @@ NameBranch* own(NameBranch* branch) {
 
 /// `branch`, which is owned, with room for one more entry at `index`.
 NameBranch* widen(NameBranch* branch, unsigned index, std::uint64_t entry) {
-    void* memory = std::realloc(static_cast<void*>(branch), sizeof(NameBranch) + (branch->count + 1) * sizeof entry);
-    check(memory != nullptr, "memory for the store is there");
-    branch = static_cast<NameBranch*>(memory);
-    std::uint64_t* at = branch->entries() + index;
-    std::memmove(at + 1, at, (branch->count - index) * sizeof entry);
-    *at = entry;
-    ++branch->count;
-    return branch;
+    NameBranch* wide = make_branch(branch->count + 1);
+    wide->used = branch->used;
+    wide->deeper = branch->deeper;
+    std::memcpy(wide->entries(), branch->entries(), index * sizeof entry);
+    wide->entries()[index] = entry;
+    std::memcpy(wide->entries() + index + 1, branch->entries() + index, (branch->count - index) * sizeof entry);
+    free_branch(branch);
+    return wide;
 }
 
 void drop(NameBranch* branch, unsigned index) {
@@ -112,7 +111,7 @@ NameBranch* erase_at(NameBranch* branch, unsigned level, std::uint64_t entry) {
         branch->used &= ~bit;
     }
     if (branch->count != 0) return branch;
-    std::free(branch);
+    free_branch(branch);
     return nullptr;
 }
 
@@ -120,7 +119,7 @@ NameBranch* erase_at(NameBranch* branch, unsigned level, std::uint64_t entry) {
 
 void NameBranch::destroy(NameBranch* branch) {
     for_each_deeper(*branch, [](NameBranch* b) { Ref<NameBranch>::adopt(b); });
-    std::free(branch);
+    free_branch(branch);
 }
 
 std::optional<std::uint32_t> NameTrie::find(std::string_view name, std::uint32_t hash, const OrderTrie& order) const {

@@ -1,6 +1,5 @@
 #include "sim/xenstore/node.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -32,9 +31,7 @@ Ref<Node> Node::allocate(std::string_view name, std::uint32_t hash, std::string_
     check(name.size() <= UINT16_MAX && value.size() <= UINT16_MAX, "the wire bounds a name and a value");
     // What malloc would round up to anyway is room for a longer value.
     const std::size_t size = ((sizeof(Node) + name.size() + value.size() + 8 + 15) & ~std::size_t{15}) - 8;
-    void* memory = std::malloc(size);
-    check(memory != nullptr, "memory for the store is there");
-    Node* node = new (memory) Node;
+    Node* node = new (::operator new(size)) Node;
     node->name_hash_ = hash;
     node->name_length_ = static_cast<std::uint16_t>(name.size());
     node->value_length_ = static_cast<std::uint16_t>(value.size());
@@ -77,7 +74,7 @@ void Node::destroy(Node* node) {
         Node* next = nodes.back();
         nodes.pop_back();
         next->~Node();
-        std::free(next);
+        ::operator delete(static_cast<void*>(next));
     }
     waiting = nullptr;
 }

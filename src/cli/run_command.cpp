@@ -10,6 +10,8 @@
 #include <sstream>
 
 #include "commands.h"
+#include "sim/engine/token_text.h"
+#include "sim/fuzz/blk_target.h"
 #include "sim/image/file.h"
 #include "xenrig/world/run.h"
 
@@ -18,10 +20,6 @@ namespace xenrig::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A longer token goes to a file.
-constexpr std::size_t kTokenPrinted = 200;
-constexpr const char* kTokenFolder = "xenrig-tokens";
 
 std::string known_scenarios() {
     std::vector<std::string> names;
@@ -40,33 +38,6 @@ Result<world::Scenario> find_scenario(const std::string& name) {
     const fs::path known = fs::path(XENRIG_SCENARIOS) / (name + ".toml");
     if (fs::exists(known)) return world::load_scenario(known.string());
     return fail(Errno::noent, "there is no scenario '" + name + "': give a .toml file, or one of " + known_scenarios());
-}
-
-/// The token itself, or "@FILE" once it is written.
-std::string show_token(const std::string& token) {
-    if (token.size() <= kTokenPrinted) return token;
-    std::uint32_t hash = 2166136261u;
-    for (const char c : token) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-    char name[24];
-    std::snprintf(name, sizeof name, "%08x.token", hash);
-    const fs::path file = fs::path(kTokenFolder) / name;
-    std::error_code error;
-    fs::create_directories(kTokenFolder, error);
-    std::ofstream out(file);
-    if (!(out << token << '\n') || !out.flush()) {
-        std::fprintf(stderr, "xenrig: %s: can't be written, so here is the whole token\n", file.c_str());
-        return token;
-    }
-    return "@" + file.string();
-}
-
-Result<std::string> read_token(const std::string& argument) {
-    if (argument.empty() || argument.front() != '@') return argument;
-    const std::string file = argument.substr(1);
-    std::ifstream in(file);
-    std::string token;
-    if (!(in >> token)) return fail(Errno::noent, file + ": no token can be read from this file");
-    return token;
 }
 
 void print_problems(const world::RunReport& r) {
@@ -101,7 +72,7 @@ int tell(const world::RunReport& r, bool trace, const std::string& file) {
         for (const std::string& line : r.trace_tail) std::printf("    %s\n", line.c_str());
     print_counts(r);
     const bool known = fs::path(file).parent_path().empty() && !fs::exists(file);
-    std::printf("replay: xenrig replay %s%s\n", show_token(r.token).c_str(),
+    std::printf("replay: xenrig replay %s%s\n", engine::show_token(r.token).c_str(),
                 known || file.empty() ? "" : (" --scenario " + file).c_str());
     return kFoundWrong;
 }
@@ -229,9 +200,27 @@ int run_command(const RunArguments& a) {
     return save_image(a.save_image, image);
 }
 
+int replay_fuzz(const std::string& token, bool trace) {
+    const auto run = fuzz::read_token(token);
+    if (!run) return complain(run.error().message);
+    const fuzz::PlayReport report = run->target->make()->run(run->input);
+    for (const engine::Problem& p : report.problems)
+        std::printf("%s (step %llu): %s\n", p.oracle.c_str(), static_cast<unsigned long long>(p.step), p.text.c_str());
+    if (trace)
+        for (const std::string& line : report.trace_tail) std::printf("    %s\n", line.c_str());
+    if (report.ok()) std::printf("well\n");
+    std::printf(
+        "  %zu bytes, %u acts of the hostile peer, %llu steps, %llu door accesses; the device's state is '%s'\n",
+        run->input.size(), report.acts, static_cast<unsigned long long>(report.steps),
+        static_cast<unsigned long long>(report.accesses), report.state.c_str());
+    std::printf("  trace hash %016llx\n", static_cast<unsigned long long>(report.hash));
+    return report.ok() ? kWell : kFoundWrong;
+}
+
 int replay_command(const std::string& argument, const std::string& file, bool trace) {
-    const auto token = read_token(argument);
+    const auto token = engine::read_shown_token(argument);
     if (!token) return complain(token.error().message);
+    if (fuzz::is_fuzz_token(*token)) return replay_fuzz(*token, trace);
     const auto name = world::scenario_of(*token);
     if (!name) return complain(name.error().message);
     const auto scenario = find_scenario(file.empty() ? *name : file);

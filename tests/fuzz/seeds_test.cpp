@@ -13,6 +13,10 @@
 #include "sim/engine/sources.h"
 #include "tests/fuzz/target.h"
 
+#if defined(XENRIG_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace xenrig::fuzz {
 namespace {
 
@@ -68,6 +72,14 @@ private:
     engine::StreamId data_ = choices_.add_stream("fuzz.input", engine::StreamKind::data);
 };
 
+std::size_t inputs_of(const Target& target) {
+#if defined(XENRIG_ASAN)
+    // Where frames of stacks lie elsewhere, every run makes a world (memory_image.h).
+    if (target.resets && __asan_get_current_fake_stack() != nullptr) return 50;
+#endif
+    return target.inputs_in_test;
+}
+
 class FuzzTarget : public testing::TestWithParam<Target> {};
 
 TEST_P(FuzzTarget, KeepsItsRulesForEverySeed) {
@@ -77,19 +89,19 @@ TEST_P(FuzzTarget, KeepsItsRulesForEverySeed) {
     run(GetParam(), "");
 }
 
-TEST_P(FuzzTarget, AnswersTenThousandInputsTheSameInEitherOrder) {
-    constexpr std::size_t kInputs = 10'000;
+TEST_P(FuzzTarget, AnswersThousandsOfInputsTheSameInEitherOrder) {
+    const std::size_t inputs_max = inputs_of(GetParam());
     Mutations mutations(seeds_of(GetParam()));
     std::vector<std::string> inputs;
     std::vector<std::uint64_t> hashes;
-    for (std::size_t i = 0; i < kInputs; ++i) {
+    for (std::size_t i = 0; i < inputs_max; ++i) {
         inputs.push_back(mutations.next());
         hashes.push_back(run(GetParam(), inputs.back()));
     }
-    for (std::size_t i = kInputs; i-- != 0;) ASSERT_EQ(run(GetParam(), inputs[i]), hashes[i]) << "input " << i;
+    for (std::size_t i = inputs_max; i-- != 0;) ASSERT_EQ(run(GetParam(), inputs[i]), hashes[i]) << "input " << i;
     std::sort(hashes.begin(), hashes.end());
     const auto distinct = std::unique(hashes.begin(), hashes.end()) - hashes.begin();
-    EXPECT_GT(distinct, static_cast<std::ptrdiff_t>(kInputs / 4)) << "the hash sees what is answered";
+    EXPECT_GT(distinct, static_cast<std::ptrdiff_t>(inputs_max / 4)) << "the hash sees what is answered";
 }
 
 INSTANTIATE_TEST_SUITE_P(Xenstore, FuzzTarget, testing::ValuesIn(targets().begin(), targets().end()),

@@ -19,10 +19,25 @@ using Run = std::uint64_t (*)(std::span<const std::byte> input);
 struct Target {
     std::string_view name;
     Run run;
+    /// Of the test that runs are functions of their inputs: fewer where a run takes long.
+    std::size_t inputs_in_test = 10'000;
+    /// It plays in a world that is put back (sim/fuzz/reset).
+    bool resets = false;
 };
 
 std::uint64_t xenstore_wire(std::span<const std::byte> input);
 std::uint64_t xenstore_ring(std::span<const std::byte> input);
+
+std::uint64_t blkback(std::span<const std::byte> input);
+std::uint64_t blkfront(std::span<const std::byte> input);
+
+/// What runs of this process have cost, for who reports it.
+struct Totals {
+    std::uint64_t runs = 0;
+    /// Shared accesses through the door, where the target counts them.
+    std::uint64_t accesses = 0;
+};
+Totals& totals();
 
 std::span<const Target> targets();
 /// Null when there is none of that name.

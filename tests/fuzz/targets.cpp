@@ -6,9 +6,19 @@
 namespace xenrig::fuzz {
 namespace {
 
-constexpr std::array<Target, 2> kTargets{{{"xenstore_wire", xenstore_wire}, {"xenstore_ring", xenstore_ring}}};
+constexpr std::size_t kWholeWorlds = 1'500;
+
+constexpr std::array<Target, 4> kTargets{{{"xenstore_wire", xenstore_wire},
+                                          {"xenstore_ring", xenstore_ring},
+                                          {"blkback", blkback, kWholeWorlds, true},
+                                          {"blkfront", blkfront, kWholeWorlds, true}}};
 
 }  // namespace
+
+Totals& totals() {
+    static Totals the;
+    return the;
+}
 
 std::span<const Target> targets() { return kTargets; }
 

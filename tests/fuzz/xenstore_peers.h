@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "sim/fuzz/input.h"
 #include "sim/xenstore/daemon.h"
-#include "tests/fuzz/input.h"
 #include "tests/unit/xenstore/host.h"
 
 namespace xenrig::fuzz {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "xenrig/shared/door.h"
+
 namespace xenrig::blk {
 
 /// A request that storage works on. Its data is private memory, so storage never touches a page of the frontend's.
@@ -170,6 +172,8 @@ void BlkbackRing::begin(const JobPtr& job) {
         for (std::size_t i = 0; i < command.segments.size(); ++i) {
             const Segment& seg = command.segments[i];
             const std::size_t length = (seg.last - seg.first + 1u) * kUnit;
+            // A frontend may name a page twice, or its ring: as data these are other bytes than those decided on.
+            shared::new_decision();
             job->pages.copy_out(i, seg.first * kUnit, to.first(length));
             to = to.subspan(length);
         }
@@ -207,6 +211,7 @@ Verdict BlkbackRing::read_indirect(Command& command) {
     for (std::size_t i = 0; i < refs.size(); ++i) {
         const std::size_t count = std::min(kSegmentsPerPage, command.segment_count - i * kSegmentsPerPage);
         copy.resize(count * sizeof(blkif_request_segment));
+        shared::new_decision();
         pages->copy_out(i, 0, copy);
         decode_segments(copy, count, command.segments);
     }

@@ -1,0 +1,75 @@
+#include "sim/fuzz/blk_target.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "sim/engine/token.h"
+
+namespace xenrig::fuzz {
+
+namespace {
+
+constexpr std::string_view kPrefix = "fuzz-";
+/// Another one when the same bytes mean something else.
+constexpr std::string_view kVersion = "/1";
+constexpr std::string_view kBytes = "bytes=";
+constexpr std::size_t kBytesMax = 1 << 20;
+
+constexpr std::array kTargets = {
+    BlkTarget{"blkback", "a hostile guest's block frontend against blkback in the control domain", make_blkback_play},
+    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play}};
+
+std::uint32_t version_of(const BlkTarget& target) {
+    return engine::stream_key(std::string(target.name) + std::string(kVersion));
+}
+
+engine::StreamKey input_stream() { return engine::stream_key("fuzz.input"); }
+
+}  // namespace
+
+std::span<const BlkTarget> blk_targets() { return kTargets; }
+
+const BlkTarget* find_blk_target(std::string_view name) {
+    const auto found = std::ranges::find(kTargets, name, &BlkTarget::name);
+    return found == kTargets.end() ? nullptr : &*found;
+}
+
+bool is_fuzz_token(std::string_view token) { return token.starts_with("x1.fuzz-"); }
+
+std::string token_of(const BlkTarget& target, std::span<const std::byte> input) {
+    engine::Token token{std::string(kPrefix) + std::string(target.name),
+                        version_of(target),
+                        std::string(kBytes) + std::to_string(input.size()),
+                        {}};
+    for (std::size_t i = 0; i < input.size(); ++i)
+        if (input[i] != std::byte{0}) token.picks.push_back({input_stream(), static_cast<std::uint8_t>(input[i]), i});
+    return engine::encode(token);
+}
+
+Result<Replayable> read_token(const std::string& text) {
+    const auto token = engine::decode(text);
+    if (!token) return std::unexpected(token.error());
+    const BlkTarget* target =
+        token->scenario.starts_with(kPrefix) ? find_blk_target(token->scenario.substr(kPrefix.size())) : nullptr;
+    if (!target) return fail(Errno::inval, "this is no token of a fuzz input: there is no '" + token->scenario + "'");
+    if (token->scenario_hash != version_of(*target))
+        return fail(Errno::inval, "this token was made by another version of the fuzz target '" +
+                                      std::string(target->name) + "': run it at the commit that printed it");
+    std::size_t bytes = 0;
+    const char* const end = token->options.data() + token->options.size();
+    const auto parsed = token->options.starts_with(kBytes)
+                            ? std::from_chars(token->options.data() + kBytes.size(), end, bytes)
+                            : std::from_chars_result{end, std::errc::invalid_argument};
+    if (parsed.ec != std::errc{} || parsed.ptr != end || bytes > kBytesMax)
+        return fail(Errno::inval, "this token should say bytes=N, not '" + token->options + "'");
+    Replayable run{target, std::vector<std::byte>(bytes)};
+    for (const engine::Pick& p : token->picks) {
+        if (p.key != input_stream() || p.ordinal >= bytes || p.value > 0xff)
+            return fail(Errno::inval, "this token has bytes that its input has not: copy all of it");
+        run.input[static_cast<std::size_t>(p.ordinal)] = static_cast<std::byte>(p.value);
+    }
+    return run;
+}
+
+}  // namespace xenrig::fuzz

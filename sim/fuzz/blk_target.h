@@ -1,0 +1,78 @@
+// The fuzz targets of the block pair: a hostile frontend against blkback, a hostile backend against blkfront.
+//
+// An input is one byte of options, one with the number of the choices that follow (byte_source.h), and then acts of the
+// peer (hostile_frontend.h, hostile_backend.h), one after the other until the bytes end. Whatever the peer does, the
+// world must get quiet, the victim must live and serve its other device, and nothing may be left over.
+//
+// A run is a function of the input: its token holds the bytes as picks, so `xenrig replay` plays it in any build.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/engine/problem.h"
+#include "xenrig/abi/error.h"
+
+namespace xenrig::fuzz {
+
+/// In the first byte: which of the peer's devices it plays with (modulo the number of them), and whether its domain is
+/// destroyed at the end, after which nothing may be left.
+inline constexpr std::uint8_t kDeviceMask = 0x0f, kDestroyed = 0x80;
+inline constexpr std::size_t kActsMax = 256;
+
+struct PlayReport {
+    std::vector<engine::Problem> problems;
+    /// The last records before a problem, oldest first.
+    std::vector<std::string> trace_tail;
+    /// Of all that happened.
+    std::uint64_t hash = 0;
+    std::uint64_t steps = 0, choices = 0;
+    /// Shared accesses through the door.
+    std::uint64_t accesses = 0;
+    unsigned acts = 0;
+    /// What the peer's late writes hit.
+    unsigned late_writes = 0;
+    /// The device's state in the store at the end: the victim's.
+    std::string state;
+
+    bool ok() const { return problems.empty(); }
+};
+
+/// A world that was set up, and plays one input.
+class Play {
+public:
+    virtual ~Play() = default;
+    /// Once.
+    virtual PlayReport run(std::span<const std::byte> input) = 0;
+    /// What the world stands on besides its heap and its stacks, whole pages: for who brings it back.
+    virtual std::vector<std::span<std::byte>> memory() = 0;
+};
+
+std::unique_ptr<Play> make_blkback_play();
+std::unique_ptr<Play> make_blkfront_play();
+
+struct BlkTarget {
+    std::string_view name;
+    std::string_view about;
+    std::unique_ptr<Play> (*make)();
+};
+
+std::span<const BlkTarget> blk_targets();
+/// Null when there is none of that name.
+const BlkTarget* find_blk_target(std::string_view name);
+
+std::string token_of(const BlkTarget& target, std::span<const std::byte> input);
+struct Replayable {
+    const BlkTarget* target;
+    std::vector<std::byte> input;
+};
+/// EINVAL when it is damaged, of another version, or no fuzz input's.
+Result<Replayable> read_token(const std::string& token);
+/// Is it the token of a fuzz input?
+bool is_fuzz_token(std::string_view token);
+
+}  // namespace xenrig::fuzz

@@ -1,0 +1,33 @@
+// A heap that can forget: while a world runs, all that this program allocates comes from one piece of address space,
+// upwards, and a mark says how far back to go.
+//
+// Its objects stand one after the other and are not used again before the heap goes back to its mark, so
+// AddressSanitizer, which it tells what is allocated, sees every access to a freed one. Replaces this program's
+// operator new and delete: linked only into programs that fuzz. Threads: one world, on one thread; other allocations
+// are malloc's.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace xenrig::fuzz {
+
+class WorldHeap {
+public:
+    /// From now on, operator new takes from here; pause() and resume() nest nowhere.
+    static void resume();
+    static void pause();
+
+    /// What lies below stays; everything above is forgotten by back_to_mark().
+    static void mark();
+    static void back_to_mark();
+    /// All of it; nothing of it may be in use.
+    static void forget();
+
+    /// From the beginning to the mark, whole pages.
+    static std::span<std::byte> kept();
+    /// Bytes beyond the mark, those freed since included.
+    static std::size_t used();
+};
+
+}  // namespace xenrig::fuzz
