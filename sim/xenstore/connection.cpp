@@ -60,6 +60,8 @@ void Connection::queue(std::uint32_t type, std::uint32_t req_id, std::uint32_t t
     message.request = std::move(request);
     message.deadline = deadline;
     active_.insert(*this);
+    waiting_bytes_ += sizeof message + payload.size();
+    if (may_be_merged(message)) waiting_events_.insert(message.payload);
     if (domain_ != nullptr) domain_->usage.add(Quota::memory, static_cast<std::int64_t>(payload.size() + kHeaderSize));
 }
 
@@ -80,17 +82,11 @@ void Connection::event(std::string_view path, std::string_view token, const std:
     payload.append(path).push_back('\0');
     payload.append(token).push_back('\0');
     if (payload.size() > kPayloadMax) return;
-    // Special events tell how often something happened and are never merged.
-    const std::size_t hash = std::hash<std::string>{}(payload);
-    if (path.front() != '@' && waiting_events_.contains(hash)) {
-        const auto equal = [&](const Message& waiting) { return waiting.event && waiting.payload == payload; };
-        if (std::any_of(out_.rbegin(), out_.rend(), equal)) return;
-    }
+    if (waiting_events_.contains(payload)) return;
     if (domain_ != nullptr &&
         domain_->exceeds(Quota::memory, domain_->usage[Quota::memory] + payload.size() + kHeaderSize))
         return;
     if (cause) ++cause->events;
-    ++waiting_events_[hash];
     queue(XS_WATCH_EVENT, 0, 0, payload, true, cause, privileged() ? Nanoseconds{} : deadline);
 }
 
@@ -102,11 +98,12 @@ void Connection::packet(std::uint32_t type, std::uint32_t req_id, std::uint32_t 
     queue(type, req_id, tx_id, payload, false, nullptr, {});
 }
 
+/// Special events tell how often something happened.
+bool Connection::may_be_merged(const Message& message) { return message.event && message.payload.front() != '@'; }
+
 void Connection::settle(const Message& message) {
-    if (message.event) {
-        const auto same = waiting_events_.find(std::hash<std::string>{}(message.payload));
-        if (--same->second == 0) waiting_events_.erase(same);
-    }
+    if (may_be_merged(message)) waiting_events_.erase(message.payload);
+    waiting_bytes_ -= sizeof message + message.payload.size();
     if (domain_ != nullptr)
         domain_->usage.add(Quota::memory, -static_cast<std::int64_t>(message.payload.size() + kHeaderSize));
     Domain* charged = message.event ? nullptr : domain_;
@@ -122,11 +119,10 @@ void Connection::settle(const Message& message) {
 }
 
 void Connection::settle_first() {
-    const Message gone = std::move(out_.front());
+    settle(out_.front());
     out_.pop_front();
     sent_ = 0;
     header_sent_ = false;
-    settle(gone);
 }
 
 std::expected<bool, RingFault> Connection::send() {
@@ -164,6 +160,8 @@ void Connection::expire(Nanoseconds now) {
     const auto first = std::find_if(out_.begin(), out_.end(), has_deadline);
     if (first == out_.end() || first->deadline > now) return;
     const bool begun = header_sent_ || sent_ != 0;
+    // A short payload lies in its message, and messages move.
+    waiting_events_.clear();
     std::deque<Message> kept;
     for (Message& message : out_) {
         const bool stays = !has_deadline(message) || message.deadline > now || (begun && &message == &out_.front());
@@ -173,6 +171,8 @@ void Connection::expire(Nanoseconds now) {
             settle(message);
     }
     out_ = std::move(kept);
+    for (const Message& message : out_)
+        if (may_be_merged(message)) waiting_events_.insert(message.payload);
 }
 
 std::string Connection::pending_input() const {
@@ -181,7 +181,7 @@ std::string Connection::pending_input() const {
     return bytes;
 }
 
-void Connection::restore(std::string_view in, std::string_view out) {
+void Connection::restore(std::string_view in, std::string_view out, std::size_t rest) {
     if (in.size() >= kHeaderSize) {
         std::memcpy(&header_in_, in.data(), kHeaderSize);
         const std::size_t payload = in.size() - kHeaderSize;
@@ -195,10 +195,23 @@ void Connection::restore(std::string_view in, std::string_view out) {
         }
         received_ = in.size();
     }
-    if (out.empty()) return;
-    // Whole messages and the rest of one, in one piece that has no header of its own.
-    queue(XS_INVALID, 0, 0, out, false, nullptr, {});
-    header_sent_ = true;
+    if (rest != 0) {
+        // It has no header of its own.
+        queue(XS_INVALID, 0, 0, out.substr(0, rest), false, nullptr, {});
+        header_sent_ = true;
+        out.remove_prefix(rest);
+    }
+    for (xsd_sockmsg header; !out.empty(); out.remove_prefix(kHeaderSize + header.len)) {
+        std::memcpy(&header, out.data(), kHeaderSize);
+        const bool event = header.type == XS_WATCH_EVENT && header.len != 0;
+        if (domain_ != nullptr && !event) domain_->usage.add(Quota::outstanding, 1);
+        queue(header.type, header.req_id, header.tx_id, out.substr(kHeaderSize, header.len), event, nullptr, {});
+    }
+}
+
+std::size_t Connection::pending_rest() const {
+    if (!header_sent_ && sent_ == 0) return 0;
+    return out_.front().payload.size() + (header_sent_ ? 0 : kHeaderSize) - sent_;
 }
 
 std::string Connection::pending_output() const {

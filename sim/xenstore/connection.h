@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "sim/xenstore/transport.h"
 #include "sim/xenstore/watches.h"
@@ -82,6 +82,8 @@ public:
     /// Messages that wait.
     std::size_t waiting() const { return out_.size(); }
     bool has_output() const { return !out_.empty(); }
+    /// What they take of our memory.
+    std::size_t waiting_bytes() const { return waiting_bytes_; }
     std::uint64_t sent_messages() const { return sent_messages_; }
     /// Drops events that a guest has left unread past their deadline.
     void expire(Nanoseconds now);
@@ -89,9 +91,11 @@ public:
     void clear();
     /// Bytes that wait to be written, for a dump: what the transport has not yet taken.
     std::string pending_output() const;
+    /// As many of them are the rest of a message that has begun to go out.
+    std::size_t pending_rest() const;
     std::string pending_input() const;
-    /// Continues where a dump left off.
-    void restore(std::string_view in, std::string_view out);
+    /// Continues where a dump left off; `out` is `rest` bytes and whole messages.
+    void restore(std::string_view in, std::string_view out, std::size_t rest);
 
     std::map<std::uint64_t, Watch> watches;  ///< by order of registration
     std::map<std::uint32_t, std::unique_ptr<Transaction>> transactions;
@@ -121,6 +125,7 @@ private:
     /// A message has left or is dropped: what it was charged for is given back.
     void settle(const Message& message);
     void settle_first();
+    static bool may_be_merged(const Message& message);
 
     Transport& transport_;
     Domains& domains_;
@@ -136,8 +141,9 @@ private:
     std::size_t received_ = 0;  ///< bytes of header and payload
 
     std::deque<Message> out_;
-    /// How many waiting events have this hash: with a long queue, most events are found to be new without a look at it.
-    std::unordered_map<std::size_t, unsigned> waiting_events_;
+    /// The payloads of the events that wait, of those that may be merged. They are views of what out_ holds.
+    std::unordered_set<std::string_view> waiting_events_;
+    std::size_t waiting_bytes_ = 0;
     std::uint64_t sent_messages_ = 0;
     std::size_t sent_ = 0;      ///< bytes of the first message
     bool header_sent_ = false;  ///< a socket's payload goes out in the next pass

@@ -12,8 +12,8 @@ namespace {
 using Arguments = std::span<const std::string_view>;
 
 struct Command {
-    std::string_view name;
-    std::string_view parameters;
+    const char* name;
+    const char* parameters;
     Answer<std::string> (*run)(Daemon::Impl&, Arguments);
 };
 
@@ -43,13 +43,15 @@ Answer<std::string> ok_with_at_most_one(Daemon::Impl&, Arguments arguments) {
     return kOk;
 }
 
-constexpr std::array<std::string_view, 5> kLogSwitches{"obj", "io", "wrl", "acc", "tdb"};
+constexpr std::array<const char*, 5> kLogSwitches{"obj", "io", "wrl", "acc", "tdb"};
 
 Answer<std::string> log(Daemon::Impl&, Arguments arguments) {
     if (arguments.empty()) {
         std::string text = "Log switch settings:\n";
-        for (const std::string_view name : kLogSwitches)
-            text += line("%-8s: %s\n", name.data(), name == "obj" || name == "io" ? "on" : "off");
+        for (const std::string_view name : kLogSwitches) {
+            const bool on = name == "obj" || name == "io";
+            text.append(name).append(8 - name.size(), ' ').append(on ? ": on\n" : ": off\n");
+        }
         return text;
     }
     if (arguments.size() != 1) return std::unexpected(Errno::inval);
@@ -66,7 +68,7 @@ std::string settings(const std::array<std::uint32_t, kQuotas>& limits) {
     std::string text = "Quota settings:\n";
     for (std::size_t i = 0; i < kQuotas; ++i)
         if (limits[i] != kQuotaDisabled)
-            text += line("%-17s: %8d %s\n", name_of(i), static_cast<int>(limits[i]), kQuotaNames[i].description.data());
+            text += line("%-17s: %8d %s\n", name_of(i), static_cast<int>(limits[i]), kQuotaNames[i].description);
     return text;
 }
 
@@ -125,9 +127,6 @@ Answer<std::string> quota_soft(Daemon::Impl& daemon, Arguments arguments) {
     return std::unexpected(Errno::inval);
 }
 
-/// Another program can't take this daemon's place: the state is handed on in process (state_stream.h).
-Answer<std::string> live_update(Daemon::Impl&, Arguments) { return std::unexpected(Errno::inval); }
-
 Answer<std::string> help(Daemon::Impl&, Arguments arguments);
 
 constexpr std::array kCommands{
@@ -136,7 +135,7 @@ constexpr std::array kCommands{
     Command{"live-update",
             "[-c <cmdline>] [-F] [-t <timeout>] [-v <version>] <file>\n"
             "    Default timeout is 60 seconds, default version is 2.",
-            live_update},
+            nullptr},
     Command{"logfile", "<file>", ok_with_one},
     Command{"memreport", "[<file>]", ok_with_at_most_one},
     Command{"print", "<string>", ok_with_one},
@@ -148,7 +147,7 @@ constexpr std::array kCommands{
 Answer<std::string> help(Daemon::Impl&, Arguments arguments) {
     if (!arguments.empty()) return std::unexpected(Errno::inval);
     std::string text;
-    for (const Command& command : kCommands) text += line("%-15s %s\n", command.name.data(), command.parameters.data());
+    for (const Command& command : kCommands) text += line("%-15s %s\n", command.name, command.parameters);
     return text;
 }
 
@@ -159,7 +158,8 @@ Answer<> Daemon::Impl::control(Connection& connection, std::string_view payload)
     if (strings.empty()) return std::unexpected(Errno::inval);
     for (const Command& command : kCommands) {
         if (command.name != strings[0]) continue;
-        auto text = command.run(*this, std::span(strings).subspan(1));
+        const Arguments arguments = std::span(strings).subspan(1);
+        auto text = command.run != nullptr ? command.run(*this, arguments) : live_update(connection, arguments);
         if (!text) return std::unexpected(text.error());
         text->push_back('\0');
         connection.reply(XS_CONTROL, *text);

@@ -5,7 +5,7 @@
 
 namespace xenrig::xenstore {
 
-Daemon::Impl::Impl(Environment& env, DaemonConfig config) : environment(env), store(env) {
+Daemon::Impl::Impl(Environment& env, DaemonConfig how) : environment(env), config(std::move(how)), store(env) {
     if (config.personality == Personality::o) oxenstored = std::make_unique<oxen::Service>(*this);
 }
 
@@ -35,6 +35,7 @@ void Daemon::Impl::empty(Connection& connection) {
 
 void Daemon::Impl::remove(Connection& connection) {
     if (oxenstored != nullptr) oxenstored->forget(connection);
+    if (update_session == connection.id()) update_session = 0;
     empty(connection);
     active.erase(connection);
     rings.erase(connection.id());
@@ -158,7 +159,8 @@ Result<> result_of(const Answer<>& answer) {
 
 }  // namespace
 
-Daemon::Daemon(Environment& environment, DaemonConfig config) : impl_(std::make_unique<Impl>(environment, config)) {}
+Daemon::Daemon(Environment& environment, DaemonConfig config)
+    : impl_(std::make_unique<Impl>(environment, std::move(config))) {}
 Daemon::~Daemon() = default;
 
 Connection& Daemon::connect(Transport& transport) { return impl_->connect(transport); }

@@ -26,6 +26,9 @@ struct StateImage;
 
 struct DaemonConfig {
     Personality personality = Personality::c;
+    /// CONTROL live-update was asked for: called within service(), when the answer is queued next. Whoever serves the
+    /// daemon hands its image to a fresh one after that. Refused without it.
+    std::function<void()> live_update{};
 };
 
 class Daemon {
@@ -64,8 +67,7 @@ public:
     StateImage image(DomId domain);
     /// Goes on from the image of another daemon; this one is new. Rings are mapped again and go on where their indices
     /// are; `socket` gives the transport of a socket's client by its number in the image, or null if it has gone.
-    /// Transactions that were open end with EAGAIN. EINVAL, and nothing changed, for the image of a part, and from
-    /// oxenstored.
+    /// Transactions that were open end with EAGAIN. EINVAL, and nothing changed, for the image of a part.
     Result<> adopt(const StateImage& image, const std::function<Transport*(std::uint32_t)>& socket);
     /// Gives an introduced domain the watches and the half messages that it had elsewhere; EINVAL from oxenstored.
     Result<> adopt_guest(const StateImage& image, DomId domain);

@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "sim/xenstore/active.h"
@@ -58,12 +60,16 @@ struct Daemon::Impl {
     void answer(Connection& connection);
     // control.cpp
     Answer<> control(Connection& connection, std::string_view payload);
+    // live_update_command.cpp
+    Answer<std::string> live_update(const Connection& caller, std::span<const std::string_view> arguments);
 
     Environment& environment;
+    const DaemonConfig config;
     Store store;
     std::map<std::uint64_t, std::unique_ptr<Connection>> connections;
     std::map<std::uint64_t, Connection*> rings;  ///< those of them that are rings and not broken
     ActiveSet active;
+    std::uint64_t update_session = 0;  ///< the connection that prepares a live update; 0 for none
     /// Answers in the place of this one's own requests when the daemon is oxenstored; null otherwise.
     std::unique_ptr<oxen::Service> oxenstored;
 

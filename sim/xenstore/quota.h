@@ -30,7 +30,7 @@ inline constexpr std::uint32_t kQuotaDisabled = UINT32_MAX;
 
 struct QuotaName {
     std::string_view name;
-    std::string_view description;
+    const char* description;
 };
 inline constexpr std::array<QuotaName, kQuotas> kQuotaNames{{
     {"nodes", "Nodes per domain"},

@@ -204,9 +204,9 @@ Answer<Domain*> existing_domain(const Call& call, std::string_view text) {
 Answer<> do_get_feature(const Call& call) {
     const auto strings = strings_of(call.payload);
     const Domain* domain = call.connection().domain();
-    if (strings.size() > 1) return refuse(Errno::inval);
-    if (strings.size() == 1) {
+    if (!strings.empty()) {
         if (!call.connection().privileged()) return refuse(Errno::access);
+        if (strings.size() > 1) return refuse(Errno::inval);
         const auto named = existing_domain(call, strings[0]);
         if (!named) return refuse(named.error());
         domain = *named;

@@ -115,6 +115,17 @@ Quotas read_quotas(Reader& r, std::size_t count) {
     return quotas;
 }
 
+bool are_whole_messages(std::string_view bytes) {
+    while (!bytes.empty()) {
+        xsd_sockmsg header;
+        if (bytes.size() < sizeof header) return false;
+        std::memcpy(&header, bytes.data(), sizeof header);
+        if (bytes.size() - sizeof header < header.len) return false;
+        bytes.remove_prefix(sizeof header + header.len);
+    }
+    return true;
+}
+
 ConnectionImage read_connection(Reader& r) {
     ConnectionImage c;
     c.id = r.number<std::uint32_t>();
@@ -130,11 +141,12 @@ ConnectionImage read_connection(Reader& r) {
         c.port = r.number<std::uint32_t>();
     }
     const auto in = r.number<std::uint16_t>();
-    const auto response = r.number<std::uint16_t>();
+    c.half_written = r.number<std::uint16_t>();
     const auto out = r.number<std::uint32_t>();
-    r.require(response <= out);
+    r.require(c.half_written <= out);
     c.unprocessed = r.text(in);
     c.unwritten = r.text(out);
+    r.require(!r.ok() || are_whole_messages(std::string_view(c.unwritten).substr(c.half_written)));
     return c;
 }
 
@@ -197,7 +209,7 @@ std::string encode(const StateImage& image) {
             w.number<std::int32_t>(-1).number<std::uint32_t>(0);
         else
             w.number(c.domain).number(c.target).number(c.port);
-        w.number(u16(c.unprocessed.size())).number<std::uint16_t>(0);
+        w.number(u16(c.unprocessed.size())).number(c.half_written);
         w.number(static_cast<std::uint32_t>(c.unwritten.size())).text(c.unprocessed).text(c.unwritten);
         w.finish(out, Record::connection);
     }

@@ -23,6 +23,7 @@ struct ConnectionImage {
     std::uint16_t target = 0x7FF4;       ///< DOMID_INVALID for none
     std::uint32_t port = 0;              ///< of a ring
     std::string unprocessed, unwritten;  ///< bytes of a half message that came in; bytes that still have to go out
+    std::uint16_t half_written = 0;      ///< the first bytes of `unwritten` that are the rest of a message
 };
 
 struct WatchImage {

@@ -22,17 +22,17 @@ void compact(std::vector<std::byte>& bytes, std::size_t& taken) {
 }  // namespace
 
 StreamDoor::StreamDoor(Daemon& daemon, std::function<void()> on_output)
-    : daemon_(daemon), on_output_(std::move(on_output)), connection_(&daemon.connect(*this)) {}
+    : daemon_(&daemon), on_output_(std::move(on_output)), connection_(&daemon.connect(*this)) {}
 
 StreamDoor::~StreamDoor() {
-    if (connection_ != nullptr) daemon_.disconnect(*connection_);
+    if (connection_ != nullptr) daemon_->disconnect(*connection_);
 }
 
 std::size_t StreamDoor::feed(std::span<const std::byte> bytes) {
     if (connection_ == nullptr) return 0;
     const std::size_t n = std::min(bytes.size(), room());
     in_.insert(in_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
-    if (n != 0) daemon_.wake(*connection_);
+    if (n != 0) daemon_->wake(*connection_);
     return n;
 }
 
@@ -46,7 +46,7 @@ std::size_t StreamDoor::take_output(std::span<std::byte> out) {
 void StreamDoor::discard_output(std::size_t bytes) {
     out_taken_ += bytes;
     compact(out_, out_taken_);
-    if (bytes != 0 && connection_ != nullptr) daemon_.wake(*connection_);
+    if (bytes != 0 && connection_ != nullptr) daemon_->wake(*connection_);
 }
 
 std::expected<std::size_t, RingFault> StreamDoor::read(std::span<std::byte> out) {
@@ -62,6 +62,11 @@ std::expected<std::size_t, RingFault> StreamDoor::write(std::span<const std::byt
     if (output().empty() && n != 0 && on_output_) on_output_();
     out_.insert(out_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
     return n;
+}
+
+void StreamDoor::taken_over(Connection& connection) {
+    connection_ = &connection;
+    daemon_->wake(connection);
 }
 
 void StreamDoor::broken(RingFault) {

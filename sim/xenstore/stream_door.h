@@ -39,17 +39,25 @@ public:
     /// What waits for take_output(), without taking it.
     std::span<const std::byte> output() const { return std::span(out_).subspan(out_taken_); }
     void discard_output(std::size_t bytes);
+    /// For Daemon::adopt: what was fed and what waits to be taken goes over to another daemon.
+    Transport& hand_to(Daemon& next) {
+        daemon_ = &next;
+        return *this;
+    }
     /// The daemon hung up: a message that was too long, or a shutdown.
     bool closed() const { return connection_ == nullptr; }
+    /// Null once the daemon has hung up.
+    const Connection* connection() const { return connection_; }
 
     std::expected<std::size_t, RingFault> read(std::span<std::byte> out) override;
     std::expected<std::size_t, RingFault> write(std::span<const std::byte> bytes) override;
     bool can_read() override { return in_taken_ != in_.size(); }
     bool can_write() override { return out_.size() - out_taken_ < kCapacity; }
+    void taken_over(Connection& connection) override;
     void broken(RingFault) override;
 
 private:
-    Daemon& daemon_;
+    Daemon* daemon_;
     std::function<void()> on_output_;
     Connection* connection_ = nullptr;
     std::vector<std::byte> in_, out_;

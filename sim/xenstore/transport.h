@@ -11,6 +11,8 @@
 
 namespace xenrig::xenstore {
 
+class Connection;
+
 /// Why a ring connection is broken: the `error` field of its page (xs_wire.h, XENSTORE_ERROR_*).
 enum class RingFault : std::uint32_t { none = 0, communication = 1, bad_index = 2, protocol = 3 };
 
@@ -24,6 +26,8 @@ public:
     virtual std::expected<std::size_t, RingFault> write(std::span<const std::byte> bytes) = 0;
     virtual bool can_read() = 0;
     virtual bool can_write() = 0;
+    /// A daemon that goes on from another's state now serves it, as this connection.
+    virtual void taken_over(Connection&) {}
     /// The daemon will neither read nor write any more. A socket is closed; a ring page stays mapped and shows `why`.
     virtual void broken(RingFault why) = 0;
 };

@@ -53,8 +53,6 @@ Result<> write_dump(const std::string& path, const xenstore::StateImage& image) 
 
 int xenstored_command(const XenstoredArguments& a) {
     const bool c = a.personality == "c";
-    if (!c && (!a.dump.empty() || !a.restore.empty()))
-        return complain("--dump and --restore are C xenstored's; leave --personality o out");
     xenstore::StateImage restored;
     if (!a.restore.empty()) {
         auto image = read_dump(a.restore);

@@ -7,9 +7,9 @@
 namespace xenrig::model {
 
 std::optional<Found> try_seed(std::uint64_t seed, const Kinds& kinds) {
-    const auto play = [](const Conversation& conversation) {
-        const auto store = store_in_process(Daemon::c);
-        return differs_from_model(conversation, *store);
+    const auto play = [&](const Conversation& conversation) {
+        const auto store = store_in_process(Daemon::c, kinds.live_updates);
+        return differs_from_model(conversation, *store, !kinds.live_updates);
     };
     Conversation conversation = generate(seed, kinds);
     const auto first = play(conversation);

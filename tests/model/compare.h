@@ -16,7 +16,9 @@ struct Difference {
 };
 
 /// Plays the conversation to the plain model and to `player`. Requests of a connection that is not there are left out.
-std::optional<Difference> differs_from_model(const Conversation& conversation, Player& player);
+/// `same_generations`: the player's are compared, too; a daemon that went on from another's state has its own.
+std::optional<Difference> differs_from_model(const Conversation& conversation, Player& player,
+                                             bool same_generations = true);
 /// The same with another player in the model's place; both are swept first, and the generations that each of them
 /// counts are not compared.
 std::optional<Difference> differ(const Conversation& conversation, Player& reference, Player& player);

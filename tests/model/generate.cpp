@@ -183,11 +183,12 @@ private:
         } else if (below(40) == 0) {
             r.transaction = "none";
         }
-        if (r.type == XS_TRANSACTION_START) {
+        if (r.type == XS_TRANSACTION_START && kinds_.transactions) {
             r.save = "t" + std::to_string(++transactions_);
             open.push_back(r.save);
         }
         if (kinds_.malformed && below(50) == 0) spoil(r);
+        if (!kinds_.transactions && r.type == XS_TRANSACTION_START) return op(XS_READ, z("/a"));
         // Features, quotas and the depth of a watch came later.
         if (kinds_.only_4_17 && (r.type >= kGetFeature || (r.type == XS_WATCH && watch_has_depth(r.payload))))
             return op(XS_READ, z("/a"));

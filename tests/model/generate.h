@@ -13,6 +13,8 @@ struct Kinds {
     bool pipelines = true;   ///< several requests at once
     bool malformed = true;   ///< payloads that are not what they should be
     bool only_4_17 = false;  ///< nothing that Xen 4.17 did not have yet
+    bool transactions = true;
+    bool live_updates = false;  ///< the store's state goes through a stream into another daemon now and then
     std::size_t steps = 300;
 };
 

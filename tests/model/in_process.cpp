@@ -2,8 +2,11 @@
 #include <deque>
 #include <optional>
 
+#include "sim/xenstore/connection.h"
+#include "sim/xenstore/state_image.h"
 #include "tests/model/player.h"
 #include "tests/unit/xenstore/host.h"
+#include "xenrig/abi/check.h"
 
 namespace xenrig::model {
 namespace {
@@ -25,7 +28,10 @@ struct Client {
 
 class InProcess final : public Player {
 public:
-    explicit InProcess(Personality personality) : daemon_(host_, {personality}) {}
+    InProcess(Personality personality, bool live_updates)
+        : personality_(personality),
+          live_updates_(live_updates),
+          daemon_(std::make_unique<xenstore::Daemon>(host_, DaemonConfig{personality})) {}
 
     Heard run(const Step& step) override {
         switch (step.kind) {
@@ -41,7 +47,7 @@ public:
             case Step::Kind::dying:
             case Step::Kind::shutdown:
                 host_.states[step.domain] = step.kind == Step::Kind::dying ? DomainState::dying : DomainState::shutdown;
-                daemon_.check_domains();
+                daemon_->check_domains();
                 break;
             case Step::Kind::requests:
                 send(step);
@@ -56,7 +62,7 @@ private:
             if (is_ring(name))
                 c.guest = std::make_unique<GuestEnd>(*host_.pages.at(domain_of(name)));
             else
-                c.stream = std::make_unique<StreamDoor>(daemon_);
+                c.stream = std::make_unique<StreamDoor>(*daemon_);
         }
         return c;
     }
@@ -79,7 +85,8 @@ private:
     Heard listen() {
         Heard heard;
         for (bool moved = true; moved;) {
-            moved = daemon_.service();
+            moved = daemon_->service();
+            if (live_updates_ && ++turns_ % 3 == 0) update();
             for (auto& [name, c] : clients_) {
                 if (c.guest) {
                     moved |= c.guest->move();
@@ -94,6 +101,22 @@ private:
             for (const Seen& m : c.guest ? c.guest->messages() : test::take_messages(c.received))
                 heard[name].push_back(message_of(c, m));
         return heard;
+    }
+
+    void update() {
+        const auto image = xenstore::decode(xenstore::encode(daemon_->image()));
+        check(image.has_value(), "a state that was just written can be read");
+        // Asked at the start, Xen would tell of a domain that is dying.
+        for (const auto& [id, state] : host_.states)
+            if (state != DomainState::alive) return;
+        std::map<std::uint32_t, StreamDoor*> doors;
+        for (auto& [name, c] : clients_)
+            if (c.stream && !c.stream->closed())
+                doors[static_cast<std::uint32_t>(c.stream->connection()->id())] = c.stream.get();
+        daemon_ = std::make_unique<xenstore::Daemon>(host_, DaemonConfig{personality_});
+        const auto adopted =
+            daemon_->adopt(*image, [&](std::uint32_t number) { return &doors.at(number)->hand_to(*daemon_); });
+        check(adopted.has_value(), "a state of the whole can be adopted");
     }
 
     Message message_of(Client& c, const Seen& seen) {
@@ -112,8 +135,11 @@ private:
         return m;
     }
 
+    const Personality personality_;
+    const bool live_updates_;
+    unsigned turns_ = 0;
     test::Host host_;
-    xenstore::Daemon daemon_;
+    std::unique_ptr<xenstore::Daemon> daemon_;
     std::map<std::string, Client> clients_;
     std::map<std::string, std::uint32_t> saved_;
     std::uint32_t asked_ = 0;
@@ -121,8 +147,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Player> store_in_process(Daemon daemon) {
-    return std::make_unique<InProcess>(daemon == Daemon::c ? Personality::c : Personality::o);
+std::unique_ptr<Player> store_in_process(Daemon daemon, bool live_updates) {
+    return std::make_unique<InProcess>(daemon == Daemon::c ? Personality::c : Personality::o, live_updates);
 }
 
 }  // namespace xenrig::model

@@ -31,6 +31,14 @@ TEST_P(StoreModel, RandomConversationsAreHeardAsThePlainModelSays) {
     }
 }
 
+TEST(StoreModelLiveUpdate, IsNotHeardByAnybody) {
+    // A transaction ends with EAGAIN, and their numbers begin anew.
+    for (std::uint64_t seed = 0; seed < kSeeds / 2; ++seed) {
+        const auto found = try_seed(seed, {.transactions = false, .live_updates = true, .steps = 100});
+        ASSERT_FALSE(found) << found->text;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, StoreModel, testing::Range<std::uint64_t>(0, 4));
 
 TEST(StoreModelConversations, AreFunctionsOfTheirSeed) {

@@ -18,8 +18,9 @@ public:
 
 enum class Daemon : std::uint8_t { c, o };
 
-/// sim/xenstore, its streams and its rings.
-std::unique_ptr<Player> store_in_process(Daemon daemon);
+/// sim/xenstore, its streams and its rings. With live updates another daemon goes on from its state in the middle of
+/// every third step; not while a domain dies, of which the next daemon would tell at its start.
+std::unique_ptr<Player> store_in_process(Daemon daemon, bool live_updates = false);
 
 /// A daemon that listens on a unix socket; null, and why, when nobody answers there. For dom0's sockets only, and one
 /// request at a time.

@@ -84,10 +84,10 @@ Reference::Answer Reference::release(std::uint16_t id) {
 Reference::Answer Reference::feature_or_quota(std::uint32_t type, const std::vector<std::string>& strings) {
     const std::size_t most = type == kSetQuota ? 3 : type == kGetFeature ? 1 : 2;
     const std::size_t least = type == kSetQuota || type == kSetFeature ? 2 : 0;
+    if (type == kGetFeature && !strings.empty() && is_ring(client_->name)) return fail("EACCES");
     if (strings.size() > most || strings.size() < least) return fail("EINVAL");
     if (type == kGetFeature && strings.empty())
         return {with_nul(std::to_string(is_ring(client_->name) ? domains_[id_of(client_->name)].features : kFeatures))};
-    if (type == kGetFeature && is_ring(client_->name)) return fail("EACCES");
     if (type == kGetQuota && strings.empty())
         return {
             with_nul("nodes watches outstanding memory soft-memory transactions transaction-nodes node-permissions "

@@ -40,6 +40,7 @@ Connection& Service::connect_ring(DomId id, std::unique_ptr<RingTransport> ring,
 Outcome<> Service::introduce(std::int64_t id, std::int64_t frame, std::int64_t port) {
     const auto known = domains_.find(id);
     if (known != domains_.end()) {
+        if (known->second.frame == kUnknownFrame) known->second.frame = frame;
         if (known->second.frame == frame && id != 0) {
             known->second.port = port;
             daemon_.environment.rebind_ring(domain(id), Port(static_cast<std::uint32_t>(port)));
@@ -53,7 +54,8 @@ Outcome<> Service::introduce(std::int64_t id, std::int64_t frame, std::int64_t p
     if (!ring) return refuse("EINVAL");
     connect_ring(domain(id), std::move(*ring), remote);
     domains_.emplace(id, Known{frame, port});
-    tell_special(kIntroduceDomain);
+    // The domain is there, whatever the answer.
+    if (!tell_special(kIntroduceDomain)) return refuse("EINVAL");
     return {};
 }
 
@@ -82,12 +84,12 @@ Outcome<> Service::release(std::int64_t id) {
     Version version = live();
     if (known && gone != nullptr && gone->connection != nullptr) {
         daemon_.end_ring(*gone->connection);
-    } else if (!version.forget_domain(static_cast<std::uint32_t>(id))) {
-        return refuse("ENOENT");
+    } else {
+        // Of dom0, too: all that is its own goes.
+        version.forget_domain(static_cast<std::uint32_t>(id));
     }
     if (!known) return refuse("EINVAL");
-    tell_special(kReleaseDomain);
-    return {};
+    return tell_special(kReleaseDomain);
 }
 
 Outcome<> Service::resume(std::int64_t id) {
@@ -118,13 +120,15 @@ void Service::check_domains() {
         known.shutdown = true;
         if (state != DomainState::shutdown) end_domain(*known.connection);
     }
-    if (any) tell_special(kReleaseDomain);
+    if (any) (void)tell_special(kReleaseDomain);
 }
 
 std::string Service::control(const Connection& connection, std::string_view payload, const Version& version) const {
     if (!identity_of(connection).dom0()) return {};
     const auto words = split(payload);
     if (words[0] == "live-update" && words.size() > 1) {
+        if (auto done = daemon_.live_update(connection, std::span(words).subspan(1, words.size() - 2)))
+            return *done + '\0';
         std::string text = "Unknown arguments: ";
         for (std::size_t i = 1; i + 1 < words.size(); ++i) text.append(i == 1 ? "" : ",").append(words[i]);
         return text;

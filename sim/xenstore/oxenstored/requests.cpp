@@ -188,6 +188,7 @@ Outcome<> Service::end_transaction(Connection& connection, Work& work, std::stri
     const auto entry = connection.snapshots.find(work.id);
     if (entry == connection.snapshots.end()) return refuse("ENOENT");
     const auto transaction = connection.snapshots.extract(entry).mapped();
+    if (how == "T" && transaction->restored) return refuse("EAGAIN");
     if (how == "F" || work.changes.empty()) return {};
     Version now = live();
     if (!transaction->merge(now) && !replay(connection, *transaction)) return refuse("EAGAIN");

@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string_view>
+#include <vector>
 
 #include "sim/xenstore/daemon_impl.h"
 #include "sim/xenstore/oxenstored/transaction.h"
@@ -46,17 +48,26 @@ public:
     /// Empty for an "OK".
     std::string control(const Connection& connection, std::string_view payload, const Version& version) const;
 
+    // restore.cpp
+    void restore_nodes(const std::vector<NodeImage>& nodes);
+    Connection& restore_domain(DomId id, std::unique_ptr<RingTransport> ring, Port port);
+    /// It ends with EAGAIN.
+    void restore_transaction(Connection& connection, std::uint32_t id);
+
     // watches.cpp
     Outcome<const Watch*> watch(Connection& connection, std::string_view path, std::string_view token);
     Outcome<> unwatch(Connection& connection, std::string_view path, std::string_view token);
     /// False when oxenstored stumbles over the path and answers EIO.
     bool tell(Connection* source, const Work& work);
-    void tell_special(std::string_view name);
+    /// ENOENT when somebody has removed the special node.
+    Outcome<> tell_special(std::string_view name);
     void event(Connection* source, const Watch& watch, std::string_view path);
 
     Version live() { return Version(daemon_.store.tree(), counts_); }
 
 private:
+    /// A stream does not tell the frame: the first INTRODUCE does.
+    static constexpr std::int64_t kUnknownFrame = -1;
     struct Known {
         std::int64_t frame;
         std::int64_t port;

@@ -73,6 +73,7 @@ struct Transaction {
     const NodeCounts counts_before;
     Work work;  ///< on this tree and these counts
     std::vector<Operation> operations;
+    bool restored = false;  ///< what it did was with another daemon
 };
 
 }  // namespace xenrig::xenstore::oxen

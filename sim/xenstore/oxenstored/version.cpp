@@ -149,6 +149,15 @@ Outcome<> Version::set_perms(const Identity& who, std::string_view path, const P
     return {};
 }
 
+void Version::forget_entries(const Node& node, std::string_view path, std::uint32_t domain) {
+    const auto entries = node.perms->entries();
+    const auto names_it = [&](const Perm& entry) { return entry.domain == domain; };
+    if (std::none_of(entries.begin() + 1, entries.end(), names_it)) return;
+    std::vector<Perm> kept(entries.begin(), entries.end());
+    kept.erase(std::remove_if(kept.begin() + 1, kept.end(), names_it), kept.end());
+    tree.edit(path)->perms = make_perms(std::move(kept));
+}
+
 void Version::forget_below(const Node& node, const std::string& path, std::uint32_t domain) {
     for (const Node* child : children_of(node)) {
         const std::string at = join(path, child->name());
@@ -157,24 +166,24 @@ void Version::forget_below(const Node& node, const std::string& path, std::uint3
             tree.erase(at);
             continue;
         }
-        const auto entries = child->perms->entries();
-        const auto names_it = [&](const Perm& entry) { return entry.domain == domain; };
-        if (std::any_of(entries.begin() + 1, entries.end(), names_it)) {
-            std::vector<Perm> kept(entries.begin(), entries.end());
-            kept.erase(std::remove_if(kept.begin() + 1, kept.end(), names_it), kept.end());
-            tree.edit(at)->perms = make_perms(std::move(kept));
-        }
+        forget_entries(*child, at, domain);
         forget_below(*child, at, domain);
     }
 }
 
-bool Version::forget_domain(std::uint32_t domain) {
+void Version::forget_domain(std::uint32_t domain) {
     // What is walked over is a snapshot, which stays as it is.
     const Tree before = tree;
-    if (before.root().perms->owner() == domain) return false;
-    forget_below(before.root(), "/", domain);
+    const Node& root = before.root();
+    if (root.perms->owner() == domain) {
+        std::vector<Perm> nobodys(root.perms->entries().begin(), root.perms->entries().end());
+        nobodys.front().domain = kNobody;
+        tree.edit("/")->perms = make_perms(std::move(nobodys));
+    } else {
+        forget_entries(root, "/", domain);
+    }
+    forget_below(root, "/", domain);
     counts.erase(domain);
-    return true;
 }
 
 }  // namespace xenrig::xenstore::oxen

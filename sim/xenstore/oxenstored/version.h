@@ -52,9 +52,9 @@ public:
     /// Nothing, or false for a node that is missing below a parent that is there.
     Outcome<bool> rm(const Identity& who, std::string_view path);
     Outcome<> set_perms(const Identity& who, std::string_view path, const Perms& perms);
-    /// A domain is gone: its nodes with all that is below go, and its entries in permissions. False for the owner of
-    /// the root, which stays as it is.
-    bool forget_domain(std::uint32_t domain);
+    /// A domain is gone: its nodes with all that is below go, and its entries in permissions. A root that was its
+    /// own becomes nobody's, with the entries that it has.
+    void forget_domain(std::uint32_t domain);
 
     Tree& tree;
     NodeCounts& counts;
@@ -65,8 +65,12 @@ private:
     void count_out(const Node& node);
     void count(std::uint32_t owner, int change);
     Outcome<> check_room(const Identity& who, const Node& parent) const;
+    void forget_entries(const Node& node, std::string_view path, std::uint32_t domain);
     void forget_below(const Node& node, const std::string& path, std::uint32_t domain);
 };
+
+/// Owns the root when its owner is gone: -1.
+inline constexpr std::uint32_t kNobody = UINT32_MAX;
 
 inline constexpr Limits kLimits{};
 

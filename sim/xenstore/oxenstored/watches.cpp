@@ -92,12 +92,14 @@ bool Service::tell(Connection* source, const Work& work) {
     return true;
 }
 
-void Service::tell_special(std::string_view name) {
+Outcome<> Service::tell_special(std::string_view name) {
     const std::string path = '/' + std::string(name);
+    if (daemon_.store.tree().find(path) == nullptr) return refuse("ENOENT");
     for (auto& [id, connection] : daemon_.connections)
         for (auto watch = connection->watches.rbegin(); watch != connection->watches.rend(); ++watch)
             if (watch->second.path == name && may_hear(identity_of(*connection), path, daemon_.store.tree()))
                 event(nullptr, watch->second, name);
+    return {};
 }
 
 }  // namespace xenrig::xenstore::oxen

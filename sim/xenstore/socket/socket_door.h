@@ -27,8 +27,8 @@ struct SocketDoorConfig {
 };
 
 /// Serves until SIGINT, SIGTERM or SIGHUP, then removes the socket. An error, with a sentence that says what to do,
-/// when the socket can't be made (socket_file.h) or the personality can't do what is asked (EINVAL: o restores
-/// nothing).
+/// when the socket can't be made (socket_file.h) or `restore` is a part of a state (EINVAL). CONTROL live-update hands
+/// the state to a fresh daemon, which goes on with the same clients.
 Result<> run_xenstored(const SocketDoorConfig& config);
 
 }  // namespace xenrig::xenstore

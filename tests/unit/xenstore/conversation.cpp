@@ -3,8 +3,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tests/unit/xenstore/host.h"
-
 namespace xenrig::xenstore::test {
 namespace {
 
@@ -37,32 +35,24 @@ std::string describe(const Seen& m) {
            " '" + printable(m.payload) + "'";
 }
 
-/// One end of a recorded connection.
-struct Client {
-    std::unique_ptr<StreamDoor> stream;
-    std::unique_ptr<GuestEnd> guest;
-    std::string received;
-    bool hung_up = false;
-};
-
 using ByConnection = std::map<std::string, std::vector<std::string>>;
 
 class Replay {
 public:
-    Replay(Personality personality, bool exact) : daemon_(host_, {personality}), exact_(exact) {}
+    Replay(Stage& stage, bool exact) : stage_(stage), exact_(exact) {}
 
     /// What every connection saw in this step, as text.
     ByConnection run(const json& step) {
         const std::string action = step.value("action", "");
         if (action == "exist") {
-            host_.exist(step["domid"]);
+            stage_.set_state(step["domid"], DomainState::alive);
         } else if (action == "dying" || action == "shutdown") {
-            host_.states[step["domid"]] = action == "dying" ? DomainState::dying : DomainState::shutdown;
-            daemon_.check_domains();
+            stage_.set_state(step["domid"], action == "dying" ? DomainState::dying : DomainState::shutdown);
         } else if (action == "open") {
-            client(step["conn"]);
+            open(step["conn"]);
         } else if (action == "close") {
-            clients_.erase(std::string(step["conn"]));
+            open_.erase(std::string(step["conn"]));
+            stage_.close(step["conn"]);
         } else if (action == "raw") {
             const std::string bytes = from_hex(step["hex"]);
             if (!step.value("bytewise", false)) {
@@ -70,7 +60,7 @@ public:
             } else {
                 for (const char c : bytes) {
                     send(step["conn"], std::string(1, c));
-                    settle();
+                    stage_.settle();
                 }
             }
         } else if (action == "pipeline") {
@@ -82,7 +72,7 @@ public:
         } else {
             send(step["conn"], request(step, -1));
         }
-        settle();
+        stage_.settle();
         return collect(step.value("save", ""), step.value("conn", ""));
     }
 
@@ -112,16 +102,8 @@ private:
         return describe(m);
     }
 
-    Client& client(const std::string& name) {
-        auto& entry = clients_[name];
-        if (entry) return *entry;
-        entry = std::make_unique<Client>();
-        if (name.front() == 'd')
-            entry->guest =
-                std::make_unique<GuestEnd>(host_.exist(static_cast<std::uint16_t>(std::stoi(name.substr(1)))));
-        else
-            entry->stream = std::make_unique<StreamDoor>(daemon_);
-        return *entry;
+    void open(const std::string& name) {
+        if (open_.emplace(name, false).second) stage_.open(name);
     }
 
     std::string request(const json& step, int i) const {
@@ -137,40 +119,20 @@ private:
     }
 
     void send(const std::string& name, const std::string& bytes) {
-        Client& to = client(name);
-        if (to.guest)
-            to.guest->send(bytes);
-        else
-            to.stream->feed(std::as_bytes(std::span(bytes)));
+        open(name);
+        stage_.send(name, bytes);
     }
-
-    void settle() {
-        for (bool moved = true; moved;) {
-            moved = daemon_.service();
-            for (auto& [name, c] : clients_) {
-                if (c->guest) {
-                    moved |= c->guest->move();
-                } else {
-                    const auto out = c->stream->output();
-                    c->received.append(reinterpret_cast<const char*>(out.data()), out.size());
-                    c->stream->discard_output(out.size());
-                }
-            }
-        }
-    }
-
-    std::vector<Seen> messages_of(Client& c) { return c.guest ? c.guest->messages() : take_messages(c.received); }
 
     ByConnection collect(const std::string& save, const std::string& saver) {
         ByConnection by;
-        for (auto& [name, c] : clients_) {
-            for (const Seen& m : messages_of(*c)) {
+        for (auto& [name, hung_up] : open_) {
+            for (const Seen& m : stage_.take(name)) {
                 if (!save.empty() && name == saver && m.type == XS_TRANSACTION_START)
                     saved_[save] = static_cast<std::uint32_t>(std::stoul(m.payload));
                 by[name].push_back(line(m));
             }
-            if (c->stream && c->stream->closed() && !c->hung_up) {
-                c->hung_up = true;
+            if (!hung_up && stage_.has_hung_up(name)) {
+                hung_up = true;
                 by[name].push_back("closed");
             }
         }
@@ -197,9 +159,9 @@ private:
         const std::string asked = step["conn"];
         for (int i = 0; i < int(step["n"]); ++i) {
             send(asked, request(step, i));
-            settle();
-            for (auto& [name, c] : clients_) {
-                for (const Seen& m : messages_of(*c)) {
+            stage_.settle();
+            for (const auto& [name, hung_up] : open_) {
+                for (const Seen& m : stage_.take(name)) {
                     if (name != asked) {
                         ++others[name];
                     } else if (m.type == XS_WATCH_EVENT) {
@@ -215,9 +177,8 @@ private:
         return {{asked, {tally(ok, errors, events, first, others)}}};
     }
 
-    Host host_;
-    Daemon daemon_;
-    std::map<std::string, std::unique_ptr<Client>> clients_;
+    Stage& stage_;
+    std::map<std::string, bool> open_;  ///< and whether it has been hung up on
     std::map<std::string, std::uint32_t> saved_;
     bool exact_;
 };
@@ -238,15 +199,15 @@ std::vector<Recorded> recorded_conversations() {
     std::ifstream in(XENRIG_SOURCE_DIR "/fixtures/xenstore/conversations.jsonl");
     for (std::string line; std::getline(in, line);) {
         const json conversation = json::parse(line);
-        all.push_back({conversation["group"], conversation["name"], line});
+        all.push_back({conversation["group"], conversation["name"], conversation.value("guests", false), line});
     }
     return all;
 }
 
-std::string replay(const Recorded& conversation, Personality personality, bool exact) {
+std::string replay(const Recorded& conversation, Stage& stage, Personality personality, bool exact) {
     const json whole = json::parse(conversation.json);
     const json& results = whole["results"][personality == Personality::c ? "h" : "o"];
-    Replay run(personality, exact);
+    Replay run(stage, exact);
     const json first = {{"action", "open"}, {"conn", "A"}};
     run.run(first);
     for (std::size_t i = 0; i < whole["steps"].size() && i < results.size(); ++i) {

@@ -137,6 +137,9 @@ TEST_F(XenstoreLimits, QuotasAreReadAndSetForAllAndForOneDomain) {
 TEST_F(XenstoreLimits, FeaturesAreSetBeforeADomainIsIntroduced) {
     EXPECT_EQ(ask(kGetFeature, ""), z("14"));
     EXPECT_EQ(guest_asks(kGetFeature, ""), z("14"));
+    EXPECT_EQ(guest_asks(kGetFeature, z("1")), z("EACCES"));
+    EXPECT_EQ(guest_asks(kGetFeature, z("1") + z("2")), z("EACCES"));
+    EXPECT_EQ(ask(kGetFeature, z("1") + z("2")), z("EINVAL"));
     EXPECT_EQ(ask(kSetFeature, z("1") + z("2")), z("EBUSY"));
     EXPECT_EQ(ask(kSetFeature, z("2") + z("2")), z("ENOENT"));
     RingPage& page = host.exist(2);

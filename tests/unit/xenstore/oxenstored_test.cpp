@@ -239,5 +239,18 @@ TEST_F(Oxenstored, AClientThatReadsItsOwnEventsOneByOneDoesNotMakeThoseOfADeafOn
     EXPECT_LT(done, 2000);
 }
 
+TEST_F(Oxenstored, AReleaseOfDom0TakesItsNodesAndTheSpecialOnes) {
+    a.ask(XS_WRITE, z("/every/call") + "1");
+    a.ask(XS_WRITE, z("/its/own"));
+    a.ask(XS_SET_PERMS, z("/its") + z("n3") + z("r0"));
+    a.ask(XS_SET_PERMS, z("/") + z("b0") + z("r3") + z("w0"));
+    EXPECT_EQ(a.ask(XS_RELEASE, z("0")), Heard{"error ENOENT|"});
+    EXPECT_EQ(a.ask(XS_DIRECTORY, z("/")), Heard{"its|"});
+    EXPECT_EQ(a.ask(XS_GET_PERMS, z("/")), Heard{"b9223372036854775807|r3|w0|"});
+    EXPECT_EQ(a.ask(XS_GET_PERMS, z("/its")), Heard{"n3|"});
+    EXPECT_EQ(a.ask(XS_IS_DOMAIN_INTRODUCED, z("0")), Heard{"F|"});
+    EXPECT_EQ(a.ask(XS_RELEASE, z("0")), Heard{"error EINVAL|"});
+}
+
 }  // namespace
 }  // namespace xenrig::xenstore::test

@@ -16,7 +16,7 @@ protected:
         for (const Recorded& conversation : recorded_conversations()) {
             if (conversation.group != GetParam()) continue;
             ++replayed;
-            const std::string difference = replay(conversation, personality, exact);
+            const std::string difference = replay(conversation, *stage_in_process(personality), personality, exact);
             EXPECT_EQ(difference, "") << conversation.group << "/" << conversation.name << "\n" << difference;
         }
         EXPECT_GT(replayed, 0u);
