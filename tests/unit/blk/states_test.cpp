@@ -44,8 +44,9 @@ void show(End& end, unsigned state) {
 class BackendMeets : public testing::TestWithParam<std::tuple<char, unsigned>> {};
 
 TEST_P(BackendMeets, AFrontendInAnyStateAndEndsInOrder) {
-    const auto [own, state] = GetParam();
-    play(Role::backend, [own = own, state = state](Stage& s) {
+    const char own = std::get<0>(GetParam());
+    const unsigned state = std::get<1>(GetParam());
+    play(Role::backend, [own, state](Stage& s) {
         if (own == '2') {
             s.start_subject();
             s.settle();
@@ -89,8 +90,9 @@ INSTANTIATE_TEST_SUITE_P(States, BackendMeets,
 class FrontendMeets : public testing::TestWithParam<std::tuple<char, unsigned>> {};
 
 TEST_P(FrontendMeets, ABackendInAnyStateAndEndsInOrder) {
-    const auto [own, state] = GetParam();
-    play(Role::frontend, [own = own, state = state](Stage& s) {
+    const char own = std::get<0>(GetParam());
+    const unsigned state = std::get<1>(GetParam());
+    play(Role::frontend, [own, state](Stage& s) {
         conformance::UserCallPtr call;
         if (own == '1' || own == '3') {
             s.start_subject();
