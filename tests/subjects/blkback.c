@@ -214,7 +214,7 @@ static int offer(struct blkback* b) {
     return device_move(&b->dev, XenbusStateInitWait, features, 1);
 }
 
-static int connect(struct blkback* b) {
+static int join(struct blkback* b) {
     char protocol[VALUE_MAX_BYTES] = XEN_IO_PROTO_ABI_NATIVE;
     const struct node properties[] = {node_of("sectors", b->storage->info.bytes / SECTOR),
                                       node_of("sector-size", SECTOR),
@@ -253,7 +253,7 @@ static void handshake(struct blkback* b) {
     uint64_t online = 0;
     if (own == XenbusStateInitialising) offer(b);
     if (b->dev.state == XenbusStateInitWait && there) {
-        connect(b);
+        join(b);
     } else if (own == XenbusStateConnected && frontend == XenbusStateInitialising) {
         /* A guest that was restarted. */
         let_go(b);

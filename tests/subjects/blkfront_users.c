@@ -42,7 +42,8 @@ size_t op_length(const struct op* op, unsigned i) {
 
 static struct op* op_new(struct blkfront* f, uint8_t kind, size_t length) {
     struct op* op = calloc(1, sizeof *op);
-    if (op == NULL || (op->data = malloc(length + 1)) == NULL) {
+    if (op != NULL) op->data = malloc(length + 1);
+    if (op == NULL || op->data == NULL) {
         free(op);
         return NULL;
     }

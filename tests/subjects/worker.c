@@ -24,13 +24,13 @@ static void live(void* worker) {
 
 int worker_start(struct worker* w, const struct xenrig_platform* xen, const char* name, void (*body)(void*),
                  void* self) {
-    int error;
     w->xen = xen;
     w->body = body;
     w->self = self;
-    if ((error = xen->tasks->make_lock(xen, name, XENRIG_LOCK_IRQ, &w->lock)) < 0) return error;
-    if ((error = xen->tasks->make_queue(xen, name, &w->pokes)) < 0) return error;
-    if ((error = xen->tasks->make_queue(xen, "the driver to rest", &w->rests)) < 0) return error;
+    int error = xen->tasks->make_lock(xen, name, XENRIG_LOCK_IRQ, &w->lock);
+    if (error == 0) error = xen->tasks->make_queue(xen, name, &w->pokes);
+    if (error == 0) error = xen->tasks->make_queue(xen, "the driver to rest", &w->rests);
+    if (error < 0) return error;
     w->running = w->poked = 1;
     return xen->tasks->spawn(xen, name, live, w);
 }
