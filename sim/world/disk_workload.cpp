@@ -48,7 +48,7 @@ struct DiskWorkload::Slot {
     bool answered = false;
     /// Rise with each answer, and with each submission to a disk.
     std::uint64_t answer = 0, turn = 0;
-    const blk::Blkfront* disk = nullptr;
+    const blk::Disk* disk = nullptr;
 
     /// Its block changes by it.
     bool writes() const { return op.kind == blk::BlkOp::Kind::write || is_barrier(); }

@@ -18,6 +18,8 @@ public:
 
     void submit(blk::BlkOp& op) override;
     Result<blk::DiskInfo> wait_connected() override;
+    /// Scenarios whose disks close are not for subjects (suits.cpp).
+    bool closed() const override { return false; }
     Result<> read(std::uint64_t sector, std::span<std::byte> data) override;
 
     std::string_view name() const override { return "subject"; }

@@ -111,7 +111,7 @@ std::vector<Flaw> of_the_ring() {
              }};
          },
          {"blkif.frontend-segments-make-sense", "ring.frontend-asks-before-sleep", "ring.frontend-counter-runs-freely",
-          "ring.frontend-stays-within-ring"}},
+          "ring.frontend-final-check", "ring.frontend-stays-within-ring"}},
         {"LooksAtTheSecondQueueWhenTheFirstIsServed",
          [] {
              const auto first = std::make_shared<std::uint32_t>(0);
@@ -232,7 +232,8 @@ std::vector<Flaw> of_the_nodes() {
          {"blkif.frontend-writes-no-read-only-disk"}},
         {"FlushesUnasked",
          [] { return Tamper{.reads = reads_as("feature-flush-cache", "1")}; },
-         {"blkif.frontend-flushes-by-barrier", "blkif.frontend-uses-only-what-is-offered"}},
+         {"blkif.frontend-flushes-by-barrier", "blkif.frontend-survives-unsupported-barrier",
+          "blkif.frontend-uses-only-what-is-offered"}},
         {"DiscardsUnasked",
          [] { return Tamper{.reads = reads_as("feature-discard", "1")}; },
          {"blkif.frontend-uses-only-what-is-offered"}},

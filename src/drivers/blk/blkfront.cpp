@@ -299,16 +299,16 @@ std::vector<BlkOp*> Blkfront::withdraw(Lane& lane) {
     BlkOp* const unfinished = std::exchange(lane.unfinished, nullptr);
     if (unfinished && unfinished->progress.requests == 0) ops.push_back(unfinished);
     std::ranges::copy(lane.ring->collect(), std::back_inserter(ops));
-    for (BlkOp* op : ops) {
-        op->result = {};
-        op->progress = {.turn = op->progress.turn};
-    }
     return ops;
 }
 
 /// To the head of the queue, in the order in which they were put.
 void Blkfront::requeue(std::vector<BlkOp*> unanswered) {
     operations_over(unanswered.size());
+    for (BlkOp* op : unanswered) {
+        op->result = {};
+        op->progress = {.turn = op->progress.turn};
+    }
     std::ranges::sort(unanswered, {}, [](const BlkOp* op) { return op->progress.turn; });
     const std::lock_guard held(lock_);
     queue_.insert(queue_.begin(), unanswered.begin(), unanswered.end());

@@ -17,7 +17,7 @@ ldd "$xenrig" | grep -q libxengnttab || skip "$xenrig is not linked with Xen's s
     skip "Debian's Xen and Linux can't be had; apt update, then: $here/fetch-linux.sh $folder"
 
 work=$(mktemp -d)
-trap 'kill $qemu 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $qemu 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 mkdir "$work/files"
 "$here/make-initrd.sh" "$folder" "$work/files/guest-initrd" guest "$here/linux/guest" \

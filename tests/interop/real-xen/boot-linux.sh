@@ -3,7 +3,7 @@
 # (fetch-linux.sh). Prints what dom0 said, to its @@DONE line; fails when it did not come to that.
 set -e
 work=$(mktemp -d)
-trap 'kill $qemu 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $qemu 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 # A CPU that QEMU emulates the same everywhere; a shutdown ends QEMU. It dies with us, however we die.
 setpriv --pdeathsig TERM timeout "${XENRIG_QEMU_SECONDS:-400}" qemu-system-x86_64 -accel tcg -m 1400 -smp 1 -cpu qemu64 \

@@ -57,8 +57,7 @@ public:
     void submit(BlkOp& op) override;
     Result<DiskInfo> wait_connected() override;
 
-    /// The device was closed, and has not come back; any context.
-    bool closed() const { return phase_ == Phase::closed; }
+    bool closed() const override { return phase_ == Phase::closed; }
     /// Called in a task of the driver's each time when a closed device begins again, as it does where a toolstack makes
     /// its directory anew or its backend is restarted. Set before the device is used.
     void on_reopen(std::function<void()> reopened) { on_reopen_ = std::move(reopened); }

@@ -37,6 +37,8 @@ public:
     virtual void submit(BlkOp& op) = 0;
     /// Blocks the calling task until the device is connected; the device's error when it is closed.
     virtual Result<DiskInfo> wait_connected() = 0;
+    /// It was closed, and has not come back; any context.
+    virtual bool closed() const = 0;
     /// Blocking. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     virtual Result<> read(std::uint64_t sector, std::span<std::byte> data) = 0;
 };
