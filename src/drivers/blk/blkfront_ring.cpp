@@ -223,7 +223,8 @@ Request BlkfrontRing::request_of(const Slot& slot) const {
 }
 
 Result<> BlkfrontRing::push() {
-    return std::exchange(staged_, false) && ring_.push() ? doorbell_.notify() : Result<>{};
+    if (!std::exchange(staged_, false) || !ring_.push()) return {};
+    return doorbell_.notify();
 }
 
 Result<BlkOp*> BlkfrontRing::take() {
