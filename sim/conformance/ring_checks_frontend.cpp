@@ -65,6 +65,7 @@ void stays_within_ring(Stage& s) {
     RawBackend& b = s.backend();
     constexpr unsigned kReads = 40;
     std::vector<UserCallPtr> calls;
+    calls.reserve(kReads);
     for (unsigned i = 0; i < kReads; ++i) calls.push_back(s.read(i, 1));
     s.settle();
     const auto outstanding = [&] { return b.ring().load(Word::req_prod) - b.answered(); };
@@ -117,6 +118,7 @@ void takes_every_response(Stage& s) {
     RawBackend& b = s.backend();
     for (const unsigned batch : {1u, 2u, 5u, 32u}) {
         std::vector<UserCallPtr> calls;
+        calls.reserve(batch);
         for (unsigned i = 0; i < batch; ++i) calls.push_back(s.read(i, 1));
         s.settle();
         const auto requests = b.take_all();
@@ -221,6 +223,7 @@ void notifies_when_asked(Stage& s) {
         const unsigned events = b.events();
         b.ask_for_event(d);
         std::vector<UserCallPtr> calls;
+        calls.reserve(d);
         for (std::uint32_t i = 0; i < d; ++i) calls.push_back(s.read(i, 1));
         s.settle();
         const std::uint32_t made = b.ring().load(Word::req_prod) - b.taken();
