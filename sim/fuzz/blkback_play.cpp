@@ -56,7 +56,8 @@ public:
         Input input(bytes);
         const std::uint8_t options = input.byte();
         PlayMeter meter(stage_);
-        const std::string choices = input.take(input.byte());
+        const std::uint8_t choices_bytes = input.byte();
+        const std::string choices = input.take(choices_bytes);
         source_.begin(std::as_bytes(std::span(choices)));
         stage_.engine().renew_choices();
 

@@ -56,7 +56,8 @@ public:
                     break;
                 default: {
                     const std::string& other = seeds_[below(seeds_.size())];
-                    input.insert(at, other, below(other.size() + 1), 1 + below(40));
+                    const std::size_t from = below(other.size() + 1);
+                    input.insert(at, other, from, 1 + below(40));
                 }
             }
         }
