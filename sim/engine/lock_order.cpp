@@ -4,7 +4,8 @@ namespace xenrig::engine {
 
 std::optional<std::string> LockOrder::add(std::string_view held, std::string_view taken) {
     if (held == taken) return std::nullopt;
-    if (const auto known = after_.find(held); known != after_.end() && known->second.contains(taken)) return std::nullopt;
+    if (const auto known = after_.find(held); known != after_.end() && known->second.contains(taken))
+        return std::nullopt;
     const std::string from{held}, to{taken};
     after_[from].insert(to);
     std::set<std::string> visited;
