@@ -18,7 +18,8 @@ constexpr std::size_t kBytesMax = 1 << 20;
 
 constexpr std::array kTargets = {
     BlkTarget{"blkback", "a hostile guest's block frontend against blkback in the control domain", make_blkback_play},
-    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play}};
+    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play},
+    BlkTarget{"hypercall", "a hostile domain's hypercalls, with any struct and any pointer", make_hypercall_play}};
 
 std::uint32_t version_of(const BlkTarget& target) {
     return engine::stream_key(std::string(target.name) + std::string(kVersion));

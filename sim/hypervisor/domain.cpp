@@ -5,12 +5,23 @@
 
 namespace xenrig::hypervisor {
 
+namespace {
+
+/// What libxl gives a domain's paging pool: 1 MiB a vCPU, and two pages for each of its memory's.
+std::uint64_t physmap_nodes(const DomainConfig& config) {
+    constexpr std::uint64_t kPerVcpu = 256, kFramesPerNode = 128;
+    return config.vcpus * kPerVcpu + config.max_frames / kFramesPerNode;
+}
+
+}  // namespace
+
 Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shared)
     : host(owner),
       id(number),
       config(settings),
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
+      physmap(physmap_nodes(settings)),
       events(owner, *this, settings.first_port),
       grants(owner, *this) {
     vcpus.reserve(config.vcpus);

@@ -33,7 +33,7 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
         caller.host.shut_down(d, SHUTDOWN_crash, &caller);
         return GNTST_general_error;
     }
-    if (gfn >= Physmap::kEnd) return GNTST_general_error;
+    if (!d.physmap.fits(gfn)) return GNTST_general_error;
     if (before.own()) caller.host.displace(d, before);
     caller.host.set_physmap(d, gfn, mfn, (flags & GNTMAP_readonly) != 0 ? PageType::grant_ro : PageType::grant_rw);
     return GNTST_okay;

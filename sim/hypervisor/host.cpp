@@ -80,7 +80,7 @@ std::optional<Mfn> Host::special_frame(Domain& d) {
 }
 
 std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
-    if (d.frames >= d.config.max_frames || gfn >= Physmap::kEnd) return std::nullopt;
+    if (d.frames >= d.config.max_frames || !d.physmap.fits(gfn)) return std::nullopt;
     const PhysmapEntry before = d.physmap.at(gfn);
     if (before && !before.own()) return std::nullopt;
     const auto mfn = memory.allocate(d.id, FrameKind::ram);

@@ -7,6 +7,7 @@
 #include "sim/hypervisor/dispatch.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_param.h"
+#include "sim/hypervisor/linear_access.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/shared/raw.h"
@@ -126,6 +127,10 @@ AddressSpace& Hypervisor::address_space(DomId dom) {
 std::int64_t Hypervisor::hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number,
                                    const HypercallArgs& args) {
     return dispatch(ever(*host_, dom, vcpu), guest, number, args);
+}
+
+std::unique_ptr<GuestAccess> Hypervisor::linear_access(DomId dom, VcpuId vcpu) {
+    return std::make_unique<LinearAccess>(ever(*host_, dom, vcpu));
 }
 
 bool Hypervisor::upcall_pending(DomId dom, VcpuId vcpu) const {

@@ -118,6 +118,8 @@ public:
     AddressSpace& address_space(DomId dom);
     /// A hypercall of a caller that is not C++ code of this process.
     std::int64_t hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number, const HypercallArgs& args);
+    /// The memory of a caller whose pointers are linear addresses of the guest's own (linear_access.h).
+    std::unique_ptr<GuestAccess> linear_access(DomId dom, VcpuId vcpu);
     /// Would an upcall be delivered? Looks without being seen: no choice point. False for a dead domain.
     bool upcall_pending(DomId dom, VcpuId vcpu) const;
 

@@ -121,7 +121,7 @@ std::int64_t add_to_physmap_one(Host& host, Domain& d, const xen_add_to_physmap_
     const auto mfn = frame_of(d, op);
     if (!mfn) return -error(Errno::inval);
     const Gfn gfn{op.gpfn};
-    if (gfn >= Physmap::kEnd) return -error(Errno::inval);
+    if (!d.physmap.fits(gfn)) return -error(gfn < Physmap::kEnd ? Errno::nomem : Errno::inval);
     // What was there goes: the domain's own memory is freed, a special frame merely unhooked.
     if (const PhysmapEntry before = d.physmap.at(gfn); before) {
         if (before.frame() == *mfn) return 0;

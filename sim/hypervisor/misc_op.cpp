@@ -9,6 +9,11 @@
 
 namespace xenrig::hypervisor {
 
+namespace {
+/// What nobody has taken yet; the oldest goes first, as in Xen's own ring.
+constexpr std::size_t kConsoleMax = 128_KiB;
+}  // namespace
+
 std::int64_t console_io(Call& call) {
     constexpr std::uint32_t kWrite = CONSOLEIO_write, kRead = CONSOLEIO_read;
     const auto op = static_cast<std::uint32_t>(call.arg(0));
@@ -20,7 +25,9 @@ std::int64_t console_io(Call& call) {
     for (auto left = static_cast<std::uint32_t>(call.arg(1)); left != 0;) {
         const auto n = std::min<std::uint32_t>(left, part.size());
         if (!call.guest.copy_from_guest(part.data(), at, n)) return -error(Errno::fault);
-        call.domain.console.append(part.data(), n);
+        std::string& text = call.domain.console;
+        text.append(part.data(), n);
+        if (text.size() > kConsoleMax) text.erase(0, text.size() - kConsoleMax);
         left -= n, at += n;
     }
     return 0;
