@@ -14,8 +14,8 @@ BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind
     const auto number = [](std::int64_t v) { return std::to_string(v); };
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
-    opening_ += "map shared_info " +
-                number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
+    opening_ +=
+        "map shared_info " + number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
     const auto [answer, status] = set_up_table();
     opening_ += "setup_table rc=" + number(answer) + " status=" + number(status) + '\n';
     std::uint64_t frame = 0;

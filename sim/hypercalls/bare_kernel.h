@@ -38,9 +38,7 @@ public:
     const std::string& opening() const { return opening_; }
 
     std::byte* shared_info();
-    const hypervisor::SharedLayout& layout() const {
-        return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64;
-    }
+    const hypervisor::SharedLayout& layout() const { return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64; }
     /// The first frames of the grant table and, after map_status_frame(), of its status words.
     std::byte* grant_frame() { return grants_; }
     std::byte* status_frame() { return status_; }
