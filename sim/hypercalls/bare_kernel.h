@@ -49,6 +49,7 @@ public:
         std::int64_t found, mapped;
     };
     StatusFrames map_status_frame();
+    void unmap_status_frame() { status_ = nullptr; }
 
     /// 16 pages of its own to grant, and 16 that mappings are put over.
     std::byte* page(std::int64_t index) { return at(page_address(index)); }
