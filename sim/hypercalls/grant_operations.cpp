@@ -102,6 +102,8 @@ void Operations::query_size(const Arguments& a, Answered& out) {
 }
 
 void Operations::set_version(const Arguments& a, Answered& out) {
+    // Frames that are mapped can't be given up.
+    kernel_.unmap_status_frame();
     gnttab_set_version_t op{};
     op.version = u32(a[0]);
     const std::int64_t rc = kernel_.call_on(__HYPERVISOR_grant_table_op, GNTTABOP_set_version, op, 1);

@@ -63,7 +63,18 @@ static word find_status_frame(unsigned long* frame) {
     return rc != 0 ? rc : op.status;
 }
 
+/* Is there a status frame behind its page? */
+static int status_mapped;
+
+static uint16_t status_word(word ref) {
+    enum { ENTRIES = PAGE / sizeof(union grant_entry_v2) };
+    return status_mapped ? ((volatile uint16_t*)status_page)[ref & (ENTRIES - 1)] : 0;
+}
+
 static void set_version(word version) {
+    /* Frames that are mapped can't be given up. */
+    if (status_mapped) unmap_status_frame(status_page);
+    status_mapped = 0;
     struct gnttab_set_version op = {.version = (uint32_t)version};
     const word rc = grant_table_op(GNTTABOP_set_version, &op);
     print(" rc=%d version=%d", rc, (word)op.version);
@@ -71,7 +82,9 @@ static void set_version(word version) {
     unsigned long frame = 0;
     const word status = find_status_frame(&frame);
     print(" frames=%d", status);
-    if (status == GNTST_okay) print(" map=%d", map_status_frame(status_page, frame));
+    const word mapped = map_status_frame(status_page, frame);
+    print(" map=%d", mapped);
+    status_mapped = mapped == 0;
 }
 
 int entry_operation(const char* name, const word* a, struct answer* answer) {
@@ -92,7 +105,7 @@ int entry_operation(const char* name, const word* a, struct answer* answer) {
         write_transitive(a[0], a[1], a[2], a[3], a[4]);
     } else if (is(name, "gs")) {
         print(" flags=%x dom=%d status=%x", (word)entry_v2(a[0])->hdr.flags, (word)entry_v2(a[0])->hdr.domid,
-              (word)((uint16_t*)status_page)[a[0] & (PAGE / sizeof(union grant_entry_v2) - 1)]);
+              (word)status_word(a[0]));
     } else {
         return 0;
     }

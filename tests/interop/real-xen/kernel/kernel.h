@@ -38,6 +38,7 @@ void write_console(const char* text, unsigned length);
 word map_shared_info(void* page);
 word map_grant_frame(void* page, unsigned long frame);
 word map_status_frame(void* page, unsigned long frame);
+void unmap_status_frame(void* page);
 /* The frame behind a page of ours, as a hypercall takes it: a machine frame of PV, a gfn of PVH. */
 unsigned long frame_of(const void* page);
 

@@ -31,6 +31,9 @@ static void ask_for_hypercall_page(void) {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)(uintptr_t)hypercall_page), "d"(0) : "memory");
 }
 
+/* Xen takes it out of the physical memory by itself. */
+void unmap_status_frame(void* page) { (void)page; }
+
 void kernel(const struct hvm_start_info* info) {
     const struct hvm_modlist_entry* module = (const struct hvm_modlist_entry*)(uintptr_t)info->modlist_paddr;
     struct exchange* shared = (struct exchange*)(uintptr_t)module->paddr;
