@@ -28,13 +28,13 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
     const Gfn gfn = gfn_of(address);
     const PhysmapEntry before = d.physmap.at(gfn);
     // A PV guest's page-table entry is replaced, whatever was there; a mapping that stood there keeps its handle.
-    if (before && !before.own() && d.translated()) {
+    if (before.others() && d.translated()) {
         // Xen does not let a mapping be replaced like that, and crashes who tries (p2m_add_page: p2m_is_special).
         caller.host.shut_down(d, SHUTDOWN_crash, &caller);
         return GNTST_general_error;
     }
     if (gfn >= Physmap::kEnd) return GNTST_general_error;
-    if (before.own()) caller.host.displace(d, before);
+    if (!before.others()) caller.host.displace(d, before);
     caller.host.set_physmap(d, gfn, mfn, (flags & GNTMAP_readonly) != 0 ? PageType::grant_ro : PageType::grant_rw);
     return GNTST_okay;
 }
