@@ -1,6 +1,7 @@
 #include "sim/hypervisor/dispatch.h"
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -44,9 +45,8 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
         host.observer->hypercall_begins(domain.id, caller.id, number, args);
 
     Call call{host, domain, caller, guest, args};
-    const Handler handler = handler_of(number);
     const auto fault = host.fault ? host.fault(domain.id, number, args) : std::nullopt;
-    const std::int64_t result = fault ? *fault : handler ? handler(call) : -error(Errno::nosys);
+    const std::int64_t result = fault ? *fault : invoke(call, number);
 
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -64,9 +65,9 @@ std::int64_t multicall(Call& call) {
         }
         HypercallArgs args;
         std::copy_n(entry.args, args.size(), args.begin());
-        Call one{call.host, call.domain, call.vcpu, call.guest, args};
-        const Handler handler = entry.op < 64 ? handler_of(static_cast<unsigned>(entry.op)) : nullptr;
-        const std::int64_t result = handler ? handler(one) : -error(Errno::nosys);
+        Call one{call.host, call.domain, call.vcpu, call.guest.caller(), args};
+        const std::int64_t result =
+            entry.op < 64 ? invoke(one, static_cast<unsigned>(entry.op)) : -error(Errno::nosys);
         entry.result = static_cast<xen_ulong_t>(result);
         if (!call.guest.put(at + offsetof(multicall_entry_t, result), entry.result)) answer = -error(Errno::fault);
     }

@@ -56,7 +56,7 @@ TEST(RecordedScripts, LeaveTheHostsBooksInOrder) {
         Interpreter interpreter;
         std::ifstream script(path);
         for (std::string line; std::getline(script, line);) interpreter.run_line(line);
-        EXPECT_EQ(interpreter.kernel().host().audit(), "") << path;
+        EXPECT_EQ(interpreter.scene().host().audit(), "") << path;
     }
 }
 
@@ -92,7 +92,7 @@ TEST(Script, ANumberIsDecimalHexadecimalOrAVariableAndWhatIsNoneIsZero) {
 
 TEST(Script, AnUnknownOperationIsAnsweredAndDoesNothing) {
     EXPECT_EQ(run_script("au 0 0 =1\nxyzzy 1 =1\nst 0 $1\n"),
-              Interpreter::opening() + "1 au rc=0 port=1\n2 xyzzy ?\n3 st rc=0 status=0 vcpu=0\n@@DONE\n");
+              Interpreter{}.opening() + "1 au rc=0 port=1\n2 xyzzy ?\n3 st rc=0 status=0 vcpu=0\n@@DONE\n");
 }
 
 /// What is said from the second-to-last operation on.

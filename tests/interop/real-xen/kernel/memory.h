@@ -10,6 +10,6 @@ enum window { UNMAPPED, READ_ONLY, WRITABLE };
 extern enum window window_state[PAGES];
 
 /* Pages and windows go by their number; what is no such number is an address or a frame. */
-static inline int is_index(long v) { return v >= 0 && v < PAGES; }
+static inline int is_index(word v) { return v >= 0 && v < PAGES; }
 
 #endif

@@ -1,4 +1,4 @@
-/* What Xen reads before it starts the kernel (elfnote.h), and the first instructions. */
+/* What Xen reads before it starts a PV kernel (elfnote.h), and the first instructions. */
 #include <xen/elfnote.h>
 
 #define NOTE(type, ...)                 \
@@ -10,27 +10,39 @@
 9:	.p2align 2;                         \
 	.popsection
 
+#ifdef __x86_64__
+#define ADDRESS .quad
+#else
+#define ADDRESS .long
+NOTE(XEN_ELFNOTE_PAE_MODE, .asciz "yes")
+#endif
 NOTE(XEN_ELFNOTE_GUEST_OS, .asciz "xenrig")
 NOTE(XEN_ELFNOTE_XEN_VERSION, .asciz "xen-3.0")
 NOTE(XEN_ELFNOTE_LOADER, .asciz "generic")
 /* An address is the pseudo-physical one. */
-NOTE(XEN_ELFNOTE_VIRT_BASE, .quad 0)
-NOTE(XEN_ELFNOTE_PADDR_OFFSET, .quad 0)
-NOTE(XEN_ELFNOTE_ENTRY, .quad _start)
-NOTE(XEN_ELFNOTE_HYPERCALL_PAGE, .quad hypercall_page)
+NOTE(XEN_ELFNOTE_VIRT_BASE, ADDRESS 0)
+NOTE(XEN_ELFNOTE_PADDR_OFFSET, ADDRESS 0)
+NOTE(XEN_ELFNOTE_ENTRY, ADDRESS _start)
+NOTE(XEN_ELFNOTE_HYPERCALL_PAGE, ADDRESS hypercall_page)
 
 	.section .text.start, "ax"
 	.globl _start
 _start:
 	cld
+#ifdef __x86_64__
 	lea stack_top(%rip), %rsp
 	mov %rsi, %rdi		/* start_info */
 	xor %ebp, %ebp
+#else
+	mov $stack_top, %esp
+	xor %ebp, %ebp
+	sub $12, %esp
+	push %esi		/* start_info */
+#endif
 	call kernel
 1:	jmp 1b
 
-/* Xen writes one entry of 32 bytes for each hypercall. */
-	.text
+	.section .text.hypercalls, "ax"
 	.globl hypercall_page
 	.p2align 12
 hypercall_page:

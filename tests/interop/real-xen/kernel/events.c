@@ -3,51 +3,51 @@
 
 #include "kernel.h"
 
-static int done(long rc, struct answer* answer) {
+static int done(word rc, struct answer* answer) {
     print(" rc=%d", rc);
     answer->failed = rc;
     return 1;
 }
 
-static int opened(long rc, evtchn_port_t port, struct answer* answer) {
+static int opened(word rc, evtchn_port_t port, struct answer* answer) {
     done(rc, answer);
     answer->number = port;
-    if (rc == 0) print(" port=%d", (long)port);
+    if (rc == 0) print(" port=%d", (word)port);
     return 1;
 }
 
-static int status(const long* a, struct answer* answer) {
+static int status(const word* a, struct answer* answer) {
     struct evtchn_status op = {.dom = a[0], .port = a[1]};
-    const long rc = event_channel_op(EVTCHNOP_status, &op);
+    const word rc = event_channel_op(EVTCHNOP_status, &op);
     done(rc, answer);
     if (rc != 0) return 1;
-    print(" status=%d vcpu=%d", (long)op.status, (long)op.vcpu);
-    if (op.status == EVTCHNSTAT_unbound) print(" dom=%d", (long)op.u.unbound.dom);
+    print(" status=%d vcpu=%d", (word)op.status, (word)op.vcpu);
+    if (op.status == EVTCHNSTAT_unbound) print(" dom=%d", (word)op.u.unbound.dom);
     if (op.status == EVTCHNSTAT_interdomain)
-        print(" dom=%d port=%d", (long)op.u.interdomain.dom, (long)op.u.interdomain.port);
-    if (op.status == EVTCHNSTAT_virq) print(" virq=%d", (long)op.u.virq);
+        print(" dom=%d port=%d", (word)op.u.interdomain.dom, (word)op.u.interdomain.port);
+    if (op.status == EVTCHNSTAT_virq) print(" virq=%d", (word)op.u.virq);
     return 1;
 }
 
-int event_operation(const char* name, const long* a, struct answer* answer) {
+int event_operation(const char* name, const word* a, struct answer* answer) {
     if (is(name, "au")) {
         struct evtchn_alloc_unbound op = {.dom = a[0], .remote_dom = a[1]};
-        const long rc = event_channel_op(EVTCHNOP_alloc_unbound, &op);
+        const word rc = event_channel_op(EVTCHNOP_alloc_unbound, &op);
         return opened(rc, op.port, answer);
     }
     if (is(name, "bi")) {
         struct evtchn_bind_interdomain op = {.remote_dom = a[0], .remote_port = a[1]};
-        const long rc = event_channel_op(EVTCHNOP_bind_interdomain, &op);
+        const word rc = event_channel_op(EVTCHNOP_bind_interdomain, &op);
         return opened(rc, op.local_port, answer);
     }
     if (is(name, "bv")) {
         struct evtchn_bind_virq op = {.virq = a[0], .vcpu = a[1]};
-        const long rc = event_channel_op(EVTCHNOP_bind_virq, &op);
+        const word rc = event_channel_op(EVTCHNOP_bind_virq, &op);
         return opened(rc, op.port, answer);
     }
     if (is(name, "ip")) {
         struct evtchn_bind_ipi op = {.vcpu = a[0]};
-        const long rc = event_channel_op(EVTCHNOP_bind_ipi, &op);
+        const word rc = event_channel_op(EVTCHNOP_bind_ipi, &op);
         return opened(rc, op.port, answer);
     }
     if (is(name, "cl")) return done(event_channel_op(EVTCHNOP_close, &(struct evtchn_close){a[0]}), answer);

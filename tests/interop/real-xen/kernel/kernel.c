@@ -1,15 +1,9 @@
-/* From Xen's start_info to a mapped shared_info and grant table, then the script, then the end. */
+/* From a started kernel to mapped tables, then the script, then the end. */
 #include "kernel.h"
 
 static char shared_page[PAGE] __attribute__((aligned(PAGE)));
-static char grant_page[PAGE] __attribute__((aligned(PAGE)));
+char grant_page[PAGE] __attribute__((aligned(PAGE))), status_page[PAGE] __attribute__((aligned(PAGE)));
 struct shared_info* const shared_info = (struct shared_info*)shared_page;
-struct grant_entry_v1* const grants = (struct grant_entry_v1*)grant_page;
-
-/* Xen's list of the machine frames behind our memory. */
-static const unsigned long* p2m;
-
-unsigned long frame_of(const void* page) { return p2m[(uintptr_t)page / PAGE]; }
 
 /* The compiler calls these for copies and initialisers. */
 void* memcpy(void* to, const void* from, unsigned long n) {
@@ -33,22 +27,31 @@ static domid_t own_domid(void) {
     return status.u.unbound.dom;
 }
 
-void kernel(const struct start_info* start) {
-    const domid_t self = own_domid();
-    print("@@START xen %s privileged=%d domid=%d\n", start->magic, (long)((start->flags & SIF_PRIVILEGED) != 0),
-          (long)self);
-    p2m = (const unsigned long*)start->mfn_list;
-    print("map shared_info %d\n", map_over(shared_page, start->shared_info / PAGE));
+void open_tables(const struct start* start) {
+    print("@@START xen %s privileged=%d domid=%d\n", start->magic, (word)start->privileged, (word)own_domid());
+    print("map shared_info %d\n", map_shared_info(shared_page));
 
     unsigned long frame = 0;
     struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = 1};
     set_xen_guest_handle(setup.frame_list, &frame);
-    const long rc = grant_table_op(GNTTABOP_setup_table, &setup);
-    print("setup_table rc=%d status=%d\n", rc, (long)setup.status);
-    print("map grant frame %d\n", map_over(grant_page, frame));
+    const word rc = grant_table_op(GNTTABOP_setup_table, &setup);
+    print("setup_table rc=%d status=%d\n", rc, (word)setup.status);
+    print("map grant frame %d\n", map_grant_frame(grant_page, frame));
 
-    run_script((const char*)start->mod_start, start->mod_len);
-    print("@@DONE\n");
-    struct sched_shutdown off = {.reason = SHUTDOWN_reboot};
+    shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
+    for (unsigned i = 0; i < sizeof shared_info->evtchn_mask / sizeof shared_info->evtchn_mask[0]; i++)
+        shared_info->evtchn_mask[i] = ~0ul;
+}
+
+void shut_down(unsigned reason) {
+    struct sched_shutdown off = {.reason = reason};
     hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (uintptr_t)&off, 0, 0);
+}
+
+void run(const struct start* start) {
+    open_tables(start);
+    run_script(start->script, start->script_length, SUBJECT, start->shared);
+    print("@@DONE\n");
+    if (start->shared) start->shared->done = 1;
+    shut_down(start->privileged ? SHUTDOWN_reboot : SHUTDOWN_poweroff);
 }
