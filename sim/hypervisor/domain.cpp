@@ -22,6 +22,7 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
       physmap(physmap_nodes(settings)),
+      pod(owner, *this),
       events(owner, *this, settings.first_port),
       grants(owner, *this) {
     vcpus.reserve(config.vcpus);
@@ -31,7 +32,11 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
 Domain::~Domain() = default;
 
 std::byte* Domain::page(Gfn gfn) {
-    const PhysmapEntry entry = physmap.at(gfn);
+    PhysmapEntry entry = physmap.at(gfn);
+    if (entry.type == PageType::pod) [[unlikely]] {
+        const InHypervisor inside(host.machine);
+        entry = host.look_up(*this, gfn);
+    }
     return entry ? host.memory.page(entry.frame()) : nullptr;
 }
 

@@ -155,7 +155,8 @@ Result<Mfn> Hypervisor::lookup(DomId dom, Gfn gfn) const {
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     const PhysmapEntry entry = d->physmap.at(gfn);
-    if (!entry) return fail(Errno::noent, "nothing is at gfn " + std::to_string(gfn.value));
+    if (!entry || entry.type == PageType::pod)
+        return fail(Errno::noent, "nothing is at gfn " + std::to_string(gfn.value));
     return entry.frame();
 }
 
