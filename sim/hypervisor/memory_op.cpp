@@ -183,7 +183,7 @@ std::int64_t memory_op(Call& call) {
         case XENMEM_current_reservation:
             return about_domain(call, [](const Domain& d) { return d.frames; });
         case XENMEM_maximum_reservation:
-            return about_domain(call, [](const Domain& d) { return d.config.max_frames; });
+            return about_domain(call, [](const Domain& d) { return d.max_frames; });
         case XENMEM_maximum_gpfn:
             return about_domain(call, maximum_gpfn);
         case XENMEM_add_to_physmap:
