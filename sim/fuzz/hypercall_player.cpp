@@ -94,6 +94,8 @@ void HypercallPlayer::bystander(Input& input) {
         case 1:
             return world_.grant(c, 8 + number % 16u, peer, 0, GTF_invalid);
         case 2: {
+            // One that maps over a mapping of its own would be ended for it.
+            if (world_.xen().lookup(c.id, Gfn{kWindows + number % 8u})) return;
             gnttab_map_grant_ref_t map{};
             map.host_addr = (kWindows + number % 8u) * kPageSize;
             map.flags = GNTMAP_host_map | ((number & 8) != 0 ? GNTMAP_readonly : 0u);

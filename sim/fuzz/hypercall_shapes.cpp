@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <xen/physdev.h>
 #include "sim/hypervisor/xen_abi.h"
 
 #include "xenrig/abi/check.h"

@@ -57,7 +57,9 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
 
 }  // namespace
 
-bool may_target(const Domain& from, const Domain& to) { return &from == &to || from.privileged(); }
+bool may_target(const Domain& from, const Domain& to) {
+    return &from == &to || from.privileged() || from.target == &to;
+}
 
 Handler handler_of(unsigned number) {
     switch (number) {
@@ -83,6 +85,10 @@ Handler handler_of(unsigned number) {
             return event_channel_op;
         case __HYPERVISOR_hvm_op:
             return hvm_op;
+        case __HYPERVISOR_sysctl:
+            return sysctl;
+        case __HYPERVISOR_domctl:
+            return domctl;
         default:
             return nullptr;
     }

@@ -21,12 +21,16 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       config(settings),
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
+      max_frames(settings.max_frames),
       physmap(physmap_nodes(settings)),
       pod(owner, *this),
       events(owner, *this, settings.first_port),
-      grants(owner, *this) {
+      grants(owner, *this) {}
+
+void Domain::make_vcpus() {
     vcpus.reserve(config.vcpus);
-    for (std::uint32_t v = 0; v < config.vcpus; ++v) vcpus.push_back(std::make_unique<Vcpu>(owner, *this, VcpuId{v}));
+    for (auto v = static_cast<std::uint32_t>(vcpus.size()); v < config.vcpus; ++v)
+        vcpus.push_back(std::make_unique<Vcpu>(host, *this, VcpuId{v}));
 }
 
 Domain::~Domain() = default;

@@ -22,7 +22,7 @@ std::optional<Mfn> Host::special_frame(Domain& d) {
 
 std::optional<Mfn> Host::allocate(Domain& d, unsigned order, Mfn limit) {
     const std::uint64_t count = std::uint64_t{1} << order;
-    if (d.dying() || d.frames + count > d.config.max_frames || !spare(&d, count)) return std::nullopt;
+    if (d.dying() || d.frames + count > d.max_frames || !spare(&d, count)) return std::nullopt;
     const auto mfn = memory.allocate_run(d.id, order, limit);
     if (!mfn) return std::nullopt;
     d.frames += count;
@@ -56,7 +56,7 @@ std::int64_t Host::place(Domain& d, Gfn gfn, Mfn mfn) {
 
 std::int64_t Host::claim(Domain& d, std::uint64_t frames) {
     if (frames != 0) {
-        if (d.claimed != 0 || frames <= d.frames || frames > d.config.max_frames) return -error(Errno::inval);
+        if (d.claimed != 0 || frames <= d.frames || frames > d.max_frames) return -error(Errno::inval);
         frames -= d.frames;
         if (claimed_ + frames > memory.frames_free()) return -error(Errno::nomem);
     }

@@ -22,8 +22,7 @@ Host::~Host() {
 
 Domain* Host::find_any(DomId dom, Domain& self) const { return dom.value == DOMID_SELF ? &self : find(dom); }
 
-Result<DomId> Host::free_domid(const DomainConfig& settings) {
-    if (settings.privileged && !find(DomId{0})) return DomId{0};
+Result<DomId> Host::free_domid() {
     DomId dom = next_domid_;
     for (unsigned tries = 0; tries < DOMID_FIRST_RESERVED; ++tries) {
         if (dom.value == 0 || dom.value >= DOMID_FIRST_RESERVED) dom = DomId{1};
@@ -44,12 +43,17 @@ Result<DomId> Host::create(const DomainConfig& settings) {
     if (settings.max_grant_frames == 0) return fail(Errno::inval, "a domain has at least one grant frame");
     if (settings.first_port.value == 0 || settings.first_port.value >= settings.bits * settings.bits)
         return fail(Errno::inval, "the first port is one that the layout has, and not 0");
-    const auto dom = free_domid(settings);
+    const auto dom = settings.privileged && !find(DomId{0}) ? Result<DomId>{DomId{0}} : free_domid();
     if (!dom) return dom;
+    if (const auto made = create_as(*dom, settings, true); !made) return std::unexpected(made.error());
+    return *dom;
+}
 
-    const auto shared = memory.allocate(*dom, FrameKind::special);
+Result<> Host::create_as(DomId dom, const DomainConfig& settings, bool with_vcpus) {
+    const auto shared = memory.allocate(dom, FrameKind::special);
     if (!shared) return fail(Errno::nomem, "no frame is left for shared_info");
-    Domain& d = *all_.emplace_back(std::make_unique<Domain>(*this, *dom, settings, *shared));
+    Domain& d = *all_.emplace_back(std::make_unique<Domain>(*this, dom, settings, *shared));
+    if (with_vcpus) d.make_vcpus();
     if (observer) observer->frame_allocated(*shared, d.id);
     if (!d.grants.init()) {
         d.life = Life::dead;
@@ -63,7 +67,7 @@ Result<DomId> Host::create(const DomainConfig& settings) {
     // Built while it can't run; its builder lets it go.
     pause(d);
     if (observer) observer->domain_created(d.id);
-    return *dom;
+    return {};
 }
 
 std::vector<DomId> Host::domains() const {
@@ -127,7 +131,8 @@ void Host::mark_unseen_writes(Domain& d) {
 }
 
 void Host::send_global_virq(std::uint32_t virq) {
-    if (control_ && !control_->dying()) control_->events.raise_virq(VcpuId{0}, virq);
+    Domain* to = virq_handlers[virq] ? virq_handlers[virq] : control_;
+    if (to && !to->dying()) to->events.raise_virq(VcpuId{0}, virq);
 }
 
 void Host::state_changed(Domain& d) {

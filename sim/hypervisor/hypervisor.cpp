@@ -80,7 +80,7 @@ Result<DomainInfo> Hypervisor::info(DomId dom) const {
                       .shutdown_reason = d->shutdown_reason,
                       .pauses = d->pauses,
                       .frames = d->frames,
-                      .max_frames = d->config.max_frames};
+                      .max_frames = d->max_frames};
 }
 
 DomId Hypervisor::control_domain() const {

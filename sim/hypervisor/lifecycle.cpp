@@ -136,6 +136,8 @@ void Host::release(Domain& d) {
     d.dirty.disable();
     for (const Mfn mfn : owned) put_frame(mfn);
 
+    d.target = nullptr;
+    std::ranges::replace(virq_handlers, &d, static_cast<Domain*>(nullptr));
     d.life = Life::released;
     // DOMDYING_dead: all that could be freed is; whoever still maps one of its frames keeps the rest.
     state_changed(d);

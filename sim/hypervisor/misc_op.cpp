@@ -26,6 +26,7 @@ std::int64_t console_io(Call& call) {
     for (auto left = static_cast<std::uint32_t>(call.arg(1)); left != 0;) {
         const auto n = std::min<std::uint32_t>(left, part.size());
         if (!call.guest.copy_from_guest(part.data(), at, n)) return -error(Errno::fault);
+        call.host.console.write({part.data(), n});
         std::string& text = call.domain.console;
         text.append(part.data(), n);
         if (text.size() > kConsoleMax) text.erase(0, text.size() - kConsoleMax);

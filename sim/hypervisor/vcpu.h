@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 
+#include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/hypercall.h"
 #include "xenrig/abi/types.h"
 #include "xenrig/platform/machine.h"
@@ -67,6 +69,9 @@ public:
     /// The gfn's frame, used while VCPUOP_register_vcpu_info holds it.
     std::optional<Mfn> info_frame;
     std::array<std::uint32_t, kVirqs> virq_ports{};
+
+    /// What XEN_DOMCTL_setvcpucontext said last.
+    std::unique_ptr<vcpu_guest_context_t> context;
 
     /// In SCHEDOP_block or SCHEDOP_poll.
     std::atomic<bool> blocked{false};
