@@ -9,6 +9,7 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
     : host(owner),
       id(number),
       config(settings),
+      share{.weight = settings.weight, .cap = settings.cap},
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
       events(owner, *this, settings.first_port),

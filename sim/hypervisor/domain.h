@@ -53,6 +53,11 @@ public:
     std::atomic<Life> life{Life::alive};
     bool privileged() const { return config.privileged; }
 
+    /// Of the host's processors (credit.h).
+    CreditScheduler::Share share;
+    /// VMASST_TYPE_*, a bit each.
+    std::uint64_t vm_assist = 0;
+
     Mfn shared_info_mfn;
     std::byte* shared_info;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
@@ -81,8 +86,6 @@ public:
         OneShot timer;
     };
     std::array<Watchdog, 2> watchdogs{};
-    /// SCHEDOP_pin_override holds vCPU 0 on a processor.
-    bool pinned = false;
     std::string console;
     HypercallCounts counts;
 };

@@ -12,6 +12,7 @@
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
+#include "sim/hypervisor/processors.h"
 #include "xenrig/platform/machine.h"
 
 namespace xenrig::hypervisor {
@@ -63,6 +64,9 @@ public:
     void resume_elsewhere(Domain& d);
     void attach(Vcpu& v, Cpu& cpu);
     void detach(Vcpu& v);
+    /// Counted: it runs after as many let_go() as hold().
+    void hold(Vcpu& v);
+    void let_go(Vcpu& v);
     void pause(Domain& d);
     void unpause(Domain& d);
 
@@ -73,6 +77,7 @@ public:
     Machine& machine;
     const HostConfig config;
     MachineMemory memory;
+    Processors processors;
     Observer* observer = nullptr;
     HypercallFault fault;
     HypercallCounts counts;
@@ -81,8 +86,6 @@ public:
 private:
     void finish(Domain& d);
     void end_shutdown(Domain& d, std::int64_t answer);
-    void hold(Vcpu& v);
-    void let_go(Vcpu& v);
     void cancel_timers(Vcpu& v);
     Result<DomId> free_domid(const DomainConfig& settings);
 
