@@ -1,5 +1,7 @@
 #include "sim/hypervisor/dispatch.h"
 
+#include <utility>
+
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
@@ -94,22 +96,26 @@ Handler handler_of(unsigned number) {
     }
 }
 
-std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
-    if (scheduler) {
-        const bool unwound_before = scheduler->unwinding();
-        scheduler->point(Step::hypercall, number);
-        // Its domain died before it came to the call, which so was never made.
-        if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& first) {
+    HypercallArgs args = first;
+    for (;;) {
+        if (scheduler) {
+            const bool unwound_before = scheduler->unwinding();
+            scheduler->point(Step::hypercall, number);
+            // Its domain died before it came to the call, which so was never made.
+            if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+        }
+        const Performed done = perform(caller, guest, number, args);
+        const auto rest = std::exchange(caller.continuation, std::nullopt);
+        // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
+        if (done.waits && done.shut_down)
+            done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
+        else if (done.waits)
+            done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
+        if (!rest) return done.waits && done.shut_down ? caller.shutdown_answer.load() : done.result;
+        // The guest's instruction pointer was set back to the call, with what is left of it as arguments.
+        args = *rest;
     }
-    const Performed done = perform(caller, guest, number, args);
-    if (!done.waits) return done.result;
-    // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
-    if (done.shut_down) {
-        done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
-        return caller.shutdown_answer;
-    }
-    done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
-    return done.result;
 }
 
 }  // namespace xenrig::hypervisor

@@ -19,6 +19,7 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
     : host(owner),
       id(number),
       config(settings),
+      share{.weight = settings.weight, .cap = settings.cap},
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
       max_frames(settings.max_frames),

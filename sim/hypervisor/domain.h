@@ -62,6 +62,11 @@ public:
     std::atomic<Life> life{Life::alive};
     bool privileged() const { return config.privileged; }
 
+    /// Of the host's processors (credit.h).
+    CreditScheduler::Share share;
+    /// VMASST_TYPE_*, a bit each.
+    std::uint64_t vm_assist = 0;
+
     Mfn shared_info_mfn;
     std::byte* shared_info;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
@@ -97,13 +102,10 @@ public:
         OneShot timer;
     };
     std::array<Watchdog, 2> watchdogs{};
-    /// SCHEDOP_pin_override holds vCPU 0 on a processor.
-    bool pinned = false;
     /// What toolstacks say of it (domctl.h).
     std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
     bool debugged = false, xenstore = false;
     std::uint32_t emulation = 0;
-    std::uint16_t weight = 256, cap = 0;
     /// The domain to which this one may do what the control domain may.
     Domain* target = nullptr;
     std::string console;

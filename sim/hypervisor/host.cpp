@@ -11,13 +11,18 @@ Host::Host(Machine& under, HostConfig settings)
     : machine(under),
       config(std::move(settings)),
       memory(config.frames, config.first_mfn),
+      processors(*this, config.cpus),
       next_domid_(config.first_domid) {}
 
 Host::~Host() {
     observer = nullptr;
     listener = nullptr;
+    processors.stop();
     for (const auto& d : all_)
-        for (const auto& v : d->vcpus) cancel_timers(*v);
+        for (const auto& v : d->vcpus) {
+            cancel_timers(*v);
+            processors.detach(*v);
+        }
 }
 
 Domain* Host::find_any(DomId dom, Domain& self) const { return dom.value == DOMID_SELF ? &self : find(dom); }
@@ -64,6 +69,11 @@ Result<> Host::create_as(DomId dom, const DomainConfig& settings, bool with_vcpu
     listed_.set(d.id, &d);
     last_.set(d.id, &d);
     if (settings.privileged && !control_) control_ = &d;
+    for (const auto& v : d.vcpus) {
+        if (settings.vcpus_up == 0 || v->id.value < settings.vcpus_up) continue;
+        v->up = v->initialised = false;
+        hold(*v);
+    }
     // Built while it can't run; its builder lets it go.
     pause(d);
     if (observer) observer->domain_created(d.id);

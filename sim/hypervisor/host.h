@@ -13,6 +13,7 @@
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
+#include "sim/hypervisor/processors.h"
 #include "xenrig/platform/machine.h"
 
 namespace xenrig::hypervisor {
@@ -103,6 +104,7 @@ public:
     Machine& machine;
     const HostConfig config;
     MachineMemory memory;
+    Processors processors;
     Observer* observer = nullptr;
     HypercallFault fault;
     /// Who gets a global VIRQ instead of the control domain.

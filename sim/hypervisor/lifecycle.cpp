@@ -13,21 +13,25 @@ namespace xenrig::hypervisor {
 void Host::hold(Vcpu& v) {
     ++v.holds;
     if (v.cpu) v.cpu->pause();
+    processors.settle(v);
 }
 
 void Host::let_go(Vcpu& v) {
     check(v.holds != 0, "a vCPU is let go as often as it was held");
     --v.holds;
     if (v.cpu) v.cpu->unpause();
+    processors.settle(v);
 }
 
 void Host::attach(Vcpu& v, Cpu& cpu) {
     check(v.cpu == nullptr, "a vCPU has one runner");
     v.cpu = &cpu;
     for (unsigned i = 0; i < v.holds; ++i) cpu.pause();
+    processors.attach(v, cpu);
 }
 
 void Host::detach(Vcpu& v) {
+    processors.detach(v);
     Cpu* cpu = std::exchange(v.cpu, nullptr);
     if (!cpu) return;
     for (unsigned i = 0; i < v.holds; ++i) cpu->unpause();
@@ -120,6 +124,9 @@ void Host::release(Domain& d) {
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {
+        processors.detach(*v);
+        v->runstate_area = {};
+        v->time_area = {};
         v->cpu = nullptr;
         v->info = v->own_info.data();
         if (v->info_frame) put_frame(*v->info_frame);

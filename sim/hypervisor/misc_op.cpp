@@ -65,6 +65,11 @@ std::int64_t multicall(Call& call) {
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {
+        // hypercall_preempt_check(): the guest sees its upcall between two entries, and makes the call for the others.
+        if (i != 0 && (call.vcpu.upcall_pending() || call.vcpu.blocked || !call.vcpu.shutdown_over)) {
+            call.vcpu.continuation = HypercallArgs{call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t), count - i};
+            break;
+        }
         const std::uint64_t at = call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t);
         multicall_entry_t entry;
         if (!call.guest.fetch(entry, at)) {
