@@ -22,6 +22,11 @@ public:
         options_ = static_cast<std::uint8_t>((options_ & ~kDeviceMask) | which);
         return self();
     }
+    /// The other device is not asked to serve.
+    S& unwitnessed() {
+        options_ |= kUnwitnessed;
+        return self();
+    }
     /// And nothing may be left.
     S& then_destroyed() {
         options_ |= kDestroyed;
