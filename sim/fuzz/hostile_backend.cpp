@@ -156,7 +156,7 @@ void HostileBackend::serve() {
     take(kAll);
     for (std::size_t i = before; i < taken_.size(); ++i) {
         give_data(taken_[i]);
-        put_right(taken_[i], BLKIF_RSP_OKAY);
+        put_right(taken_[i], taken_[i].operation, BLKIF_RSP_OKAY);
     }
     taken_.resize(std::min(before, taken_.size()));
     push(0);
@@ -178,15 +178,16 @@ void HostileBackend::put(std::uint64_t id, std::uint8_t operation, std::int16_t 
     shared::copy_in(queue().mapping.window(), *at, &response, sizeof response);
 }
 
-void HostileBackend::put_right(const blkif_request_t& request, std::int16_t status) {
+void HostileBackend::put_right(const blkif_request_t& request, std::uint8_t operation, std::int16_t status) {
     const RequestView view = read_request(std::as_bytes(std::span(&request, 1)), false);
     if (status == BLKIF_RSP_OKAY) ++said_well_[{view.writes(), view.sector}];
-    put(request.id, request.operation, status);
+    put(request.id, operation, status);
 }
 
 void HostileBackend::put_any(std::uint64_t id, std::uint8_t operation, std::int16_t status) {
     const bool all_known = queue().req_cons == word(offsetof(blkif_sring_t, req_prod));
     const bool known = std::ranges::find(taken_, id, &blkif_request_t::id) != taken_.end();
+    honest_ = false;
     // By chance it may be the answer to something.
     if (known || !all_known) garbled_ = true;
     put(id, operation, status);
@@ -210,9 +211,9 @@ void HostileBackend::answer(Input& input) {
     if ((how & 2U) != 0) id += any_number(input);
     const std::uint8_t operation = (how & 4U) != 0 ? input.byte() : request ? request->operation : 0;
     const auto status = static_cast<std::int16_t>((how & 8U) != 0 ? any_number(input) : BLKIF_RSP_OKAY);
-    const bool right = request && id == request->id && operation == request->operation;
+    if (operation != (request ? request->operation : 0)) honest_ = false;
     // What is answered and kept may be answered again.
-    if (right && (how & 1U) == 0) return put_right(*request, status);
+    if (request && id == request->id && (how & 1U) == 0) return put_right(*request, operation, status);
     put_any(id, operation, status);
 }
 

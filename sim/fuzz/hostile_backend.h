@@ -132,7 +132,8 @@ private:
     void serve();
     void give_data(const blkif_request_t& request);
     void put(std::uint64_t id, std::uint8_t operation, std::int16_t status);
-    void put_right(const blkif_request_t& request, std::int16_t status);
+    /// A driver may overlook that the operation is another one.
+    void put_right(const blkif_request_t& request, std::uint8_t operation, std::int16_t status);
     /// A response to no request that it could know.
     void put_any(std::uint64_t id, std::uint8_t operation, std::int16_t status);
     void push(int further);

@@ -146,6 +146,8 @@ private:
     std::vector<std::byte> request(Input& input);
     std::string nonsense_of(const RequestView& request) const;
     const Page* page_of(std::uint32_t gref) const;
+    /// What is read from the disk may end up in a ring.
+    bool may_reach_ring(const RequestView& request) const;
     void put(const std::vector<std::byte>& bytes);
     void push(int further);
     void poke_slot(Input& input, bool late);

@@ -12,6 +12,9 @@ namespace xenrig::fuzz {
 
 namespace {
 
+/// No table is so large.
+constexpr std::uint32_t kNoGrant = 0xffffffff;
+
 template <class T>
 void store_field(std::vector<std::byte>& bytes, std::size_t at, T value) {
     if (at + sizeof value <= bytes.size()) std::memcpy(bytes.data() + at, &value, sizeof value);
@@ -23,7 +26,7 @@ std::uint32_t HostileFrontend::gref(Input& input) {
     const std::uint8_t which = input.byte();
     if (which < kPages) return pages_[which] ? pages_[which]->grant.ref().value : 0;
     if (which == kPages) return ring().pages.empty() ? 0 : ring().pages[0].grant.ref().value;
-    if (which == kPages + 1) return 0xffffffff;
+    if (which == kPages + 1) return kNoGrant;
     return static_cast<std::uint32_t>(which - kPages - 2);
 }
 
@@ -65,10 +68,17 @@ const HostileFrontend::Page* HostileFrontend::page_of(std::uint32_t gref) const 
     return found == pages_.end() ? nullptr : &**found;
 }
 
+bool HostileFrontend::may_reach_ring(const RequestView& request) const {
+    if (request.writes()) return false;
+    if (request.operation == BLKIF_OP_INDIRECT) return true;
+    return !std::ranges::all_of(request.segments, [this](const RequestView::Segment& s) {
+        return s.gref == kNoGrant || page_of(s.gref) != nullptr;
+    });
+}
+
 std::string HostileFrontend::nonsense_of(const RequestView& request) const {
     if (!setting_.disk) return {};
     if (std::string wrong = nonsense(request, *setting_.disk); !wrong.empty()) return wrong;
-    constexpr std::uint32_t kNoGrant = 0xffffffff;
     for (const RequestView::Segment& s : request.segments) {
         if (s.gref == kNoGrant) return "of a page without a grant";
         const Page* page = page_of(s.gref);
