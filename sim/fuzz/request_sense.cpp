@@ -66,7 +66,9 @@ RequestView read_request(std::span<const std::byte> slot, bool x86_32) {
 }
 
 std::string nonsense(const RequestView& request, const DiskRules& disk) {
-    if (request.writes() && disk.read_only) return "a change of a read-only disk";
+    // A barrier without data flushes.
+    const bool changes = request.writes() && (request.operation == BLKIF_OP_DISCARD || request.claimed != 0);
+    if (changes && disk.read_only) return "a change of a read-only disk";
     switch (request.operation) {
         case BLKIF_OP_READ:
         case BLKIF_OP_WRITE:

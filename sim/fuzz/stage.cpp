@@ -23,6 +23,14 @@ constexpr std::uint64_t kGuestFrames = 256;
 /// Of a world's whole life; an input of a few hundred bytes takes some tens of thousands.
 constexpr std::uint64_t kStepsMax = 2'000'000;
 
+/// Of a toolstack or a kernel: without these nobody could say what went wrong.
+bool made_for_the_store() {
+    const Task* task = scheduler ? scheduler->current_task() : nullptr;
+    if (!task) return true;
+    const std::string& name = task->name();
+    return name == "xenstored" || name.starts_with("xl") || name.ends_with(".xenstore") || name.ends_with(".xenwatch");
+}
+
 }  // namespace
 
 Stage::Stage(engine::Source& source) : engine_(source, {.steps_max = kStepsMax}) {
@@ -151,7 +159,8 @@ void Stage::fail_hypercall(DomId domain, unsigned after) {
     const auto store_port = host_->xen().get_param(domain, HVM_PARAM_STORE_EVTCHN);
     host_->xen().set_fault([domain, store = store_port.value_or(0), left = std::make_shared<unsigned>(after + 1)](
                                DomId by, unsigned number, const HypercallArgs& args) -> std::optional<std::int64_t> {
-        if (*left == 0 || by != domain || !world::takes_or_tells(number, args, store) || --*left != 0) return {};
+        if (*left == 0 || by != domain || made_for_the_store()) return {};
+        if (!world::takes_or_tells(number, args, store) || --*left != 0) return {};
         return -static_cast<std::int64_t>(Errno::nomem);
     });
 }

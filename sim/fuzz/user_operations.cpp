@@ -75,12 +75,23 @@ void UserOperations::submit(const UserWish& wish, blk::Disk& disk) {
         made.op.segments.push_back(
             {.gfn = (*frame)->gfn(), .first = wish.first, .last = wish.last, .keep = std::move(*frame)});
     }
-    made.op.done = [&made](blk::BlkOp&) { ++made.answers; };
+    made.op.done = [&made](blk::BlkOp& op) {
+        ++made.answers;
+        // It may be as many times as it likes, and memory is for those that wait.
+        for (blk::BlkSegment& s : op.segments) s.keep.reset();
+    };
     disk.submit(made.op);
 }
 
 std::size_t UserOperations::outstanding() const {
     return static_cast<std::size_t>(std::ranges::count(operations_, 0u, &Operation::answers));
+}
+
+std::size_t UserOperations::pages_held() const {
+    std::size_t pages = 0;
+    for (const Operation& o : operations_)
+        if (o.answers == 0) pages += o.op.segments.size();
+    return pages;
 }
 
 std::vector<const blk::BlkOp*> UserOperations::done_well() const {

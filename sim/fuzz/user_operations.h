@@ -44,6 +44,8 @@ public:
     void ask(const UserWish& wish);
     /// Submitted and not answered.
     std::size_t outstanding() const;
+    /// That operations without an answer hold.
+    std::size_t pages_held() const;
     /// Reads, writes and barriers whose users were told that they are done.
     std::vector<const blk::BlkOp*> done_well() const;
     /// Of the first operation that was answered more than once; empty when there is none.
