@@ -43,7 +43,8 @@ Result<> suits(const BlkTarget& target, const world::Subjects& subject) {
     if (target.name != "blkback" && target.name != "blkfront")
         return fail(Errno::inval, "no subject stands in the place of the hypervisor: " + std::string(target.name) +
                                       " attacks our own");
-    const bool has_role = target.name == "blkback" ? static_cast<bool>(subject.backend) : static_cast<bool>(subject.frontend);
+    const bool has_role =
+        target.name == "blkback" ? static_cast<bool>(subject.backend) : static_cast<bool>(subject.frontend);
     if (has_role) return {};
     return fail(Errno::inval, "the subject '" + subject.name + "' has no " + std::string(target.name) +
                                   " to attack: xenrig_subject." + std::string(target.name) +

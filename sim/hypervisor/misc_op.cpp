@@ -67,7 +67,8 @@ std::int64_t multicall(Call& call) {
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {
         // hypercall_preempt_check(): the guest sees its upcall between two entries, and makes the call for the others.
         if (i != 0 && (call.vcpu.upcall_pending() || call.vcpu.blocked || !call.vcpu.shutdown_over)) {
-            call.vcpu.continuation = HypercallArgs{call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t), count - i};
+            call.vcpu.continuation =
+                HypercallArgs{call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t), count - i};
             break;
         }
         const std::uint64_t at = call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t);
