@@ -7,7 +7,8 @@
 namespace xenrig::fuzz {
 
 void AnswerBook::asked(const RequestView& request, std::string nonsense) {
-    if (honest_) open_.push_back({request.id, request.operation, request.inner, grants_known_ ? std::move(nonsense) : ""});
+    if (honest_)
+        open_.push_back({request.id, request.operation, request.inner, grants_known_ ? std::move(nonsense) : ""});
 }
 
 void AnswerBook::grants_changed() {

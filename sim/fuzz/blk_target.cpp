@@ -39,7 +39,8 @@ const BlkTarget* find_blk_target(std::string_view name) {
 bool is_fuzz_token(std::string_view token) { return token.starts_with("x1.fuzz-"); }
 
 Result<> suits(const BlkTarget& target, const world::Subjects& subject) {
-    const bool has_role = target.name == "blkback" ? static_cast<bool>(subject.backend) : static_cast<bool>(subject.frontend);
+    const bool has_role =
+        target.name == "blkback" ? static_cast<bool>(subject.backend) : static_cast<bool>(subject.frontend);
     if (has_role) return {};
     return fail(Errno::inval, "the subject '" + subject.name + "' has no " + std::string(target.name) +
                                   " to attack: xenrig_subject." + std::string(target.name) +

@@ -81,39 +81,37 @@ public:
 
 private:
     HostileFrontend::World world() {
-        return {.platform = *hostile_->kernel,
-                .domain = hostile_->domain,
-                .backend = DomId{0},
-                .stranger = witness_guest_->domain,
-                .late = arena_.late(),
-                .settle = [this] { stage_.settle(); },
-                .step_aside = [this] { stage_.step_aside(); },
-                .detach = [this](unsigned device) { detach(device); },
-                .toolstack_node =
-                    [this](unsigned device, const std::string& node, std::optional<std::string> value) {
-                        spawn_admin([this, path = directory_of(device) + node, value = std::move(value)] {
-                            Store& store = stage_.control().store();
-                            (void)(value ? store.write(StoreTx::none, path, *value) : store.rm(StoreTx::none, path));
-                        });
-                    },
-                .medium =
-                    [this](unsigned device, const std::string& params) {
-                        spawn_admin([this, device, params] {
-                            (void)stage_.tools().change_medium(hostile_->domain, device, params);
-                        });
-                    },
-                .resize =
-                    [this](unsigned device, std::uint64_t sectors) {
-                        spawn_admin([this, device, sectors] { resize(device, sectors); });
-                    },
-                .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(DomId{0}, after); },
-                .broken = [this](std::string rule,
-                                 std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
+        return {
+            .platform = *hostile_->kernel,
+            .domain = hostile_->domain,
+            .backend = DomId{0},
+            .stranger = witness_guest_->domain,
+            .late = arena_.late(),
+            .settle = [this] { stage_.settle(); },
+            .step_aside = [this] { stage_.step_aside(); },
+            .detach = [this](unsigned device) { detach(device); },
+            .toolstack_node =
+                [this](unsigned device, const std::string& node, std::optional<std::string> value) {
+                    spawn_admin([this, path = directory_of(device) + node, value = std::move(value)] {
+                        Store& store = stage_.control().store();
+                        (void)(value ? store.write(StoreTx::none, path, *value) : store.rm(StoreTx::none, path));
+                    });
+                },
+            .medium =
+                [this](unsigned device, const std::string& params) {
+                    spawn_admin([this, device, params] {
+                        (void)stage_.tools().change_medium(hostile_->domain, device, params);
+                    });
+                },
+            .resize = [this](
+                          unsigned device,
+                          std::uint64_t sectors) { spawn_admin([this, device, sectors] { resize(device, sectors); }); },
+            .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(DomId{0}, after); },
+            .peek = [this](const std::string& path) { return stage_.peek(path); },
+            .broken = [this](std::string rule, std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
     }
 
-    void spawn_admin(std::function<void()> job) {
-        stage_.control().spawn("xl", TaskRole::service, std::move(job));
-    }
+    void spawn_admin(std::function<void()> job) { stage_.control().spawn("xl", TaskRole::service, std::move(job)); }
 
     /// Whether it ends depends on the guest.
     void detach(unsigned device) {
@@ -217,6 +215,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Play> make_blkback_play(SubjectPtr subject) { return std::make_unique<BlkbackPlay>(std::move(subject)); }
+std::unique_ptr<Play> make_blkback_play(SubjectPtr subject) {
+    return std::make_unique<BlkbackPlay>(std::move(subject));
+}
 
 }  // namespace xenrig::fuzz

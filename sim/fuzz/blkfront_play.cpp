@@ -86,17 +86,17 @@ private:
     }
 
     HostileBackend::World world() {
-        return {.platform = *hostile_->kernel,
-                .frontend = victim_->domain(),
-                .late = arena_.late(),
-                .users = *users_,
-                .settle = [this] { stage_.settle(); },
-                .step_aside = [this] { stage_.step_aside(); },
-                .detach = [this](unsigned device) { detach(device); },
-                .replug = [this](unsigned device) { replug(device); },
-                .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(victim_->domain(), after); },
-                .broken = [this](std::string rule,
-                                 std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
+        return {
+            .platform = *hostile_->kernel,
+            .frontend = victim_->domain(),
+            .late = arena_.late(),
+            .users = *users_,
+            .settle = [this] { stage_.settle(); },
+            .step_aside = [this] { stage_.step_aside(); },
+            .detach = [this](unsigned device) { detach(device); },
+            .replug = [this](unsigned device) { replug(device); },
+            .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(victim_->domain(), after); },
+            .broken = [this](std::string rule, std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
     }
 
     /// Whether it ends depends on the backend.
@@ -169,8 +169,8 @@ private:
         end_late_grants();
         const auto left = [this](const char* what, std::size_t n) {
             if (n != 0)
-                stage_.broken("leak", "the guest has " + std::to_string(n) + " " + what +
-                                          " left after its disks are gone");
+                stage_.broken("leak",
+                              "the guest has " + std::to_string(n) + " " + what + " left after its disks are gone");
         };
         left("grants", victim_->kernel().grants().grants_in_use());
         left("frames", victim_->kernel().memory().frames_in_use());

@@ -133,11 +133,12 @@ void HostileBackend::judge(const blkif_request_t& request) {
                          .read_only = setting_.read_only || setting_.drive,
                          .indirect_segments_max = setting_.features ? kIndirectSegments : 0};
     const RequestView view = read_request(std::as_bytes(std::span(&request, 1)), false);
-    if (const std::string wrong = nonsense(view, disk); !wrong.empty()) world_.broken("asks", "the frontend asks for " + wrong);
+    if (const std::string wrong = nonsense(view, disk); !wrong.empty())
+        world_.broken("asks", "the frontend asks for " + wrong);
     const bool offered = view.operation == BLKIF_OP_READ || view.operation == BLKIF_OP_WRITE || setting_.features;
     if (!offered)
-        world_.broken("asks", "the frontend asks for operation " + std::to_string(view.operation) +
-                                  ", which was not offered");
+        world_.broken("asks",
+                      "the frontend asks for operation " + std::to_string(view.operation) + ", which was not offered");
 }
 
 /// To the first page of a read, in the direct form: enough to be more than nothing.

@@ -69,7 +69,7 @@ public:
         select_queue,
         step_aside,
         settle,
-        storm,  ///< events, with others running in between
+        storm,           ///< events, with others running in between
         fail_hypercall,  ///< one that the victim makes soon
         hold,            ///< a user opens the device, as if to mount it, or lets it go
         eject,           ///< a user wants the medium out

@@ -220,8 +220,7 @@ void HostileFrontend::count_answers() {
             world_.broken("answers", "the backend gives " + std::to_string(prod - r.rsp_cons) + " answers to " +
                                          std::to_string(r.book.unanswered()) + " requests");
         else if (r.book.honest())
-            for (; r.rsp_cons != prod; ++r.rsp_cons)
-                take_answer(r, kRingHeader + slot_bytes() * (r.rsp_cons % n));
+            for (; r.rsp_cons != prod; ++r.rsp_cons) take_answer(r, kRingHeader + slot_bytes() * (r.rsp_cons % n));
         r.rsp_cons = prod;
         shared::store<std::uint32_t>(r.window, offsetof(blkif_sring_t, rsp_event), prod + 1);
     }
@@ -237,7 +236,7 @@ void HostileFrontend::finish() {
     }
     if (asked) world_.settle();
     count_answers();
-    if (!asked || backend_node("state") != "4") return;
+    if (!asked || world_.peek(backend_path_ + "state") != "4") return;
     for (const Ring& r : rings_)
         if (r.book.honest() && r.book.unanswered() != 0)
             world_.broken("answers", "the backend is connected, and " + std::to_string(r.book.unanswered()) +

@@ -62,10 +62,10 @@ public:
         select_queue,
         step_aside,
         settle,
-        storm,      ///< events, with others running in between
-        many,       ///< the same request some times over, and all published
-        detach,     ///< a toolstack's `xl block-detach`
-        handshake,  ///< Closed, Initialising, new rings with any geometry, Initialised
+        storm,           ///< events, with others running in between
+        many,            ///< the same request some times over, and all published
+        detach,          ///< a toolstack's `xl block-detach`
+        handshake,       ///< Closed, Initialising, new rings with any geometry, Initialised
         toolstack_node,  ///< a node of the backend's directory is garbled or removed
         medium,          ///< another medium in the drive, one that is not there, or none
         resize,          ///< the disk becomes longer or shorter
@@ -89,6 +89,8 @@ public:
         std::function<void(unsigned device, std::uint64_t sectors)> resize;
         /// Of those that the victim makes from now on, the one after so many.
         std::function<void(unsigned after)> fail_hypercall;
+        /// What a node holds; nobody notices.
+        std::function<std::string(const std::string& path)> peek;
         /// The victim has broken a rule.
         std::function<void(std::string rule, std::string how)> broken;
     };

@@ -27,7 +27,7 @@ constexpr std::array kNodes = {"ring-ref",
                                "feature-large-sector-size"};
 
 /// Those of the backend's that no toolstack is believed to keep right; `mode` is.
-constexpr std::array kToolstackNodes = {"params",        "type",        "removable", "device-type",
+constexpr std::array kToolstackNodes = {"params",        "type",           "removable", "device-type",
                                         "media-present", "discard-enable", "online"};
 
 constexpr std::array kMedia = {"", "disk0", "there is no such disk", "disk1"};
@@ -115,8 +115,7 @@ void HostileFrontend::act_on_ring(Act act, Input& input) {
         case Act::write_node:
             return write_node(input);
         case Act::remove_node:
-            return (void)world_.platform.store().rm(StoreTx::none,
-                                                    path_ + '/' + kNodes[input.byte() % kNodes.size()]);
+            return (void)world_.platform.store().rm(StoreTx::none, path_ + '/' + kNodes[input.byte() % kNodes.size()]);
         case Act::state:
             return write("state", any_text(input));
         case Act::close_port:

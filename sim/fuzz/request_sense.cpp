@@ -29,7 +29,8 @@ std::string wrong_segments(const RequestView& request, const DiskRules& disk) {
     std::uint64_t units = 0;
     for (const RequestView::Segment& s : request.segments) {
         if (s.first > s.last || s.last >= kSectorsPerPage)
-            return "a segment from sector " + std::to_string(s.first) + " to " + std::to_string(s.last) + " of its page";
+            return "a segment from sector " + std::to_string(s.first) + " to " + std::to_string(s.last) +
+                   " of its page";
         units += s.last - s.first + 1u;
     }
     if (beyond(request.sector, units, disk))

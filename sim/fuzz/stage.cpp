@@ -65,15 +65,15 @@ Stage::~Stage() {
 
 blk::SimDisk& Stage::add_disk(const std::string& name, const DiskKind& kind) {
     const std::uint32_t stream = engine_.add_stream("disk." + name);
-    const auto disk = std::make_shared<blk::SimDisk>(
-        control().clock(),
-        blk::SimDiskOptions{.info = {.bytes = kSectors * 512,
-                                     .sector_bytes = kind.sector_bytes,
-                                     .physical_sector_bytes = kind.sector_bytes,
-                                     .discard_granularity = kind.sector_bytes},
-                            .latency_choices = 4,
-                            .error_one_in = kind.error_one_in},
-        [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
+    const auto disk =
+        std::make_shared<blk::SimDisk>(control().clock(),
+                                       blk::SimDiskOptions{.info = {.bytes = kSectors * 512,
+                                                                    .sector_bytes = kind.sector_bytes,
+                                                                    .physical_sector_bytes = kind.sector_bytes,
+                                                                    .discard_granularity = kind.sector_bytes},
+                                                           .latency_choices = 4,
+                                                           .error_one_in = kind.error_one_in},
+                                       [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
     disk->poke(0, blk::sector_pattern(0, kSectors));
     disks_[name] = {disk, kind};
     return *disk;

@@ -67,8 +67,8 @@ public:
     bool play(Platform& home, const std::string& name, std::function<void()> script);
     /// Until all is quiet; false when something was found wrong. Not in a script.
     bool until_quiet();
-    /// Of the hypercalls with which `domain` takes something or tells somebody, the one after so many fails with ENOMEM.
-    /// One at a time.
+    /// Of the hypercalls with which `domain` takes something or tells somebody, the one after so many fails with
+    /// ENOMEM. One at a time.
     void fail_hypercall(DomId domain, unsigned after);
     void fail_no_hypercall() { host_->xen().set_fault({}); }
     void broken(std::string rule, std::string how) { engine_.report(std::move(rule), std::move(how)); }

@@ -197,7 +197,13 @@ std::vector<BlkSeed> blkback_seeds() {
         {"usual-from-a-drive", F{}.device(4).read(3).write(3).flush().go().bytes(), "4"},
         {"usual-with-large-sectors", F{}.device(5).read(8).write(8).discard(8, 8).go().bytes(), "4"},
         {"large-sectors-cut-in-pieces",
-         F{}.device(5).read(3).request(1, 8, {{0, 0, 2}}).discard(3, 1).request(0, 8, {{0, 1, 3}, {1, 0, 4}}).go().bytes(),
+         F{}.device(5)
+             .read(3)
+             .request(1, 8, {{0, 0, 2}})
+             .discard(3, 1)
+             .request(0, 8, {{0, 1, 3}, {1, 0, 4}})
+             .go()
+             .bytes(),
          "4"},
         {"large-sectors-not-announced",
          F{}.device(5).remove_node(kLargeSectors).reconnect().settle().read(0).go().bytes(), ""},
@@ -231,8 +237,8 @@ std::vector<BlkSeed> blkback_seeds() {
         {"drive-no-longer-removable",
          F{}.device(4).state("6").settle().toolstack_removes(kRemovable).reconnect().settle().read(0).go().bytes(),
          "4"},
-        {"offline-and-closed", F{}.toolstack_node(kOnline, "0").settle().state("6").settle().state("1").settle().bytes(),
-         ""},
+        {"offline-and-closed",
+         F{}.toolstack_node(kOnline, "0").settle().state("6").settle().state("1").settle().bytes(), ""},
 
         // Hypercalls that fail, each at some place.
         {"hypercall-fails-mapping-a-page", F{}.fail_hypercall(0).read(0).write(8).go().read(0).go().bytes(), ""},
@@ -244,7 +250,13 @@ std::vector<BlkSeed> blkback_seeds() {
         {"hypercall-fails-at-the-second-queue",
          F{}.device(3).fail_hypercall(2).reconnect().settle().then_destroyed().bytes(), "56"},
         {"disk-fails-now-and-then",
-         F{}.choices({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}).read(0).write(8).flush().request(2, 16, {whole}).go().bytes(),
+         F{}.choices({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+             .read(0)
+             .write(8)
+             .flush()
+             .request(2, 16, {whole})
+             .go()
+             .bytes(),
          "4"},
         {"maps-what-is-not-its-own", F{}.map(8).map(20).map(7).read(0).go().bytes(), "4"},
         {"preempted-while-it-publishes",

@@ -116,10 +116,32 @@ std::vector<BlkSeed> blkfront_seeds() {
              .bytes(),
          "4"},
         {"users-take-all-memory",
-         B{}.device(1).user_read(0, 40).twice().twice().twice().twice().settle().serve().settle().serve().settle().bytes(),
+         B{}.device(1)
+             .user_read(0, 40)
+             .twice()
+             .twice()
+             .twice()
+             .twice()
+             .settle()
+             .serve()
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
          ""},
         {"users-hold-a-disk-that-closes",
-         B{}.user_holds().settle().state("5").settle().user_read(0).settle().serve().user_holds().settle().state("6").settle().bytes(),
+         B{}.user_holds()
+             .settle()
+             .state("5")
+             .settle()
+             .user_read(0)
+             .settle()
+             .serve()
+             .user_holds()
+             .settle()
+             .state("6")
+             .settle()
+             .bytes(),
          "6"},
         {"users-hold-a-disk-that-is-gone",
          B{}.user_holds().user_read(0).settle().replug().connect().user_holds().settle().then_destroyed().bytes(), "4"},
@@ -395,7 +417,8 @@ std::vector<BlkSeed> blkfront_seeds() {
          B{}.remove_node(kSectorsNode).state("4").settle().user_read(0).settle().serve().settle().bytes(), "4"},
 
         // Hypercalls that fail, each at some place.
-        {"hypercall-fails-making-the-port", B{}.replug().fail_hypercall(0).connect().settle().then_destroyed().bytes(), ""},
+        {"hypercall-fails-making-the-port", B{}.replug().fail_hypercall(0).connect().settle().then_destroyed().bytes(),
+         ""},
         {"hypercall-fails-at-the-second-queue",
          B{}.device(2).replug().fail_hypercall(1).connect().settle().then_destroyed().bytes(), ""},
         {"hypercall-fails-sending-the-event",

@@ -1,5 +1,5 @@
-// Are runs functions of their inputs? So many inputs made of the named seeds are played in one order and in another, and
-// compared hash by hash.
+// Are runs functions of their inputs? So many inputs made of the named seeds are played in one order and in another,
+// and compared hash by hash.
 #pragma once
 
 #include <cstddef>

@@ -75,25 +75,21 @@ std::string name_of(const testing::TestParamInfo<Variant>& info) {
 
 INSTANTIATE_TEST_SUITE_P(C, RightSubject,
                          testing::Values(Variant{"blkback", "NO_BUG", ""}, Variant{"blkfront", "NO_BUG", ""}), name_of);
-INSTANTIATE_TEST_SUITE_P(C, BrokenSubject,
-                         testing::Values(Variant{"blkback", "BACK_ANSWERS_TWICE", "answers"},
-                                         Variant{"blkback", "BACK_END_OVERFLOWS", "answers"},
-                                         Variant{"blkback", "BACK_IGNORES_MAP_ERROR", "answers"},
-                                         Variant{"blkback", "BACK_IGNORES_READ_ONLY", "read-only-written"},
-                                         Variant{"blkback", "BACK_KEEPS_RING", "leak"},
-                                         Variant{"blkback", "BACK_LEAKS_MAPPING", "leak"},
-                                         Variant{"blkback", "BACK_SWALLOWS_UNKNOWN", "answers"},
-                                         Variant{"blkfront", "FRONT_FLUSHES_UNASKED", "asks"},
-                                         Variant{"blkfront", "FRONT_IGNORES_STATUS", "told-too-well"},
-                                         Variant{"blkfront", "FRONT_KEEPS_GRANTS", "leak"},
-                                         Variant{"blkfront", "FRONT_LAST_SECT_EXCLUSIVE", "asks"},
-                                         Variant{"blkfront", "FRONT_LEAKS_PORT", "leak"},
-                                         Variant{"blkfront", "FRONT_LEAVES_DISK", "asks"},
-                                         Variant{"blkfront", "FRONT_MATCHES_BY_ORDER", "told-too-well"},
-                                         Variant{"blkfront", "FRONT_OVERFILLS_RING", "asks"},
-                                         Variant{"blkfront", "FRONT_TRUSTS_ID", "told-too-well"},
-                                         Variant{"blkfront", "FRONT_WRITES_READ_ONLY", "asks"}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    C, BrokenSubject,
+    testing::Values(
+        Variant{"blkback", "BACK_ANSWERS_TWICE", "answers"}, Variant{"blkback", "BACK_END_OVERFLOWS", "answers"},
+        Variant{"blkback", "BACK_IGNORES_MAP_ERROR", "answers"},
+        Variant{"blkback", "BACK_IGNORES_READ_ONLY", "read-only-written"},
+        Variant{"blkback", "BACK_KEEPS_RING", "leak"}, Variant{"blkback", "BACK_LEAKS_MAPPING", "leak"},
+        Variant{"blkback", "BACK_SWALLOWS_UNKNOWN", "answers"}, Variant{"blkfront", "FRONT_FLUSHES_UNASKED", "asks"},
+        Variant{"blkfront", "FRONT_IGNORES_STATUS", "told-too-well"}, Variant{"blkfront", "FRONT_KEEPS_GRANTS", "leak"},
+        Variant{"blkfront", "FRONT_LAST_SECT_EXCLUSIVE", "asks"}, Variant{"blkfront", "FRONT_LEAKS_PORT", "leak"},
+        Variant{"blkfront", "FRONT_LEAVES_DISK", "asks"},
+        Variant{"blkfront", "FRONT_MATCHES_BY_ORDER", "told-too-well"},
+        Variant{"blkfront", "FRONT_OVERFILLS_RING", "asks"}, Variant{"blkfront", "FRONT_TRUSTS_ID", "told-too-well"},
+        Variant{"blkfront", "FRONT_WRITES_READ_ONLY", "asks"}),
+    name_of);
 
 TEST(SubjectLibrary, ComesBackWithItsStaticDataAndWhatItAllocated) {
     if (!MemoryImage::possible()) GTEST_SKIP() << "AddressSanitizer keeps stack frames elsewhere";
@@ -124,8 +120,7 @@ TEST(SubjectLibrary, ComesBackWithItsStaticDataAndWhatItAllocated) {
 }
 
 TEST(SubjectLibrary, IsNamedWhenItHasMemoryElsewhere) {
-    const auto library =
-        SubjectLibrary::load(*find_blk_target("blkback"), XENRIG_LIBRARIES "/remembers_elsewhere.so");
+    const auto library = SubjectLibrary::load(*find_blk_target("blkback"), XENRIG_LIBRARIES "/remembers_elsewhere.so");
     ASSERT_TRUE(library.has_value()) << library.error().message;
     EXPECT_TRUE(library->why_not() == "it calls strdup" || library->why_not() == "it calls __strdup")
         << library->why_not();

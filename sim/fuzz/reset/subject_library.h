@@ -1,5 +1,5 @@
-// A subject's library as a fuzzer needs it: loaded, with what it allocates on the world's heap, and with its static data
-// known, so that a world that it is part of can be put back.
+// A subject's library as a fuzzer needs it: loaded, with what it allocates on the world's heap, and with its static
+// data known, so that a world that it is part of can be put back.
 //
 // That goes as long as all its memory is malloc's and its own: a library that calls what keeps a state elsewhere
 // (threads, files, thread-local data, strdup) is named as one whose worlds must be made anew. So it does not depend on
