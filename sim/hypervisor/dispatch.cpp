@@ -61,6 +61,10 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
 
 bool may_target(const Domain& from, const Domain& to) { return &from == &to || from.privileged(); }
 
+bool may_be_guests(const Domain& d, std::uint64_t address) {
+    return d.translated() || address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END;
+}
+
 Handler handler_of(unsigned number) {
     switch (number) {
         case __HYPERVISOR_memory_op:
@@ -85,6 +89,8 @@ Handler handler_of(unsigned number) {
             return event_channel_op;
         case __HYPERVISOR_hvm_op:
             return hvm_op;
+        case __HYPERVISOR_vm_assist:
+            return vm_assist;
         default:
             return nullptr;
     }

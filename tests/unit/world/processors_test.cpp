@@ -1,7 +1,8 @@
 // More vCPUs than processors, in a world: who computes when, and what guests read of it (vcpu.h, sched.h).
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -210,6 +211,61 @@ TEST_F(Processors, AVcpuThatIsDownHasNoPartInIt) {
     ASSERT_EQ(engine.run(), engine::Stopped::quiet);
     EXPECT_EQ(time(dom, 1, RUNSTATE_running), 30u);
     EXPECT_GE(time(dom, 1, RUNSTATE_offline), 100u);
+}
+
+/// Whatever may come instead comes.
+class EagerSource final : public engine::Source {
+public:
+    std::uint64_t next(engine::StreamKey, engine::StreamKind, std::uint64_t from) override { return from; }
+    std::uint32_t answer(engine::StreamKey, engine::StreamKind, std::uint64_t, std::uint32_t) override { return 1; }
+};
+
+TEST(Multicall, AnUpcallComesBetweenTwoEntriesAndTheOthersAreMadeAfterIt) {
+    EagerSource eager;
+    engine::Engine engine{eager, {}};
+    Hypervisor host{engine, {}};
+    Cpu& cpu = engine.add_cpu("v0");
+    const DomId dom = host.create_domain({.name = "d"}).value();
+    host.attach_vcpu(dom, VcpuId{0}, cpu);
+    host.unpause(dom).value();
+    auto& calls = host.hypercalls(dom, VcpuId{0});
+    auto* info = reinterpret_cast<shared_info_t*>(host.shared_info(dom))->vcpu_info;
+
+    evtchn_bind_ipi_t ipi{};
+    evtchn_send_t send{};
+    std::array<multicall_entry_t, 3> entries{};
+    constexpr xen_ulong_t kNotYet = 99;
+    struct Handler final : Upcall {
+        std::function<bool()> is_pending;
+        std::function<void()> handle;
+        bool pending() override { return is_pending(); }
+        void deliver() override { handle(); }
+    } handler;
+    std::vector<xen_ulong_t> seen;
+    handler.is_pending = [&] { return host.upcall_pending(dom, VcpuId{0}); };
+    handler.handle = [&] {
+        info[0].evtchn_upcall_pending = 0;
+        for (const multicall_entry_t& entry : entries) seen.push_back(entry.result);
+    };
+    cpu.set_upcall(&handler);
+    std::int64_t answer = -1;
+    cpu.spawn("calls", TaskRole::work, [&] {
+        ASSERT_EQ(hypercall(calls, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi), 0);
+        send.port = ipi.port;
+        entries[0] = {.op = __HYPERVISOR_xen_version, .result = kNotYet, .args = {XENVER_version}};
+        entries[1] = {.op = __HYPERVISOR_event_channel_op,
+                      .result = kNotYet,
+                      .args = {EVTCHNOP_send, reinterpret_cast<xen_ulong_t>(&send)}};
+        entries[2] = {.op = __HYPERVISOR_xen_version, .result = kNotYet, .args = {XENVER_version}};
+        answer = hypercall(calls, __HYPERVISOR_multicall, entries.data(), entries.size());
+    });
+    ASSERT_EQ(engine.run(), engine::Stopped::quiet);
+    cpu.set_upcall(nullptr);
+    const xen_ulong_t version = entries[0].result;
+    EXPECT_EQ(answer, 0);
+    EXPECT_EQ(seen, (std::vector<xen_ulong_t>{version, 0, kNotYet}));
+    EXPECT_EQ(entries[2].result, version);
+    engine.remove_cpu(cpu);
 }
 
 TEST(ScarceProcessors, WorldsWithDisksFaultsAndMovesAreWellOnFewerProcessorsThanVcpus) {
