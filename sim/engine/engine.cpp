@@ -78,8 +78,7 @@ void Engine::at_step(std::uint64_t n, std::function<Cpu*()> hook) {
 }
 
 void Engine::update_attention() {
-    const bool now =
-        condition_ || !problems_.empty() || (current_ && (current_->paused != 0 || !current_->placed));
+    const bool now = condition_ || !problems_.empty() || (current_ && (current_->paused != 0 || !current_->placed));
     attention_ = now ? 0 : std::min(hook_step_, config_.steps_max);
     if (counted_ != 0) attention_ = std::min(attention_, turn_end_step());
 }

@@ -209,8 +209,8 @@ void Engine::block_cancelled(FiberTask& self) {
 std::uint32_t Engine::others_runnable() const {
     if (counted_ != 0) {
         const std::uint64_t least = least_clock();
-        return static_cast<std::uint32_t>(std::count_if(
-            runnable_.begin(), runnable_.end(), [&](auto* v) { return v != current_ && in_step(*v, least); }));
+        return static_cast<std::uint32_t>(std::count_if(runnable_.begin(), runnable_.end(),
+                                                        [&](auto* v) { return v != current_ && in_step(*v, least); }));
     }
     const std::size_t self = !current_ || current_->runnable_at == VirtualCpu::kNotRunnable ? 0 : 1;
     return static_cast<std::uint32_t>(runnable_.size() - self);
@@ -219,9 +219,8 @@ std::uint32_t Engine::others_runnable() const {
 VirtualCpu& Engine::other_runnable(std::uint32_t i) const {
     if (counted_ != 0) {
         const std::uint64_t least = least_clock();
-        const auto found = std::find_if(runnable_.begin(), runnable_.end(), [&](auto* v) {
-            return v != current_ && in_step(*v, least) && i-- == 0;
-        });
+        const auto found = std::find_if(runnable_.begin(), runnable_.end(),
+                                        [&](auto* v) { return v != current_ && in_step(*v, least) && i-- == 0; });
         return **found;
     }
     const std::size_t here = current_ ? current_->runnable_at : VirtualCpu::kNotRunnable;

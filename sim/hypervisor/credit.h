@@ -42,8 +42,8 @@ public:
         CreditPriority priority = CreditPriority::under;
         std::int64_t credit = 0;
         std::uint64_t residual = 0;
-        Nanoseconds started{};       ///< up to when it has paid
-        Nanoseconds ran_since{};     ///< when it got its processor
+        Nanoseconds started{};        ///< up to when it has paid
+        Nanoseconds ran_since{};      ///< when it got its processor
         std::uint32_t processor = 0;  ///< where it runs, is queued or last was
         std::optional<std::uint32_t> pinned{};
         bool runnable = false, running = false, active = false;
@@ -87,9 +87,7 @@ private:
         std::uint64_t sorted = 0;
     };
 
-    static bool allowed(const Unit& unit, std::uint32_t processor) {
-        return !unit.pinned || *unit.pinned == processor;
-    }
+    static bool allowed(const Unit& unit, std::uint32_t processor) { return !unit.pinned || *unit.pinned == processor; }
     void insert(Unit& unit);
     bool queued(const Unit& unit) const;
     void unqueue(Unit& unit);

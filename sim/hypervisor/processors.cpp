@@ -107,8 +107,7 @@ void Processors::schedule(std::uint32_t processor) {
     arm(here.slice, now + slice + late, &Processors::schedule, processor);
     const auto next_multiple = [&](Nanoseconds of) { return Nanoseconds{now.value + of.value - now.value % of.value}; };
     if (!here.tick.pending) arm(here.tick, next_multiple(kCreditTick), &Processors::tick, processor);
-    if (!accounting_.pending)
-        arm(accounting_, next_multiple(kCreditSlice), &Processors::account_all, 0);
+    if (!accounting_.pending) arm(accounting_, next_multiple(kCreditSlice), &Processors::account_all, 0);
 }
 
 void Processors::tick(std::uint32_t processor) {

@@ -76,8 +76,7 @@ vcpu_runstate_info_t runstate(Call& call, Vcpu& v) {
 }
 
 std::int64_t get_runstate_info(Call& call, Vcpu& v) {
-    return put_runstate(call.guest, call.arg(2), runstate(call, v), call.domain.config.bits) ? 0
-                                                                                              : -error(Errno::fault);
+    return put_runstate(call.guest, call.arg(2), runstate(call, v), call.domain.config.bits) ? 0 : -error(Errno::fault);
 }
 
 /// The address in a struct of one handle: 32 bits of it for a 32-bit guest.

@@ -1,5 +1,5 @@
-// __HYPERVISOR_vm_assist (domain.c: do_vm_assist, vm_assist; x86/domain.c: arch_vm_assist_valid_mask). Of the types that
-// a guest may turn on one has an effect here: VMASST_TYPE_runstate_update_flag (runstate.h).
+// __HYPERVISOR_vm_assist (domain.c: do_vm_assist, vm_assist; x86/domain.c: arch_vm_assist_valid_mask). Of the types
+// that a guest may turn on one has an effect here: VMASST_TYPE_runstate_update_flag (runstate.h).
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/xen_abi.h"

@@ -297,7 +297,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     s.version = top.small("version", s.version);
     s.description = top.text("description", "");
     s.block_features = static_cast<FeatureChoice>(top.word("block-features", {"drawn", "plain", "all"}));
-    top.each("host", [&](Table& t, const std::string& name) { 
+    top.each("host", [&](Table& t, const std::string& name) {
         s.hosts.push_back({name, read_units(t), static_cast<unsigned>(t.number("cpus", 0, 64))});
     });
     top.each("disk", [&](Table& t, const std::string& name) {

@@ -10,11 +10,8 @@
 namespace xenrig::world {
 
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
-    toolstack::DomainSpec spec{.name = guest.name,
-                               .vcpus = guest.vcpus,
-                               .frames = guest.frames,
-                               .weight = guest.weight,
-                               .cap = guest.cap};
+    toolstack::DomainSpec spec{
+        .name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames, .weight = guest.weight, .cap = guest.cap};
     for (const GuestDisk& d : guest.disks) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");

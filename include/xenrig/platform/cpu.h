@@ -36,8 +36,8 @@ public:
     virtual void deliver() = 0;
 };
 
-/// Who hears when a vCPU begins and ceases to have something to run: its hypervisor's scheduler (sched/core.c: vcpu_wake,
-/// vcpu_block). Called wherever that happens: it may place vCPUs, and must not block.
+/// Who hears when a vCPU begins and ceases to have something to run: its hypervisor's scheduler (sched/core.c:
+/// vcpu_wake, vcpu_block). Called wherever that happens: it may place vCPUs, and must not block.
 class RunListener {
 public:
     virtual ~RunListener() = default;

@@ -15,15 +15,14 @@ using hypervisor::CreditScheduler;
 
 /// Processors that do nothing but compute, driven as a host drives them: ticks, slices, accounting.
 struct Machine {
-    explicit Machine(unsigned processors) : credit(processors, [](std::uint32_t) { return 0; }), slice_end(processors) {}
+    explicit Machine(unsigned processors)
+        : credit(processors, [](std::uint32_t) { return 0; }), slice_end(processors) {}
 
     CreditScheduler::Unit& unit(CreditScheduler::Share& share) { return units.emplace_back(share); }
     void wake(CreditScheduler::Unit& unit) {
         if (const auto processor = credit.wake(unit)) schedule(*processor);
     }
-    void schedule(std::uint32_t processor) {
-        slice_end[processor] = now + credit.schedule(processor, now).slice;
-    }
+    void schedule(std::uint32_t processor) { slice_end[processor] = now + credit.schedule(processor, now).slice; }
     void move(CreditScheduler::Unit& unit) {
         if (const auto processor = credit.sleep(unit)) schedule(*processor);
         if (const auto processor = credit.wake(unit, false)) schedule(*processor);

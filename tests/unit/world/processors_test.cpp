@@ -83,10 +83,10 @@ TEST_F(TwoProcessors, TwoVcpusOnTwoProcessorsComputeAtTheSameTime) {
 }
 
 TEST_F(Processors, AHeavierDomainComputesInProportionToItsWeight) {
-    const DomId light = domain("light", 1, 256), heavy = domain("heavy", 1, 768);
+    const DomId light = domain("light", 1, 256), heavy = domain("heavy", 1, 512);
     computes(*cpus[0], 20'000_ms);
     computes(*cpus[1], 10'000_ms);
-    engine.run_until([&] { return time(heavy, 0, RUNSTATE_running) >= 9'000; });
+    engine.run_until([&] { return time(heavy, 0, RUNSTATE_running) >= 6'000; });
     EXPECT_NEAR(static_cast<double>(time(light, 0, RUNSTATE_running)), 3'000, 200);
 }
 
