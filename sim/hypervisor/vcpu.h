@@ -47,6 +47,7 @@ public:
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
     void has_work(bool any) override;
+    void runner_ends() override;
 
     /// What a trace calls it.
     std::uint64_t number() const;
@@ -80,6 +81,7 @@ public:
     SchedulingUnit unit;
     /// The runner's word; a vCPU without one always has work.
     bool has_runner_work = true;
+    bool hears_runner = false;
     RunStates runstates;
     GuestArea runstate_area, time_area;
     std::uint32_t time_version = 0;
