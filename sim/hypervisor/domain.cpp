@@ -13,7 +13,8 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       shared_info(owner.memory.page(shared)),
       pod(owner, *this),
       events(owner, *this, settings.first_port),
-      grants(owner, *this) {
+      grants(owner, *this),
+      pirqs(owner, *this) {
     vcpus.reserve(config.vcpus);
     for (std::uint32_t v = 0; v < config.vcpus; ++v) vcpus.push_back(std::make_unique<Vcpu>(owner, *this, VcpuId{v}));
 }

@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domain_table.h"
 #include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/hypervisor.h"
+#include "sim/hypervisor/machine_interrupts.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
 #include "xenrig/platform/machine.h"
@@ -95,6 +97,9 @@ public:
     Machine& machine;
     const HostConfig config;
     MachineMemory memory;
+    MachineInterrupts interrupts;
+    /// Those that the control domain has told of: segment, bus, devfn.
+    std::set<std::uint32_t> pci_devices;
     Observer* observer = nullptr;
     HypercallFault fault;
     HypercallCounts counts;

@@ -288,6 +288,14 @@ Result<> Hypervisor::seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame) {
     return {};
 }
 
+Result<> Hypervisor::raise_interrupt(unsigned gsi) {
+    const InHypervisor inside(host_->machine);
+    if (!MachineInterrupts::is_line(gsi))
+        return fail(Errno::inval, "the machine's interrupt lines are 0 to " + std::to_string(MachineInterrupts::kLines - 1));
+    host_->interrupts.raise(static_cast<Irq>(gsi));
+    return {};
+}
+
 std::byte* Hypervisor::shared_info(DomId dom) {
     const Domain* d = host_->find(dom);
     return d ? d->shared_info : nullptr;
