@@ -1,7 +1,5 @@
 #include "sim/hypercalls/bare_kernel.h"
 
-#include <utility>
-
 #include "sim/hypercalls/flat_access.h"
 #include "sim/hypercalls/word_structs.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -14,8 +12,8 @@ BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind
     const auto number = [](std::int64_t v) { return std::to_string(v); };
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
-    opening_ += "map shared_info " +
-                number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
+    opening_ +=
+        "map shared_info " + number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
     const auto [answer, status] = set_up_table();
     opening_ += "setup_table rc=" + number(answer) + " status=" + number(status) + '\n';
     std::uint64_t frame = 0;
@@ -66,11 +64,40 @@ BareKernel::StatusFrames BareKernel::map_status_frame() {
     return answer;
 }
 
+/// Of some it is in the struct that the first argument points to.
+std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
+    switch (number) {
+        case __HYPERVISOR_domctl:
+        case __HYPERVISOR_sysctl:
+        case __HYPERVISOR_platform_op:
+        case __HYPERVISOR_mmuext_op:
+        case __HYPERVISOR_mmu_update: {
+            std::uint32_t command = 0;
+            if (!memory_->fetch(command, first)) return ~0u;
+            return number == __HYPERVISOR_mmu_update ? command & 3 : command;
+        }
+        case __HYPERVISOR_memory_op:
+            return first & 0x3f;
+        case __HYPERVISOR_set_timer_op:
+        case __HYPERVISOR_multicall:
+        case __HYPERVISOR_update_va_mapping:
+        case __HYPERVISOR_update_va_mapping_otherdomain:
+        case __HYPERVISOR_set_trap_table:
+        case __HYPERVISOR_set_gdt:
+        case __HYPERVISOR_update_descriptor:
+            return 0;
+        default:
+            return static_cast<std::uint32_t>(first);
+    }
+}
+
 std::int64_t BareKernel::call(unsigned number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
     const std::uint64_t mask = narrow() ? 0xffff'ffff : ~0ull;
+    const std::uint32_t operation = operation_of(number, a & mask);
     const std::int64_t answer =
         host_.hypercall(dom_, VcpuId{0}, *memory_, number, HypercallArgs{a & mask, b & mask, c & mask, d & mask, 0});
-    return narrow() ? static_cast<std::int32_t>(answer) : answer;
+    asked_.push_back({number, operation, narrow() ? static_cast<std::int32_t>(answer) : answer});
+    return asked_.back().answer;
 }
 
 std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, std::size_t bytes,

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sim/hypercalls/kernel_kind.h"
 #include "sim/hypervisor/hypervisor.h"
@@ -31,6 +33,14 @@ public:
     std::int64_t call_on(unsigned number, unsigned operation, Op& op, std::uint64_t count = 0) {
         return call_on(number, operation, &op, sizeof op, count);
     }
+    /// Every hypercall since the last take: what a recorded script compares.
+    struct Asked {
+        unsigned number;
+        /// The sub-operation, wherever the hypercall has it; 0 where it has none.
+        std::uint32_t operation;
+        std::int64_t answer;
+    };
+    std::vector<Asked> take_asked() { return std::exchange(asked_, {}); }
     bool narrow() const { return kind_.bits == 32; }
     const KernelKind& kind() const { return kind_; }
     DomId domid() const { return dom_; }
@@ -38,9 +48,7 @@ public:
     const std::string& opening() const { return opening_; }
 
     std::byte* shared_info();
-    const hypervisor::SharedLayout& layout() const {
-        return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64;
-    }
+    const hypervisor::SharedLayout& layout() const { return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64; }
     /// The first frames of the grant table and, after map_status_frame(), of its status words.
     std::byte* grant_frame() { return grants_; }
     std::byte* status_frame() { return status_; }
@@ -69,6 +77,7 @@ private:
     static constexpr std::uint64_t kList = kScratch + kPageSize / 2;
     static std::uint64_t masked(std::int64_t index) { return static_cast<std::uint64_t>(index) & 15; }
     std::int64_t call_on(unsigned number, unsigned operation, void* op, std::size_t bytes, std::uint64_t count);
+    std::uint32_t operation_of(unsigned number, std::uint64_t first);
     bool translated() const { return kind_.type != hypervisor::GuestType::pv; }
     std::int64_t add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index);
     /// The answer and the status of setup_table; the frame is in the kernel's list then.
@@ -81,6 +90,7 @@ private:
     std::byte* grants_ = nullptr;
     std::byte* status_ = nullptr;
     std::string opening_;
+    std::vector<Asked> asked_;
 };
 
 }  // namespace xenrig::hypercalls

@@ -28,9 +28,9 @@ bool Operations::event(std::string_view name, const Arguments& a, Answered& out)
         out.say("port", port);
     };
     if (name == "au")
-        port_of(ask(EVTCHNOP_alloc_unbound,
-                    evtchn_alloc_unbound_t{.dom = u16(a[0]), .remote_dom = u16(a[1]), .port = 0})
-                    .port);
+        port_of(
+            ask(EVTCHNOP_alloc_unbound, evtchn_alloc_unbound_t{.dom = u16(a[0]), .remote_dom = u16(a[1]), .port = 0})
+                .port);
     else if (name == "bi")
         port_of(ask(EVTCHNOP_bind_interdomain,
                     evtchn_bind_interdomain_t{.remote_dom = u16(a[0]), .remote_port = u32(a[1]), .local_port = 0})

@@ -18,8 +18,8 @@ void Answered::say_hex(const char* name, std::uint64_t value) {
 
 Answered Operations::run(std::string_view name, const Arguments& a) {
     Answered out;
-    if (event(name, a, out) || fifo(name, a, out) || bits(name, a, out) || entry(name, a, out) ||
-        grant(name, a, out) || bytes(name, a, out) || words(name, a, out))
+    if (event(name, a, out) || fifo(name, a, out) || bits(name, a, out) || entry(name, a, out) || grant(name, a, out) ||
+        bytes(name, a, out) || words(name, a, out))
         return out;
     out.line = " ?";
     out.well = false;

@@ -25,7 +25,8 @@ std::unique_ptr<BareKernel> Scene::start(const KernelKind& kind, std::uint64_t f
                                            .bits = kind.bits,
                                            .max_frames = frames,
                                            .privileged = kind.privileged});
-    check(dom.has_value() && host_->populate(*dom, Gfn{0}, frames).has_value(), "a fresh host has room for its domains");
+    check(dom.has_value() && host_->populate(*dom, Gfn{0}, frames).has_value(),
+          "a fresh host has room for its domains");
     check(host_->unpause(*dom).has_value(), "a domain is built paused");
     return std::make_unique<BareKernel>(*host_, *dom, kind);
 }

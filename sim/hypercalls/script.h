@@ -1,4 +1,5 @@
-// A script of hypercalls: one operation a line, `[0:] op arg arg … [=var]`, an argument a number (decimal, 0x, negative),
+// A script of hypercalls: one operation a line, `[0:] op arg arg … [=var]`, an argument a number (decimal, 0x,
+// negative),
 // `$var`, or of one of the kernel's 16 pages and windows `@page` for its address, `%page` for its frame, `&window` for
 // a window's address. A line with `0:` is dom0's to answer, which built the domain whose script it is.
 //

@@ -22,8 +22,8 @@ constexpr std::size_t kElementMax = 8192;
 
 std::uint64_t CompatAccess::translated(std::uint64_t address, const CompatLayout& layout) {
     if (address == 0) return 0;
-    const auto known = std::ranges::find_if(
-        windows_, [&](const Window& w) { return w.address == address && w.layout == &layout; });
+    const auto known =
+        std::ranges::find_if(windows_, [&](const Window& w) { return w.address == address && w.layout == &layout; });
     const auto index = static_cast<std::uint64_t>(known - windows_.begin());
     if (known == windows_.end()) windows_.push_back({address, &layout});
     return kWindows + index * kWindowBytes;

@@ -47,13 +47,11 @@ constexpr CompatField kStatusFramesFields[] = {
 constexpr CompatLayout kStatusFrames{"gnttab_get_status_frames", sizeof(gnttab_get_status_frames_t), 12,
                                      kStatusFramesFields};
 
-constexpr CompatField kReservationFields[] = {POINTER(xen_memory_reservation_t, extent_start, 0, &kWord),
-                                              FIELD(xen_memory_reservation_t, nr_extents, 4, 4),
-                                              FIELD(xen_memory_reservation_t, extent_order, 8, 4),
-                                              FIELD(xen_memory_reservation_t, mem_flags, 12, 4),
-                                              FIELD(xen_memory_reservation_t, domid, 16, 2)};
-constexpr CompatLayout kReservation{"xen_memory_reservation", sizeof(xen_memory_reservation_t), 20,
-                                    kReservationFields};
+constexpr CompatField kReservationFields[] = {
+    POINTER(xen_memory_reservation_t, extent_start, 0, &kWord), FIELD(xen_memory_reservation_t, nr_extents, 4, 4),
+    FIELD(xen_memory_reservation_t, extent_order, 8, 4), FIELD(xen_memory_reservation_t, mem_flags, 12, 4),
+    FIELD(xen_memory_reservation_t, domid, 16, 2)};
+constexpr CompatLayout kReservation{"xen_memory_reservation", sizeof(xen_memory_reservation_t), 20, kReservationFields};
 
 constexpr CompatField kExchangeFields[] = {POINTER(xen_memory_exchange_t, in.extent_start, 0, &kWord),
                                            FIELD(xen_memory_exchange_t, in.nr_extents, 4, 4),
@@ -74,13 +72,11 @@ constexpr CompatField kAddToPhysmapFields[] = {
     FIELD(xen_add_to_physmap_t, gpfn, 12, 4)};
 constexpr CompatLayout kAddToPhysmap{"xen_add_to_physmap", sizeof(xen_add_to_physmap_t), 16, kAddToPhysmapFields};
 
-constexpr CompatField kAddBatchFields[] = {FIELD(xen_add_to_physmap_batch_t, domid, 0, 2),
-                                           FIELD(xen_add_to_physmap_batch_t, space, 2, 2),
-                                           FIELD(xen_add_to_physmap_batch_t, size, 4, 2),
-                                           FIELD(xen_add_to_physmap_batch_t, u, 6, 2),
-                                           POINTER(xen_add_to_physmap_batch_t, idxs, 8, &kWord),
-                                           POINTER(xen_add_to_physmap_batch_t, gpfns, 12, &kWord),
-                                           POINTER(xen_add_to_physmap_batch_t, errs, 16, nullptr)};
+constexpr CompatField kAddBatchFields[] = {
+    FIELD(xen_add_to_physmap_batch_t, domid, 0, 2),        FIELD(xen_add_to_physmap_batch_t, space, 2, 2),
+    FIELD(xen_add_to_physmap_batch_t, size, 4, 2),         FIELD(xen_add_to_physmap_batch_t, u, 6, 2),
+    POINTER(xen_add_to_physmap_batch_t, idxs, 8, &kWord),  POINTER(xen_add_to_physmap_batch_t, gpfns, 12, &kWord),
+    POINTER(xen_add_to_physmap_batch_t, errs, 16, nullptr)};
 constexpr CompatLayout kAddBatch{"xen_add_to_physmap_batch", sizeof(xen_add_to_physmap_batch_t), 20, kAddBatchFields};
 
 constexpr CompatField kRemoveFields[] = {FIELD(xen_remove_from_physmap_t, domid, 0, 2),
@@ -119,18 +115,16 @@ constexpr CompatField kPollFields[] = {POINTER(sched_poll_t, ports, 0, nullptr),
                                        FIELD(sched_poll_t, timeout, 8, 8)};
 constexpr CompatLayout kPoll{"sched_poll", sizeof(sched_poll_t), 16, kPollFields};
 
-constexpr CompatField kRunstateFields[] = {FIELD(vcpu_runstate_info_t, state, 0, 4),
-                                           FIELD(vcpu_runstate_info_t, state_entry_time, 4, 8),
-                                           FIELD(vcpu_runstate_info_t, time[0], 12, 8),
-                                           FIELD(vcpu_runstate_info_t, time[1], 20, 8),
-                                           FIELD(vcpu_runstate_info_t, time[2], 28, 8),
-                                           FIELD(vcpu_runstate_info_t, time[3], 36, 8)};
+constexpr CompatField kRunstateFields[] = {
+    FIELD(vcpu_runstate_info_t, state, 0, 4),    FIELD(vcpu_runstate_info_t, state_entry_time, 4, 8),
+    FIELD(vcpu_runstate_info_t, time[0], 12, 8), FIELD(vcpu_runstate_info_t, time[1], 20, 8),
+    FIELD(vcpu_runstate_info_t, time[2], 28, 8), FIELD(vcpu_runstate_info_t, time[3], 36, 8)};
 constexpr CompatLayout kRunstate{"vcpu_runstate_info", sizeof(vcpu_runstate_info_t), 44, kRunstateFields};
 
 /// The address has 64 bits in both, of which a 32-bit caller's lower half counts.
 constexpr CompatField kRunstateAreaFields[] = {POINTER(vcpu_register_runstate_memory_area_t, addr, 0, &kRunstate)};
-constexpr CompatLayout kRunstateArea{"vcpu_register_runstate_memory_area",
-                                     sizeof(vcpu_register_runstate_memory_area_t), 8, kRunstateAreaFields};
+constexpr CompatLayout kRunstateArea{"vcpu_register_runstate_memory_area", sizeof(vcpu_register_runstate_memory_area_t),
+                                     8, kRunstateAreaFields};
 
 constexpr CompatField kTimeAreaFields[] = {POINTER(vcpu_register_time_memory_area_t, addr, 0, nullptr)};
 constexpr CompatLayout kTimeArea{"vcpu_register_time_memory_area", sizeof(vcpu_register_time_memory_area_t), 8,
@@ -230,18 +224,17 @@ constexpr Row kRows[] = {
 }  // namespace
 
 const CompatArgument* compat_argument(unsigned number, std::uint64_t operation) {
-    const auto row = std::ranges::find_if(kRows, [&](const Row& r) {
-        return r.number == number && (r.operation == kAny || r.operation == operation);
-    });
+    const auto row = std::ranges::find_if(
+        kRows, [&](const Row& r) { return r.number == number && (r.operation == kAny || r.operation == operation); });
     return row == std::end(kRows) ? nullptr : &row->argument;
 }
 
 std::span<const CompatLayout* const> compat_layouts() {
     static constexpr std::array kAll = {
-        &kSetupTable, &kTransfer,  &kCopy,       &kStatusFrames, &kReservation, &kExchange, &kAddToPhysmap,
-        &kAddBatch,   &kRemove,    &kMfnList,    &kMapping,      &kMemoryMap,   &kForeignMap, &kResource,
-        &kPoll,       &kRunstate,  &kRunstateArea, &kTimeArea,   &kSingleshot,  &kContext,  &kMulticall,
-        &kCallback,   &kPlatform,  &kMapPirq,    &kEoiFrame,     &kMmuext};
+        &kSetupTable, &kTransfer, &kCopy,         &kStatusFrames, &kReservation, &kExchange,   &kAddToPhysmap,
+        &kAddBatch,   &kRemove,   &kMfnList,      &kMapping,      &kMemoryMap,   &kForeignMap, &kResource,
+        &kPoll,       &kRunstate, &kRunstateArea, &kTimeArea,     &kSingleshot,  &kContext,    &kMulticall,
+        &kCallback,   &kPlatform, &kMapPirq,      &kEoiFrame,     &kMmuext};
     return kAll;
 }
 

@@ -1,5 +1,5 @@
-// Which hypercalls a domain without page tables of Xen's making has (x86/hvm/hypercall.c; the columns hvm32 and hvm64 at
-// the end of xen/include/hypercall-defs.c).
+// Which hypercalls a domain without page tables of Xen's making has (x86/hvm/hypercall.c; the columns hvm32 and hvm64
+// at the end of xen/include/hypercall-defs.c).
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/xen_abi.h"

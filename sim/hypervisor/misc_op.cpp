@@ -66,8 +66,7 @@ std::int64_t multicall(Call& call) {
         HypercallArgs args;
         std::copy_n(entry.args, args.size(), args.begin());
         Call one{call.host, call.domain, call.vcpu, call.guest.caller(), args};
-        const std::int64_t result =
-            entry.op < 64 ? invoke(one, static_cast<unsigned>(entry.op)) : -error(Errno::nosys);
+        const std::int64_t result = entry.op < 64 ? invoke(one, static_cast<unsigned>(entry.op)) : -error(Errno::nosys);
         entry.result = static_cast<xen_ulong_t>(result);
         if (!call.guest.put(at + offsetof(multicall_entry_t, result), entry.result)) answer = -error(Errno::fault);
     }

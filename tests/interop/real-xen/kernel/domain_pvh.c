@@ -22,14 +22,13 @@ struct state {
 word prepare_pvh(const struct domain* d) {
     struct hvm_start_info* info = (struct hvm_start_info*)(domain_memory + AT_START_INFO);
     struct hvm_modlist_entry* module = (struct hvm_modlist_entry*)(info + 1);
-    *info = (struct hvm_start_info){.magic = XEN_HVM_START_MAGIC_VALUE,
-                                    .nr_modules = 1,
-                                    .modlist_paddr = AT_START_INFO + sizeof *info};
+    *info = (struct hvm_start_info){
+        .magic = XEN_HVM_START_MAGIC_VALUE, .nr_modules = 1, .modlist_paddr = AT_START_INFO + sizeof *info};
     *module = (struct hvm_modlist_entry){.paddr = AT_EXCHANGE, .size = sizeof(struct exchange)};
 
     static struct state state;
-    state.header_descriptor = (struct hvm_save_descriptor){.typecode = HVM_SAVE_CODE(HEADER),
-                                                           .length = HVM_SAVE_LENGTH(HEADER)};
+    state.header_descriptor =
+        (struct hvm_save_descriptor){.typecode = HVM_SAVE_CODE(HEADER), .length = HVM_SAVE_LENGTH(HEADER)};
     state.header = (struct hvm_save_header){.magic = HVM_FILE_MAGIC, .version = HVM_FILE_VERSION};
     state.cpu_descriptor = (struct hvm_save_descriptor){.typecode = HVM_SAVE_CODE(CPU), .length = HVM_SAVE_LENGTH(CPU)};
     state.end_descriptor = (struct hvm_save_descriptor){.typecode = HVM_SAVE_CODE(END), .length = HVM_SAVE_LENGTH(END)};

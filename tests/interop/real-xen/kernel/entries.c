@@ -3,17 +3,13 @@
 #include "memory.h"
 #include "operations.h"
 
-static struct grant_entry_v1* entry_v1(word ref) {
-    return (struct grant_entry_v1*)grant_page + (ref & (GRANTS - 1));
-}
+static struct grant_entry_v1* entry_v1(word ref) { return (struct grant_entry_v1*)grant_page + (ref & (GRANTS - 1)); }
 static union grant_entry_v2* entry_v2(word ref) {
     enum { ENTRIES = PAGE / sizeof(union grant_entry_v2) };
     return (union grant_entry_v2*)grant_page + (ref & (ENTRIES - 1));
 }
 
-static unsigned long frame_named(word page) {
-    return is_index(page) ? frame_of(pages[page]) : (unsigned long)page;
-}
+static unsigned long frame_named(word page) { return is_index(page) ? frame_of(pages[page]) : (unsigned long)page; }
 
 /* An entry is whole before it grants anything. */
 static void begin(uint16_t* flags) {

@@ -42,7 +42,7 @@ int fifo_operation(const char* name, const word* a, struct answer* answer) {
             print(" none");
     } else if (is(name, "fh")) {
         if (control)
-            print(" ready=%x head=%d", (word)*(const volatile uint32_t*)&control->ready,
+            print(" ready=%x head=%d", (word) * (const volatile uint32_t*)&control->ready,
                   (word)((const volatile event_word_t*)control->head)[a[0] & 15]);
         else
             print(" none");

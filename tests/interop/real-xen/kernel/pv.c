@@ -24,7 +24,9 @@ static word map_over(const void* page, unsigned long mfn) {
 word map_shared_info(void* page) { return map_over(page, shared_info_mfn); }
 word map_grant_frame(void* page, unsigned long frame) { return map_over(page, frame); }
 word map_status_frame(void* page, unsigned long frame) { return map_over(page, frame); }
-void unmap_status_frame(void* page) { hypercall(__HYPERVISOR_update_va_mapping, (uintptr_t)page, 0, UVMF_INVLPG, UVMF_INVLPG); }
+void unmap_status_frame(void* page) {
+    hypercall(__HYPERVISOR_update_va_mapping, (uintptr_t)page, 0, UVMF_INVLPG, UVMF_INVLPG);
+}
 
 void kernel(const struct start_info* info) {
     p2m = (const unsigned long*)info->mfn_list;

@@ -1,4 +1,5 @@
-/* A PVH domain's start: hvm_start_info, and its physical memory by add_to_physmap. Only a domain that our dom0 built. */
+/* A PVH domain's start: hvm_start_info, and its physical memory by add_to_physmap. Only a domain that our dom0 built.
+ */
 #include "kernel.h"
 
 #include <xen/arch-x86/hvm/start_info.h>
@@ -20,7 +21,8 @@ word map_status_frame(void* page, unsigned long frame) {
     return add_to_physmap(page, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status);
 }
 
-/* Xen takes the layout of shared_info from the mode in which the guest asks for its hypercall page (cpuid.h: leaf 2). */
+/* Xen takes the layout of shared_info from the mode in which the guest asks for its hypercall page (cpuid.h: leaf 2).
+ */
 static void ask_for_hypercall_page(void) {
     extern char hypercall_page[];
     enum { LEAF = 0x40000002 };
