@@ -122,8 +122,7 @@ std::int64_t event_channel_op(Call& call) {
         case EVTCHNOP_bind_pirq:
             return with_answer<evtchn_bind_pirq_t>(call, [&](auto& op) {
                 Port port{};
-                const std::int64_t result =
-                    events.bind_pirq(op.pirq, (op.flags & BIND_PIRQ__WILL_SHARE) != 0, port);
+                const std::int64_t result = events.bind_pirq(op.pirq, (op.flags & BIND_PIRQ__WILL_SHARE) != 0, port);
                 op.port = port.value;
                 return result;
             });

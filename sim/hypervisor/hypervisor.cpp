@@ -291,7 +291,8 @@ Result<> Hypervisor::seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame) {
 Result<> Hypervisor::raise_interrupt(unsigned gsi) {
     const InHypervisor inside(host_->machine);
     if (!MachineInterrupts::is_line(gsi))
-        return fail(Errno::inval, "the machine's interrupt lines are 0 to " + std::to_string(MachineInterrupts::kLines - 1));
+        return fail(Errno::inval,
+                    "the machine's interrupt lines are 0 to " + std::to_string(MachineInterrupts::kLines - 1));
     host_->interrupts.raise(static_cast<Irq>(gsi));
     return {};
 }

@@ -159,8 +159,8 @@ std::int64_t pci_op(Call& call, std::uint32_t operation) {
             return without_answer<physdev_pci_device_t>(
                 call, [&](auto& op) { return restore_messages(call, in_segment(op)); });
         case PHYSDEVOP_pci_device_add:
-            return without_answer<physdev_pci_device_add_t>(
-                call, [&](auto& op) { return add_device(call, in_segment(op)); });
+            return without_answer<physdev_pci_device_add_t>(call,
+                                                            [&](auto& op) { return add_device(call, in_segment(op)); });
         case PHYSDEVOP_pci_device_remove:
             return without_answer<physdev_pci_device_t>(call,
                                                         [&](auto& op) { return remove_device(call, in_segment(op)); });
