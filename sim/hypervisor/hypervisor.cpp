@@ -249,7 +249,7 @@ Result<> Hypervisor::set_param(DomId dom, unsigned index, std::uint64_t value) {
     const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
-    return result_of(set_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
+    return result_of(set_hvm_param(*d, {}, index, value), "no such parameter for this type of guest");
 }
 
 Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
@@ -257,7 +257,7 @@ Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     std::uint64_t value = 0;
-    const auto result = result_of(get_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
+    const auto result = result_of(get_hvm_param(*d, {}, index, value), "no such parameter for this type of guest");
     if (!result) return std::unexpected(result.error());
     return value;
 }
