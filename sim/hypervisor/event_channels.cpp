@@ -221,7 +221,8 @@ void EventChannels::reset(bool layout_too) {
 std::int64_t EventChannels::poll(Port port) const {
     if (!valid(port)) return -error(Errno::inval);
     const PortUse use = channels_[port.value].use;
-    return use != PortUse::free && use != PortUse::reserved && words_->pending(port) ? 1 : 0;
+    if (use == PortUse::free || use == PortUse::reserved) return -error(Errno::inval);
+    return words_->pending(port) ? 1 : 0;
 }
 
 void EventChannels::raise_virq(VcpuId vcpu, std::uint32_t virq) {

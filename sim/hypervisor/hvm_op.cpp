@@ -82,6 +82,7 @@ std::int64_t hvm_op(Call& call) {
     if (op_number != HVMOP_set_param && op_number != HVMOP_get_param) return -error(Errno::nosys);
     xen_hvm_param_t op;
     if (!call.fetch(op)) return -error(Errno::fault);
+    if (op.index >= HVM_NR_PARAMS) return -error(Errno::inval);
     Domain* d = call.host.find_any(DomId{op.domid}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!d->translated()) return -error(Errno::inval);
