@@ -94,7 +94,10 @@ void Generator::new_channel() {
         const bool stranger = one_in(5);
         if (!stranger) bindable_by = remote;
         const std::string dom = own_domain();
-        opened = say("au", {dom, stranger ? "3" : remote == actor_ ? own_domain() : domain_of(remote),
+        opened = say("au", {dom,
+                            stranger           ? "3"
+                            : remote == actor_ ? own_domain()
+                                               : domain_of(remote),
                             free_variable()});
     } else if (kind == 4) {
         // VIRQ_TIMER is left out: on real Xen it comes by the clock.
@@ -210,10 +213,6 @@ std::string Generator::wild_word(char kind) {
             return text(8 + pick(24));
         case 'g':
             return one_in(4) ? "0xfffffff" : text(pick(4));
-        case 'w':
-            return window_for_map();
-        case 'x':
-            return text(pick(16));
         case 'y':
             return text(pick(20));
         case 'b':
@@ -229,25 +228,28 @@ void Generator::wild() {
         const char* op;
         std::string_view words;
     };
-    // Domain, port, vCPU, VIRQ, priority (y), window (w to map at, x any), flags, reference, handle, number, entry,
-    // frame (g), byte.
-    static constexpr Shape kWild[] = {{"au", "dd"},   {"bi", "dp"}, {"bv", "vc"},      {"ip", "c"},  {"cl", "p"},
-                                      {"se", "p"},    {"um", "p"},  {"bc", "pc"},      {"pr", "py"}, {"st", "dp"},
-                                      {"gm", "wfrd"}, {"gu", "xh"}, {"gc", "rdnrdnn"}, {"gq", "d"},  {"ge", "edgb"}};
-    const std::uint32_t shape = pick(std::size(kWild) + 1);
+    // Domain, port, vCPU, VIRQ, priority (y), reference, number, entry, frame (g), byte.
+    static constexpr Shape kWild[] = {{"au", "dd"},      {"bi", "dp"}, {"bv", "vc"},  {"ip", "c"},  {"cl", "p"},
+                                      {"se", "p"},       {"um", "p"},  {"bc", "pc"},  {"pr", "py"}, {"st", "dp"},
+                                      {"gc", "rdnrdnn"}, {"gq", "d"},  {"ge", "edgb"}};
+    const std::uint32_t shape = pick(std::size(kWild) + 3);
     if (shape < std::size(kWild)) {
         std::string line = me().prefix;
         line += kWild[shape].op;
-        std::string first;
-        for (const char kind : kWild[shape].words) {
-            const std::string word = wild_word(kind);
-            if (first.empty()) first = word;
-            line += ' ' + word;
-        }
-        const bool maps = kWild[shape].op == std::string_view("gm");
-        if (maps) line += ' ' + free_variable();
-        if (perform(line).well && maps)
-            me().mappings.push_back({next_variable_, static_cast<unsigned>(std::stoul(first))});
+        for (const char kind : kWild[shape].words) line += ' ' + wild_word(kind);
+        perform(line);
+        return;
+    }
+    if (shape == std::size(kWild)) {
+        const auto window = window_for_map();
+        if (!window) return unmap();
+        const std::string flags = wild_word('f'), ref = wild_word('r');
+        map_at(*window, {flags, ref, wild_word('d')});
+        return;
+    }
+    if (shape == std::size(kWild) + 1) {
+        const unsigned window = pick(16);
+        unmap_at(window, wild_word('h'));
         return;
     }
     if (one_in(16)) {

@@ -2,12 +2,13 @@
 // the next is drawn, so that most of them name live ports, entries, versions and handles.
 //
 // About one step in eight is wild: any operation on any number. Where there are two domains both act, each on what the
-// other left for it. The same seed, length and kind give the same script as long as the simulator answers the same; what
-// is compared with real Xen is a script's text, not its seed.
+// other left for it. The same seed, length and kind give the same script as long as the simulator answers the same;
+// what is compared with real Xen is a script's text, not its seed.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,8 @@ private:
         /// Pages of the FIFO's array that were given; none before init_control.
         unsigned fifo_pages = 0;
         bool fifo = false;
+        /// Windows with a mapping, as bits.
+        unsigned occupied = 0;
         /// Pages from kMovable on that have no memory now.
         unsigned absent = 0;
     };
@@ -105,7 +108,9 @@ private:
         const Entry* entry;
     };
     std::vector<Usable> usable();
-    std::string window_for_map();
+    std::optional<unsigned> window_for_map();
+    Answered map_at(unsigned window, std::initializer_list<std::string> words);
+    Answered unmap_at(unsigned window, const std::string& handle);
 
     // generator_calls.cpp
     void calls();

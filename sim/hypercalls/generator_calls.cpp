@@ -52,11 +52,9 @@ void Generator::move_memory() {
     if (one_in(4) && !absent) {
         // Moved from another page, whose place is empty then; what was here is freed.
         const unsigned from = pick(kMovablePages);
-        put_struct(0, {{2, text(DOMID_SELF)},
-                       {2, "0"},
-                       {4, text(XENMAPSPACE_gmfn)},
-                       {0, '%' + text(kMovable + from)},
-                       {0, gfn}});
+        put_struct(
+            0,
+            {{2, text(DOMID_SELF)}, {2, "0"}, {4, text(XENMAPSPACE_gmfn)}, {0, '%' + text(kMovable + from)}, {0, gfn}});
         if (ask(__HYPERVISOR_memory_op, {text(XENMEM_add_to_physmap), "@15"}).well && from != page)
             p.absent |= 1u << from;
         return;
@@ -104,9 +102,9 @@ void Generator::about_version() {
 
 void Generator::parameters() {
     const std::string dom = one_in(5) ? wild_word('d') : own_domain();
-    const std::int64_t index = any_number({HVM_PARAM_STORE_EVTCHN, HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_STORE_PFN,
-                                           HVM_PARAM_CONSOLE_PFN, HVM_PARAM_VM86_TSS, HVM_PARAM_IOREQ_PFN,
-                                           HVM_PARAM_VM_GENERATION_ID_ADDR, HVM_NR_PARAMS, 1000});
+    const std::int64_t index =
+        any_number({HVM_PARAM_STORE_EVTCHN, HVM_PARAM_CONSOLE_EVTCHN, HVM_PARAM_STORE_PFN, HVM_PARAM_CONSOLE_PFN,
+                    HVM_PARAM_VM86_TSS, HVM_PARAM_IOREQ_PFN, HVM_PARAM_VM_GENERATION_ID_ADDR, HVM_NR_PARAMS, 1000});
     put_struct(0, {{2, dom}, {2, "0"}, {4, text(index)}, {8, text(pick(4096))}});
     const bool set = one_in(2);
     ask(__HYPERVISOR_hvm_op, {text(set ? HVMOP_set_param : HVMOP_get_param), "@15"});

@@ -33,10 +33,13 @@ void Generator::new_entry() {
         const std::string offset = text(pick(2048));
         say("g3", {ref, to, page, text(GTF_permit_access | GTF_sub_page | read_only), offset, text(pick(2048))});
     } else {
+        // Only for oneself: from a copy that a transitive grant leads back to the one who copies, Xen 4.17 never
+        // returns.
+        p.entries.back().to = actor_;
         const auto others = usable();
         const std::string behind = others.empty() ? own_domain() : domain_of(others.front().granter);
         const std::string behind_ref = text(others.empty() ? 8 : others.front().entry->ref);
-        say("gt", {ref, to, behind, behind_ref, text(GTF_transitive | read_only)});
+        say("gt", {ref, domain_of(actor_), behind, behind_ref, text(GTF_transitive | read_only)});
     }
 }
 
@@ -44,31 +47,48 @@ std::vector<Generator::Usable> Generator::usable() {
     std::vector<Usable> found;
     for (unsigned p = 0; p < parties_.size(); ++p)
         for (const Entry& entry : parties_[p].entries)
-            if (entry.to == actor_) found.push_back({p, &entry});
+            // Where there is a physmap, mapping a page of one's own takes it from its place.
+            if (entry.to == actor_ && !(p == actor_ && me().translated)) found.push_back({p, &entry});
     return found;
 }
 
 /// A PV kernel may map over a mapping. Where there is a physmap that is a mistake for which Xen ends the domain.
-std::string Generator::window_for_map() {
+std::optional<unsigned> Generator::window_for_map() {
     const std::uint32_t first = pick(kWindows);
-    if (!me().translated) return text(first);
+    if (!me().translated) return first;
     for (std::uint32_t i = 0; i < kWindows; ++i) {
         const unsigned window = (first + i) % kWindows;
-        if (std::ranges::find(me().mappings, window, &Mapping::window) == me().mappings.end()) return text(window);
+        if ((me().occupied >> window & 1) == 0) return window;
     }
-    return text(first);
+    return std::nullopt;
+}
+
+Answered Generator::map_at(unsigned window, std::initializer_list<std::string> words) {
+    std::string line = me().prefix + ("gm " + text(window));
+    for (const std::string& word : words) line += ' ' + word;
+    const Answered mapped = perform(line + ' ' + free_variable());
+    if (mapped.well) {
+        me().mappings.push_back({next_variable_, window});
+        me().occupied |= 1u << window;
+    }
+    return mapped;
+}
+
+Answered Generator::unmap_at(unsigned window, const std::string& handle) {
+    const Answered unmapped = say("gu", {text(window), handle});
+    if (unmapped.well) me().occupied &= ~(1u << window);
+    return unmapped;
 }
 
 void Generator::map_entry() {
     const auto all = usable();
     if (all.empty() || me().mappings.size() >= kMappingsMax) return new_entry();
     const Usable use = any_of(all);
-    const std::string window = window_for_map();
+    const auto window = window_for_map();
+    if (!window) return unmap();
     const std::int64_t kind = GNTMAP_host_map | (me().translated ? 0 : GNTMAP_application_map);
     const std::int64_t flags = kind | (use.entry->read_only || one_in(3) ? GNTMAP_readonly : 0);
-    const Answered mapped =
-        say("gm", {window, text(flags), text(use.entry->ref), domain_of(use.granter), free_variable()});
-    if (mapped.well) me().mappings.push_back({next_variable_, static_cast<unsigned>(std::stoul(window))});
+    map_at(*window, {text(flags), text(use.entry->ref), domain_of(use.granter)});
 }
 
 void Generator::unmap() {
@@ -77,7 +97,7 @@ void Generator::unmap() {
     const std::size_t i = pick(static_cast<std::uint32_t>(mappings.size()));
     const Mapping mapping = mappings[i];
     mappings.erase(mappings.begin() + static_cast<std::ptrdiff_t>(i));
-    say("gu", {text(mapping.window), variable(mapping.variable)});
+    unmap_at(mapping.window, variable(mapping.variable));
 }
 
 void Generator::copy_entries() {

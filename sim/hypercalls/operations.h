@@ -1,9 +1,10 @@
 // The operations of a script on one kernel, by topic: what the kernel of tests/interop/real-xen does in C, to the byte
 // of what it prints.
 //
-// au bi bv ip cl se um bc pr rs st (event channels), fi fx fw fh fm fd (the FIFO ABI), mask bits clr (bits in shared_info),
-// ge gx gf (entries, version 1), gv g2 g3 gt gs (version 2), gm gu gc gq tr (map, unmap, copy, query_size, transfer),
-// pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2 r4 r8 (words of pages), hc (any hypercall by number).
+// au bi bv ip cl se um bc pr rs st (event channels), fi fx fw fh fm fd (the FIFO ABI), mask bits clr (bits in
+// shared_info), ge gx gf (entries, version 1), gv g2 g3 gt gs (version 2), gm gu gc gq tr (map, unmap, copy,
+// query_size, transfer), pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2 r4 r8 (words of pages), hc (any
+// hypercall by number).
 #pragma once
 
 #include <array>

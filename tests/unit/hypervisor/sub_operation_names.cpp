@@ -8,8 +8,8 @@
 
 namespace xenrig::hypercalls {
 
-/// What only Xen itself and its tools see in the headers goes by its number: EVTCHNOP_reset_cont, XENMEM_claim_pages, XEN_DOMCTL_* and
-/// XEN_SYSCTL_* (domctl.h, sysctl.h).
+/// What only Xen itself and its tools see in the headers goes by its number: EVTCHNOP_reset_cont, XENMEM_claim_pages,
+/// XEN_DOMCTL_* and XEN_SYSCTL_* (domctl.h, sysctl.h).
 std::span<const SubOperation> sub_operations() {
     static constexpr std::array kAll = {
         SubOperation{"event_channel_op", "alloc_unbound", __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound},

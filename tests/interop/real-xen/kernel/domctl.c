@@ -73,8 +73,7 @@ unsigned long shared_info_frame(void) {
 static word unmap_the_rest(void) {
     for (unsigned at = 0; at < DOMAIN_BYTES; at += PAGE) {
         if (at >= AT_EXCHANGE && at < AT_PAGE_TABLES) continue;
-        const word rc =
-            hypercall(__HYPERVISOR_update_va_mapping, (uintptr_t)(domain_memory + at), 0, UVMF_INVLPG, 0);
+        const word rc = hypercall(__HYPERVISOR_update_va_mapping, (uintptr_t)(domain_memory + at), 0, UVMF_INVLPG, 0);
         if (rc != 0) return rc;
     }
     return 0;

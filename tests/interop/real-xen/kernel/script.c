@@ -110,7 +110,8 @@ void run_script(const char* text, unsigned long length, enum role role, struct e
     if (shared) variables = shared->variables;
     /* The one that was built begins: it has said who it is. */
     if (shared && role == SUBJECT) shared->line = 1;
-    for (word line = 1; more(); line++) {
+    word line = 1;
+    for (; more(); line++) {
         const enum role owner = read_role();
         /* A domain alone answers for dom0, which it is. */
         if (!shared || owner == role) {
@@ -121,4 +122,6 @@ void run_script(const char* text, unsigned long length, enum role role, struct e
         while (in_line()) at++;
         if (at < end) at++;
     }
+    /* Who ends first takes the other's answers along. */
+    if (shared) wait_for_turn(shared, line);
 }
