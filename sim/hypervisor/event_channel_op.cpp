@@ -87,7 +87,9 @@ std::int64_t reset(Call& call, const evtchn_reset_t& op) {
     Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
-    d->events.reset(op.dom == DOMID_SELF);
+    // Of another domain only while it is held by domctl.
+    if (d != &call.domain && d->pauses == 0) return -error(Errno::inval);
+    d->events.reset(true);
     return 0;
 }
 
@@ -97,6 +99,7 @@ std::int64_t reset_cont(Call& call, const evtchn_reset_t& op) {
     const Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    if (d != &call.domain && d->pauses == 0) return -error(Errno::inval);
     return -error(Errno::busy);
 }
 

@@ -77,6 +77,8 @@ private:
     std::unique_ptr<EventWords> words_;
     /// words_, when it is the FIFO.
     FifoWords* fifo_ = nullptr;
+    /// Between two times of the FIFO.
+    std::vector<FifoPort> ports_of_fifo_;
 };
 
 /// VIRQs that have one port in a domain, not one a vCPU (event_channel.c: virq_is_global).
