@@ -60,5 +60,6 @@ std::int64_t multicall(Call& call);
 std::int64_t domctl(Call& call);
 std::int64_t sysctl(Call& call);
 std::int64_t vm_assist(Call& call);
+std::int64_t physdev_op(Call& call);
 
 }  // namespace xenrig::hypervisor

@@ -97,6 +97,8 @@ Handler handler_of(unsigned number) {
             return domctl;
         case __HYPERVISOR_vm_assist:
             return vm_assist;
+        case __HYPERVISOR_physdev_op:
+            return physdev_op;
         default:
             return nullptr;
     }

@@ -36,6 +36,13 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
         return GNTST_general_error;
     }
     if (!d.physmap.fits(gfn)) return GNTST_general_error;
+    // A frame of its own that stands elsewhere leaves that place (p2m_add_page); a grant mapping is no place of its
+    // own.
+    if (const Gfn old = caller.host.memory.gfn(mfn);
+        d.translated() && caller.host.memory.owner(mfn) == d.id && old != kNoGfn && old != gfn) {
+        caller.host.displace(d, d.physmap.at(old));
+        caller.host.clear_physmap(d, old);
+    }
     if (!before.others()) caller.host.displace(d, before);
     caller.host.set_physmap(d, gfn, mfn, (flags & GNTMAP_readonly) != 0 ? PageType::grant_ro : PageType::grant_rw);
     return GNTST_okay;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "sim/hypervisor/console_ring.h"
@@ -11,6 +12,7 @@
 #include "sim/hypervisor/domain_table.h"
 #include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/hypervisor.h"
+#include "sim/hypervisor/machine_interrupts.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
 #include "sim/hypervisor/processors.h"
@@ -105,6 +107,9 @@ public:
     const HostConfig config;
     MachineMemory memory;
     Processors processors;
+    MachineInterrupts interrupts;
+    /// Those that the control domain has told of: segment, bus, devfn.
+    std::set<std::uint32_t> pci_devices;
     Observer* observer = nullptr;
     HypercallFault fault;
     /// Who gets a global VIRQ instead of the control domain.

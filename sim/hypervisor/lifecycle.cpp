@@ -121,6 +121,7 @@ void Host::release(Domain& d) {
     kill(d);
     if (d.life != Life::dying) return;
     d.events.reset(true);
+    d.pirqs.release();
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {

@@ -87,6 +87,8 @@ public:
     std::uint32_t time_version = 0;
     /// vcpu_info's time was written.
     bool has_time = false;
+    /// HVMOP_set_evtchn_upcall_vector's; 0: the domain's way (HVM_PARAM_CALLBACK_IRQ).
+    std::uint8_t upcall_vector = 0;
 
     /// The vcpu_info of a vCPU that has none in shared_info and registered none.
     std::array<std::byte, 64> own_info{};
