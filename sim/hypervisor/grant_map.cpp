@@ -1,6 +1,7 @@
 // Mapping and unmapping of grants (grant_table.c: map_grant_ref, unmap_common; x86: create_ and
 // replace_grant_host_mapping).
 #include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/grant_pte.h"
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -71,8 +72,8 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
         op.status = GNTST_bad_gntref;
         return;
     }
-    // Device mappings need an IOMMU and PTE addresses need page tables: this host has neither for anyone.
-    if ((op.flags & (GNTMAP_device_map | GNTMAP_contains_pte)) != 0 || (by.translated() && (op.flags & kPvOnly) != 0)) {
+    // Device mappings need an IOMMU, and this host has none.
+    if ((op.flags & GNTMAP_device_map) != 0 || (by.translated() && (op.flags & kPvOnly) != 0)) {
         op.status = GNTST_general_error;
         return;
     }
@@ -92,7 +93,8 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     GrantStatus status = owner->grants.pin(ref, by, writable, PinUse::map);
     if (status == GNTST_okay) {
         const Mfn mfn = owner->grants.active(ref).mfn;
-        status = place(caller, op.host_addr, mfn, op.flags);
+        status = uses_page_tables(caller, op.flags) ? place_in_tables(caller, op.host_addr, mfn, op.flags, *owner)
+                                                    : place(caller, op.host_addr, mfn, op.flags);
         if (status != GNTST_okay) {
             owner->grants.unpin(ref, by, writable, PinUse::map);
             host.put_frame(mfn);
@@ -122,9 +124,11 @@ GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::u
     if (op.dev_bus_addr != 0 && op.dev_bus_addr != mfn.value * kPageSize) return GNTST_general_error;
     // With neither address there is nothing to do, and Xen says that it went well.
     if (op.host_addr == 0) return GNTST_okay;
-    // To move the page-table entry of another address here takes page tables.
-    if (new_address != 0) return GNTST_general_error;
-    const GrantStatus status = take_away(by, op.host_addr, mfn, track->flags);
+    GrantStatus status = GNTST_general_error;
+    if (uses_page_tables(caller, track->flags))
+        status = take_from_tables(caller, op.host_addr, mfn, track->flags, new_address);
+    else if (new_address == 0)
+        status = take_away(by, op.host_addr, mfn, track->flags);
     if (status == GNTST_okay) let_go(by, handle, *track);
     return status;
 }

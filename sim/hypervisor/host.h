@@ -13,6 +13,7 @@
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
+#include "sim/hypervisor/page_types.h"
 #include "xenrig/platform/machine.h"
 
 namespace xenrig::hypervisor {
@@ -82,6 +83,8 @@ public:
     const HostConfig config;
     MachineMemory memory;
     Observer* observer = nullptr;
+    /// What frames of PV guests are used as.
+    PageTypes page_types{*this};
     HypercallFault fault;
     /// Who gets a global VIRQ instead of the control domain.
     std::array<Domain*, kVirqs> virq_handlers{};
@@ -90,6 +93,8 @@ public:
     std::function<void(DomId)> listener;
 
 private:
+    /// When nobody else uses a frame of it any more, those that the hypervisor shares with it included.
+    void finish_if_unused(Domain& d);
     void finish(Domain& d);
     void end_shutdown(Domain& d, std::int64_t answer);
     void cancel_timers(Vcpu& v);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/mmu_op.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 
@@ -120,10 +121,12 @@ void Host::release(Domain& d) {
 
     for (const auto& v : d.vcpus) {
         v->cpu = nullptr;
+        drop_page_tables(*v);
         v->info = v->own_info.data();
         if (v->info_frame) put_frame(*v->info_frame);
         v->info_frame.reset();
     }
+    page_types.unpin_all(d);
     std::vector<Mfn> owned = std::move(d.unplaced);
     d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
         if (entry.own()) memory.set_gfn(entry.frame(), kNoGfn);
@@ -138,7 +141,16 @@ void Host::release(Domain& d) {
     d.life = Life::released;
     // DOMDYING_dead: all that could be freed is; whoever still maps one of its frames keeps the rest.
     state_changed(d);
-    if (d.frames == 0) finish(d);
+    finish_if_unused(d);
+}
+
+void Host::finish_if_unused(Domain& d) {
+    if (d.frames != 0 || memory.uses(d.shared_info_mfn) != 1) return;
+    for (unsigned i = 0; i < d.grants.frames(); ++i)
+        if (memory.uses(d.grants.frame(i)) != 1) return;
+    for (unsigned i = 0; i < d.grants.status_frames(); ++i)
+        if (memory.uses(d.grants.status_frame(i)) != 1) return;
+    finish(d);
 }
 
 void Host::finish(Domain& d) {
