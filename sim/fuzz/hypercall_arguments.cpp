@@ -5,7 +5,7 @@
 #include "sim/fuzz/hypercall_player.h"
 #include "sim/fuzz/peer_values.h"
 #include "sim/hypervisor/guest_access.h"
-#include "sim/hypervisor/xen_abi.h"
+#include "sim/hypervisor/tools_abi.h"
 
 namespace xenrig::fuzz {
 
@@ -120,8 +120,9 @@ HypercallPlayer::Prepared HypercallPlayer::prepare(Input& input) {
         std::memcpy(bytes.data() + f.offset, &v, f.bytes);
     }
     if (shape.passing == Passing::in_struct) {
-        // The interface's version, unless this byte says another one.
-        const std::uint32_t version = input.byte() == 0xff ? 0u : shape.number == __HYPERVISOR_domctl ? 0x15u : 0x15u;
+        // The interface's version, which is the same number for both, unless this byte says another one.
+        static_assert(XEN_DOMCTL_INTERFACE_VERSION == XEN_SYSCTL_INTERFACE_VERSION);
+        const std::uint32_t version = input.byte() == 0xff ? 0u : XEN_DOMCTL_INTERFACE_VERSION;
         std::memcpy(bytes.data() + 4, &version, sizeof version);
     }
     call.memory = pointer(input, shape.bytes);

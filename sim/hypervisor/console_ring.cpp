@@ -6,7 +6,7 @@ namespace xenrig::hypervisor {
 
 void ConsoleRing::write(std::string_view text) {
     text_ += text;
-    if (text_.size() > kBytes) forget(begin_ + static_cast<std::uint32_t>(text_.size() - kBytes));
+    if (text_.size() > 2 * kBytes) forget(begin_ + static_cast<std::uint32_t>(text_.size() - kBytes));
 }
 
 ConsoleRing::Piece ConsoleRing::read(std::uint32_t most, const std::uint32_t* from) const {

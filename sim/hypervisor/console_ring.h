@@ -23,6 +23,7 @@ public:
     void forget(std::uint32_t end);
 
 private:
+    /// At least so many are kept, and at most twice as many.
     static constexpr std::size_t kBytes = 16 << 10;
     std::string text_;
     std::uint32_t begin_ = 0;

@@ -91,6 +91,26 @@ Handler handler_of(unsigned number) {
             return event_channel_op;
         case __HYPERVISOR_hvm_op:
             return hvm_op;
+        case __HYPERVISOR_set_trap_table:
+            return set_trap_table;
+        case __HYPERVISOR_mmu_update:
+            return mmu_update;
+        case __HYPERVISOR_set_gdt:
+            return set_gdt;
+        case __HYPERVISOR_stack_switch:
+        case __HYPERVISOR_set_callbacks:
+        case __HYPERVISOR_fpu_taskswitch:
+            return accepted_of_pv;
+        case __HYPERVISOR_update_descriptor:
+            return update_descriptor;
+        case __HYPERVISOR_update_va_mapping:
+            return update_va_mapping;
+        case __HYPERVISOR_update_va_mapping_otherdomain:
+            return update_va_mapping_otherdomain;
+        case __HYPERVISOR_set_segment_base:
+            return set_segment_base;
+        case __HYPERVISOR_mmuext_op:
+            return mmuext_op;
         case __HYPERVISOR_sysctl:
             return sysctl;
         case __HYPERVISOR_domctl:

@@ -96,13 +96,16 @@ void Host::displace(Domain& d, PhysmapEntry before) {
 void Host::put_frame(Mfn mfn) {
     const DomId owner = memory.owner(mfn);
     const FrameKind kind = memory.kind(mfn);
-    if (!memory.put(mfn)) return;
-    if (observer) [[unlikely]]
+    const bool freed = memory.put(mfn);
+    if (freed && observer) [[unlikely]]
         observer->frame_freed(mfn, owner);
-    if (kind != FrameKind::ram) return;
     Domain* d = find(owner);
-    check(d != nullptr && d->frames != 0, "a domain is listed as long as it owns a frame");
-    if (--d->frames == 0 && d->life == Life::released) finish(*d);
+    if (freed && kind == FrameKind::ram) {
+        check(d != nullptr && d->frames != 0, "a domain is listed as long as it owns a frame");
+        --d->frames;
+    }
+    if (d && d->life == Life::released) [[unlikely]]
+        finish_if_unused(*d);
 }
 
 void Host::set_physmap(Domain& d, Gfn gfn, Mfn mfn, PageType type) {

@@ -15,6 +15,7 @@
 #include "sim/hypervisor/machine_interrupts.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
+#include "sim/hypervisor/page_types.h"
 #include "sim/hypervisor/processors.h"
 #include "xenrig/platform/machine.h"
 
@@ -111,6 +112,8 @@ public:
     /// Those that the control domain has told of: segment, bus, devfn.
     std::set<std::uint32_t> pci_devices;
     Observer* observer = nullptr;
+    /// What frames of PV guests are used as.
+    PageTypes page_types{*this};
     HypercallFault fault;
     /// Who gets a global VIRQ instead of the control domain.
     std::array<Domain*, kVirqs> virq_handlers{};
@@ -119,6 +122,8 @@ public:
     std::function<void(DomId)> listener;
 
 private:
+    /// When nobody else uses a frame of it any more, those that the hypervisor shares with it included.
+    void finish_if_unused(Domain& d);
     void finish(Domain& d);
     bool spare(const Domain* d, std::uint64_t frames) const;
     void end_shutdown(Domain& d, std::int64_t answer);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/mmu_op.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 
@@ -129,11 +130,13 @@ void Host::release(Domain& d) {
         v->runstate_area = {};
         v->time_area = {};
         v->cpu = nullptr;
+        drop_page_tables(*v);
         v->info = v->own_info.data();
         if (v->info_frame) put_frame(*v->info_frame);
         v->info_frame.reset();
     }
     claim(d, 0);
+    page_types.unpin_all(d);
     std::vector<Mfn> owned = std::move(d.unplaced);
     std::ranges::copy(d.pod.take_all(), std::back_inserter(owned));
     d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
@@ -149,7 +152,16 @@ void Host::release(Domain& d) {
     d.life = Life::released;
     // DOMDYING_dead: all that could be freed is; whoever still maps one of its frames keeps the rest.
     state_changed(d);
-    if (d.frames == 0) finish(d);
+    finish_if_unused(d);
+}
+
+void Host::finish_if_unused(Domain& d) {
+    if (d.frames != 0 || memory.uses(d.shared_info_mfn) != 1) return;
+    for (unsigned i = 0; i < d.grants.frames(); ++i)
+        if (memory.uses(d.grants.frame(i)) != 1) return;
+    for (unsigned i = 0; i < d.grants.status_frames(); ++i)
+        if (memory.uses(d.grants.status_frame(i)) != 1) return;
+    finish(d);
 }
 
 void Host::finish(Domain& d) {

@@ -5,7 +5,10 @@
 // write is dropped (p2m.h: P2M_DISCARD_WRITE_TYPES).
 #pragma once
 
+#include <optional>
+
 #include "sim/hypervisor/guest_access.h"
+#include "xenrig/abi/types.h"
 
 namespace xenrig::hypervisor {
 
@@ -23,6 +26,14 @@ private:
     /// so.
     template <class Each>
     bool pages(std::uint64_t address, std::size_t bytes, Each each);
+
+    /// The page that an address lies in; null where it can't be read.
+    const std::byte* readable(std::uint64_t address);
+    /// Its frame, or kDropped; nothing where a write is a fault.
+    std::optional<Mfn> writable(std::uint64_t address);
+
+    /// No frame: the write has no effect.
+    static constexpr Mfn kDropped{~0ull};
 
     Vcpu& vcpu_;
 };

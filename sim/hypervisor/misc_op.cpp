@@ -11,7 +11,7 @@
 namespace xenrig::hypervisor {
 
 namespace {
-/// What nobody has taken yet; the oldest goes first, as in Xen's own ring.
+/// Of what nobody has taken yet, this much is kept at least, and at most twice as much.
 constexpr std::size_t kConsoleMax = 128_KiB;
 }  // namespace
 
@@ -30,7 +30,7 @@ std::int64_t console_io(Call& call) {
         call.host.console.write({part.data(), n});
         std::string& text = call.domain.console;
         text.append(part.data(), n);
-        if (text.size() > kConsoleMax) text.erase(0, text.size() - kConsoleMax);
+        if (text.size() > 2 * kConsoleMax) text.erase(0, text.size() - kConsoleMax);
         left -= n, at += n;
     }
     return 0;

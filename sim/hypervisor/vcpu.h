@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "sim/hypervisor/credit.h"
 #include "sim/hypervisor/runstate.h"
@@ -98,6 +99,9 @@ public:
     std::optional<Mfn> info_frame;
     std::array<std::uint32_t, kVirqs> virq_ports{};
 
+    /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
+    std::optional<Mfn> page_tables, user_page_tables;
+    std::vector<Mfn> descriptor_frames;
     /// What XEN_DOMCTL_setvcpucontext said last.
     std::unique_ptr<vcpu_guest_context_t> context;
 

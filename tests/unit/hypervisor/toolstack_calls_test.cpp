@@ -187,7 +187,7 @@ TEST(ToolstackCalls, TheConsoleIsReadFromWhereTheReaderLeftOff) {
     EXPECT_EQ(read(index, false), "");
     say(" four");
     EXPECT_EQ(read(index, true), " four");
-    say(std::string(20'000, 'x') + "end");
+    say(std::string(40'000, 'x') + "end");
     std::uint32_t old = 0;
     EXPECT_EQ(read(old, false), "xxxxxxxx") << "what is gone is skipped";
 }
