@@ -73,8 +73,7 @@ std::int64_t multicall(Call& call) {
     constexpr std::uint32_t kEntries = ~0u / sizeof(multicall_entry_t);
     // A list of 32-bit words stands translated where no guest's can (compat.h), and fails entry by entry.
     const bool as_it_is = &call.guest.caller() == &call.guest;
-    if (as_it_is &&
-        (!may_be_guests(call.domain, call.arg(0)) || (!call.domain.translated() && count >= kEntries)))
+    if (as_it_is && (!may_be_guests(call.domain, call.arg(0)) || (!call.domain.translated() && count >= kEntries)))
         return -error(Errno::fault);
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
