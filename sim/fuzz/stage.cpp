@@ -166,13 +166,14 @@ void Stage::fail_hypercall(DomId domain, unsigned after) {
 }
 
 bool Stage::play(Platform& home, const std::string& name, std::function<void()> script) {
-    bool over = false;
-    home.spawn(name, TaskRole::service, [&over, script = std::move(script)] {
+    // The script's own: it may be ended in the middle, long after this has returned.
+    const auto over = std::make_shared<bool>(false);
+    home.spawn(name, TaskRole::service, [over, script = std::move(script)] {
         script();
-        over = true;
+        *over = true;
     });
     while (until_quiet()) {
-        if (over) return true;
+        if (*over) return true;
         if (!settling_) {
             broken("script", "the script waits for ever.\n" + engine_.wait_for_report());
             return false;
