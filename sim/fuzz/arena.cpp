@@ -11,7 +11,8 @@ PlayReport Arena::play(std::span<const std::byte> bytes, ArenaRules rules) {
     input_ = Input(bytes);
     const std::uint8_t options = input_.byte();
     const PlayMeter meter(stage_);
-    const std::string choices = input_.take(input_.byte());
+    const std::uint8_t choices_bytes = input_.byte();
+    const std::string choices = input_.take(choices_bytes);
     source_.begin(std::as_bytes(std::span(choices)));
     stage_.engine().renew_choices();
 
