@@ -60,7 +60,6 @@ Result<std::shared_ptr<const world::Subjects>> find_subject(const std::string& p
     return std::make_shared<const world::Subjects>(std::move(*loaded));
 }
 
-
 struct RunArguments {
     std::string scenario, subject, migrate_at, model, trace_to, save_image, plot;
     std::optional<std::uint64_t> seed;
