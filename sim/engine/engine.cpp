@@ -46,6 +46,8 @@ void Engine::remove_cpu(Cpu& cpu) {
     auto& gone = static_cast<VirtualCpu&>(cpu);
     gone.kill();
     gone.upcall = nullptr;
+    if (gone.run_listener) gone.run_listener->runner_ends();
+    count_processors(gone, false);
     update(gone);
     memory_.full_barrier(gone.memory_port);
     free_memory_ports_.push_back(gone.memory_port);
@@ -77,8 +79,9 @@ void Engine::at_step(std::uint64_t n, std::function<Cpu*()> hook) {
 }
 
 void Engine::update_attention() {
-    const bool now = condition_ || !problems_.empty() || (current_ && current_->paused != 0);
+    const bool now = condition_ || !problems_.empty() || (current_ && (current_->paused != 0 || !current_->placed));
     attention_ = now ? 0 : std::min(hook_step_, config_.steps_max);
+    if (counted_ != 0) attention_ = std::min(attention_, turn_end_step());
 }
 
 TimerId Engine::at(Nanoseconds deadline, std::function<void()> fire) {
@@ -88,6 +91,7 @@ TimerId Engine::at(Nanoseconds deadline, std::function<void()> fire) {
     const std::uint64_t id = ++timers_made_;
     timers_.emplace(std::pair{deadline.value, id}, std::move(fire));
     timer_deadlines_.emplace(id, deadline.value);
+    if (counted_ != 0) update_attention();
     return TimerId{id};
 }
 
