@@ -20,12 +20,14 @@ public:
         for (unsigned i = 0; i < d.grants.frames(); ++i) use(d.grants.frame(i));
         for (unsigned i = 0; i < d.grants.status_frames(); ++i) use(d.grants.status_frame(i));
         d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
-            if (entry.type == PageType::ram) use(entry.frame());
+            if (entry.type == PageType::ram || entry.type == PageType::foreign) use(entry.frame());
         });
         for (const Mfn mfn : d.unplaced) use(mfn);
+        for (const Mfn mfn : d.pod.cache()) use(mfn);
         for (const auto& v : d.vcpus)
             if (v->info_frame) use(*v->info_frame);
         for (const Mfn mfn : d.events.frames()) use(mfn);
+        if (const auto mfn = d.pirqs.eoi_frame()) use(*mfn);
         for (std::uint32_t ref = 0; ref < d.grants.entries(); ++ref) {
             const ActiveGrant& active = d.grants.active(GrantRef{ref});
             use_pins(active);

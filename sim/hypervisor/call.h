@@ -53,5 +53,6 @@ std::int64_t set_timer_op(Call& call);
 std::int64_t console_io(Call& call);
 std::int64_t callback_op(Call& call);
 std::int64_t multicall(Call& call);
+std::int64_t physdev_op(Call& call);
 
 }  // namespace xenrig::hypervisor

@@ -83,6 +83,8 @@ Handler handler_of(unsigned number) {
             return event_channel_op;
         case __HYPERVISOR_hvm_op:
             return hvm_op;
+        case __HYPERVISOR_physdev_op:
+            return physdev_op;
         default:
             return nullptr;
     }

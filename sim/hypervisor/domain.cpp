@@ -11,8 +11,10 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       config(settings),
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
+      pod(owner, *this),
       events(owner, *this, settings.first_port),
-      grants(owner, *this) {
+      grants(owner, *this),
+      pirqs(owner, *this) {
     vcpus.reserve(config.vcpus);
     for (std::uint32_t v = 0; v < config.vcpus; ++v) vcpus.push_back(std::make_unique<Vcpu>(owner, *this, VcpuId{v}));
 }
@@ -20,7 +22,11 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
 Domain::~Domain() = default;
 
 std::byte* Domain::page(Gfn gfn) {
-    const PhysmapEntry entry = physmap.at(gfn);
+    PhysmapEntry entry = physmap.at(gfn);
+    if (entry.type == PageType::pod) [[unlikely]] {
+        const InHypervisor inside(host.machine);
+        entry = host.look_up(*this, gfn);
+    }
     return entry ? host.memory.page(entry.frame()) : nullptr;
 }
 

@@ -17,6 +17,8 @@
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/physmap.h"
+#include "sim/hypervisor/pirqs.h"
+#include "sim/hypervisor/pod.h"
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/address_space.h"
@@ -28,6 +30,12 @@ struct SharedLayout;
 /// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
 /// not listed any more.
 enum class Life : std::uint8_t { alive, dying, released, dead };
+
+/// An entry of a PC's memory map (struct e820entry).
+struct [[gnu::packed]] MemoryMapEntry {
+    std::uint64_t start = 0, bytes = 0;
+    std::uint32_t type = 0;
+};
 
 class Domain final : public AddressSpace {
 public:
@@ -60,13 +68,19 @@ public:
 
     Physmap physmap;
     DirtyLog dirty;
+    PodCache pod;
     /// Frames it owns (d->tot_pages): RAM only, in the physmap or not.
     std::uint64_t frames = 0;
     /// Owned RAM that is at no gfn: a mapping took its place, or increase_reservation gave it.
     std::vector<Mfn> unplaced;
+    /// XENMEM_memory_map's answer: what its builder told it of its memory.
+    std::vector<MemoryMapEntry> memory_map;
+    /// Frames that it was promised beyond those (d->outstanding_pages).
+    std::uint64_t claimed = 0;
 
     EventChannels events;
     GrantTable grants;
+    Pirqs pirqs;
 
     std::array<std::uint64_t, HVM_NR_PARAMS> params{};
     /// domctl pauses; shutdown pauses its vCPUs by itself.

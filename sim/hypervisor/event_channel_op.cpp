@@ -103,12 +103,6 @@ std::int64_t reset_cont(Call& call, const evtchn_reset_t& op) {
     return -error(Errno::busy);
 }
 
-/// No interrupt of the machine is given to anybody: one that could be is not permitted.
-std::int64_t bind_pirq(const Call& call, const evtchn_bind_pirq_t& op) {
-    constexpr std::uint32_t kPirqs = 256;
-    return op.pirq >= kPirqs || call.domain.translated() ? -error(Errno::inval) : -error(Errno::perm);
-}
-
 /// Behind the last operation of event_channel.h.
 constexpr std::uint32_t kResetCont = EVTCHNOP_set_priority + 1;
 
@@ -129,7 +123,12 @@ std::int64_t event_channel_op(Call& call) {
                 return result;
             });
         case EVTCHNOP_bind_pirq:
-            return with_answer<evtchn_bind_pirq_t>(call, [&](auto& op) { return bind_pirq(call, op); });
+            return with_answer<evtchn_bind_pirq_t>(call, [&](auto& op) {
+                Port port{};
+                const std::int64_t result = events.bind_pirq(op.pirq, (op.flags & BIND_PIRQ__WILL_SHARE) != 0, port);
+                op.port = port.value;
+                return result;
+            });
         case EVTCHNOP_bind_ipi:
             return with_answer<evtchn_bind_ipi_t>(call, [&](auto& op) {
                 Port port{};

@@ -105,6 +105,16 @@ std::int64_t EventChannels::bind_ipi(VcpuId vcpu, Port& port) {
     return 0;
 }
 
+std::int64_t EventChannels::bind_pirq(std::uint32_t pirq, bool share, Port& port) {
+    if (const std::int64_t no = domain_.pirqs.may_bind(pirq); no != 0) return no;
+    const std::int64_t free = free_port();
+    if (free < 0) return free;
+    port = Port{static_cast<std::uint32_t>(free)};
+    if (const std::int64_t no = domain_.pirqs.bind(pirq, port, share); no != 0) return no;
+    take(port, PortUse::pirq).number = pirq;
+    return 0;
+}
+
 std::int64_t EventChannels::bind_vcpu(Port port, VcpuId vcpu) {
     if (!domain_.vcpu(vcpu)) return -error(Errno::noent);
     if (!valid(port)) return -error(Errno::inval);
@@ -126,6 +136,8 @@ std::int64_t EventChannels::close(Port port) {
     if (was == PortUse::virq) {
         for (const auto& v : domain_.vcpus)
             if (v->virq_ports[channel.number] == port.value) v->virq_ports[channel.number] = 0;
+    } else if (was == PortUse::pirq) {
+        domain_.pirqs.unbind(channel.number);
     } else if (was == PortUse::interdomain) {
         Channel& peer = channel.remote->events.channels_[channel.remote_port.value];
         check(peer.use == PortUse::interdomain && peer.remote == &domain_ && peer.remote_port == port,

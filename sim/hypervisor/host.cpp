@@ -72,31 +72,9 @@ std::vector<DomId> Host::domains() const {
     return found;
 }
 
-std::optional<Mfn> Host::special_frame(Domain& d) {
-    const auto mfn = memory.allocate(d.id, FrameKind::special);
-    if (mfn && observer) [[unlikely]]
-        observer->frame_allocated(*mfn, d.id);
-    return mfn;
-}
-
-std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
-    if (d.frames >= d.config.max_frames || gfn >= Physmap::kEnd) return std::nullopt;
-    const PhysmapEntry before = d.physmap.at(gfn);
-    if (before && !before.own()) return std::nullopt;
-    const auto mfn = memory.allocate(d.id, FrameKind::ram);
-    if (!mfn) return std::nullopt;
-    ++d.frames;
-    if (observer) [[unlikely]]
-        observer->frame_allocated(*mfn, d.id);
-    displace(d, before);
-    memory.set_gfn(*mfn, gfn);
-    set_physmap(d, gfn, *mfn, PageType::ram);
-    d.dirty.mark(gfn);
-    return mfn;
-}
-
 void Host::displace(Domain& d, PhysmapEntry before) {
     if (!before) return;
+    if (before.type == PageType::pod) return d.pod.replaced();
     memory.set_gfn(before.frame(), kNoGfn);
     if (before.type == PageType::ram) d.unplaced.push_back(before.frame());
 }
@@ -116,7 +94,7 @@ void Host::put_frame(Mfn mfn) {
 void Host::set_physmap(Domain& d, Gfn gfn, Mfn mfn, PageType type) {
     check(d.physmap.set(gfn, mfn, type), "who maps a gfn has checked that it can be");
     if (observer) [[unlikely]]
-        observer->physmap_changed(d.id, gfn, mfn);
+        observer->physmap_changed(d.id, gfn, type == PageType::pod ? Mfn{~0ull} : mfn);
 }
 
 void Host::clear_physmap(Domain& d, Gfn gfn) {
@@ -125,19 +103,16 @@ void Host::clear_physmap(Domain& d, Gfn gfn) {
         observer->physmap_changed(d.id, gfn, Mfn{~0ull});
 }
 
-std::int64_t Host::remove_page(Domain& d, Gfn gfn) {
+PhysmapEntry Host::look_up(Domain& d, Gfn gfn) const {
     const PhysmapEntry entry = d.physmap.at(gfn);
-    if (!entry) return -error(Errno::inval);
-    if (!entry.own()) return -error(Errno::nxio);
-    clear_physmap(d, gfn);
-    memory.set_gfn(entry.frame(), kNoGfn);
-    if (entry.type == PageType::ram) put_frame(entry.frame());
-    return 0;
+    if (entry.type != PageType::pod) [[likely]]
+        return entry;
+    return d.pod.populate(gfn) ? d.physmap.at(gfn) : PhysmapEntry{};
 }
 
 std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
     if (d.translated()) {
-        const PhysmapEntry entry = d.physmap.at(Gfn{gmfn});
+        const PhysmapEntry entry = look_up(d, Gfn{gmfn});
         return entry.own() ? std::optional{entry.frame()} : std::nullopt;
     }
     const Mfn mfn{gmfn};
@@ -147,6 +122,7 @@ std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
 void Host::mark_unseen_writes(Domain& d) {
     d.grants.mark_writable_dirty();
     for (const Mfn mfn : d.events.frames()) mark_dirty(d, mfn);
+    if (const auto mfn = d.pirqs.eoi_frame()) mark_dirty(d, *mfn);
     for (const auto& v : d.vcpus)
         if (v->info_frame) mark_dirty(d, *v->info_frame);
 }

@@ -1,5 +1,7 @@
 // Pause, shutdown, resume and death of a domain (domain.c: domain_shutdown, domain_resume, domain_kill,
 // domain_destroy).
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "sim/hypervisor/host.h"
@@ -115,6 +117,7 @@ void Host::release(Domain& d) {
     kill(d);
     if (d.life != Life::dying) return;
     d.events.reset(true);
+    d.pirqs.release();
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {
@@ -123,10 +126,12 @@ void Host::release(Domain& d) {
         if (v->info_frame) put_frame(*v->info_frame);
         v->info_frame.reset();
     }
+    claim(d, 0);
     std::vector<Mfn> owned = std::move(d.unplaced);
+    std::ranges::copy(d.pod.take_all(), std::back_inserter(owned));
     d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
         if (entry.own()) memory.set_gfn(entry.frame(), kNoGfn);
-        if (entry.type == PageType::ram) owned.push_back(entry.frame());
+        if (entry.type == PageType::ram || entry.type == PageType::foreign) owned.push_back(entry.frame());
     });
     d.physmap.reset();
     d.dirty.disable();

@@ -59,6 +59,8 @@ public:
     /// VCPUOP_is_up.
     bool up = true;
     bool in_multicall = false;
+    /// HVMOP_set_evtchn_upcall_vector's; 0: the domain's way (HVM_PARAM_CALLBACK_IRQ).
+    std::uint8_t upcall_vector = 0;
 
     /// The vcpu_info of a vCPU that has none in shared_info and registered none.
     std::array<std::byte, 64> own_info{};
