@@ -206,6 +206,8 @@ constexpr Row kRows[] = {
     {__HYPERVISOR_memory_op, XENMEM_machine_memory_map, {1, &kMemoryMap}},
     {__HYPERVISOR_memory_op, XENMEM_set_memory_map, {1, &kForeignMap}},
     {__HYPERVISOR_memory_op, XENMEM_acquire_resource, {1, &kResource}},
+    // XENMEM_claim_pages, which memory.h shows to tools alone.
+    {__HYPERVISOR_memory_op, 24, {1, &kReservation}},
     {__HYPERVISOR_sched_op, SCHEDOP_poll, {1, &kPoll}},
     {__HYPERVISOR_vcpu_op, VCPUOP_initialise, {2, &kContext}},
     {__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, {2, &kRunstate}},
