@@ -16,6 +16,8 @@ constexpr std::uint8_t kPointer32 = 4;
 /// A number; its width in the 32-bit struct is its own or, for a word of the caller's, 4.
 #define FIELD(Struct, member, compat_at, compat_bytes) \
     CompatField { offsetof(Struct, member), compat_at, sizeof(Struct::member), compat_bytes }
+#define ANSWERS(Struct, member, compat_at, layout)                                                                    \
+    CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::answers, layout }
 #define POINTER(Struct, member, compat_at, layout) \
     CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::pointer, layout }
 
@@ -23,9 +25,13 @@ constexpr CompatField kWordFields[] = {{0, 0, 8, 4}};
 /// An element of a list of frame numbers or of unsigned longs.
 constexpr CompatLayout kWord{"word", 8, 4, kWordFields};
 
+constexpr CompatField kLongFields[] = {{0, 0, 8, 8}};
+/// Of a list of numbers of 64 bits.
+constexpr CompatLayout kLong{"long", 8, 8, kLongFields};
+
 constexpr CompatField kSetupTableFields[] = {
     FIELD(gnttab_setup_table_t, dom, 0, 2), FIELD(gnttab_setup_table_t, nr_frames, 4, 4),
-    FIELD(gnttab_setup_table_t, status, 8, 2), POINTER(gnttab_setup_table_t, frame_list, 12, &kWord)};
+    FIELD(gnttab_setup_table_t, status, 8, 2), ANSWERS(gnttab_setup_table_t, frame_list, 12, &kWord)};
 constexpr CompatLayout kSetupTable{"gnttab_setup_table", sizeof(gnttab_setup_table_t), 16, kSetupTableFields};
 
 constexpr CompatField kTransferFields[] = {FIELD(gnttab_transfer_t, mfn, 0, 4), FIELD(gnttab_transfer_t, domid, 4, 2),
@@ -43,7 +49,7 @@ constexpr CompatLayout kCopy{"gnttab_copy", sizeof(gnttab_copy_t), 24, kCopyFiel
 
 constexpr CompatField kStatusFramesFields[] = {
     FIELD(gnttab_get_status_frames_t, nr_frames, 0, 4), FIELD(gnttab_get_status_frames_t, dom, 4, 2),
-    FIELD(gnttab_get_status_frames_t, status, 6, 2), POINTER(gnttab_get_status_frames_t, frame_list, 8, nullptr)};
+    FIELD(gnttab_get_status_frames_t, status, 6, 2), ANSWERS(gnttab_get_status_frames_t, frame_list, 8, &kLong)};
 constexpr CompatLayout kStatusFrames{"gnttab_get_status_frames", sizeof(gnttab_get_status_frames_t), 12,
                                      kStatusFramesFields};
 
@@ -178,6 +184,7 @@ constexpr CompatLayout kMmuext{"mmuext_op", sizeof(mmuext_op_t), 12, kMmuextFiel
 
 #undef FIELD
 #undef POINTER
+#undef ANSWERS
 
 constexpr std::uint64_t kAny = ~0ull;
 

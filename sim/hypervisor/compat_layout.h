@@ -17,9 +17,12 @@ struct CompatLayout;
 struct CompatField {
     std::uint16_t native, compat;
     std::uint8_t native_bytes, compat_bytes;
-    enum Kind : std::uint8_t { number, pointer } kind = number;
+    /// `answers`: a pointer to a list that only takes answers; that one can't be written, nobody is told.
+    enum Kind : std::uint8_t { number, pointer, answers } kind = number;
     /// What elements a pointer leads to, when they are not alike in both.
     const CompatLayout* to = nullptr;
+
+    bool is_pointer() const { return kind != number; }
 };
 
 struct CompatLayout {
