@@ -189,12 +189,15 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
     join_halves(number, args);
     const std::uint64_t operation = number == __HYPERVISOR_memory_op ? args[0] & kMemoryOperation : args[0];
     if (const auto answer = refused(call, number, operation)) return *answer;
-    if (const CompatArgument* argument = compat_argument(number, operation))
-        args[argument->index] = access.translated(args[argument->index], *argument->layout);
+    const CompatArgument* argument = compat_argument(number, operation);
+    if (argument) args[argument->index] = access.translated(args[argument->index], *argument->layout);
     Call translated{call.host, call.domain, call.vcpu, access, args};
     std::int64_t result = handler(translated);
     if (number == __HYPERVISOR_memory_op && operation == XENMEM_increase_reservation)
         result = written_back(access, args[1], static_cast<std::int64_t>(args[0] >> kExtentShift), result);
+    // The guest makes the call for the rest of the list where it has the list.
+    if (auto& rest = call.vcpu.continuation; rest && number == __HYPERVISOR_multicall && argument)
+        rest->at(0) = call.args[0] + (args[1] - rest->at(1)) * argument->layout->compat_size;
     return std::clamp<std::int64_t>(result, std::numeric_limits<std::int32_t>::min(),
                                     std::numeric_limits<std::int32_t>::max());
 }
@@ -204,7 +207,9 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
 std::int64_t invoke(Call& call, unsigned number) {
     const Handler handler = handler_of(number);
     if (!handler || !has_hypercall(call.domain, number, call.args[0])) return -error(Errno::nosys);
-    return call.guest.bits() == 32 ? invoke_compat(call, number, handler) : handler(call);
+    // A multicall's entries are words of the guest's, also of one that is code of this process.
+    const bool narrow = number == __HYPERVISOR_multicall ? call.domain.config.bits == 32 : call.guest.bits() == 32;
+    return narrow ? invoke_compat(call, number, handler) : handler(call);
 }
 
 }  // namespace xenrig::hypervisor

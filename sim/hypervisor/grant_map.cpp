@@ -1,6 +1,7 @@
 // Mapping and unmapping of grants (grant_table.c: map_grant_ref, unmap_common; x86: create_ and
 // replace_grant_host_mapping).
 #include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/grant_pte.h"
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -35,7 +36,7 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
         caller.host.shut_down(d, SHUTDOWN_crash, &caller);
         return GNTST_general_error;
     }
-    if (gfn >= Physmap::kEnd) return GNTST_general_error;
+    if (!d.physmap.fits(gfn)) return GNTST_general_error;
     // A frame of its own that stands elsewhere leaves that place (p2m_add_page); a grant mapping is no place of its
     // own.
     if (const Gfn old = caller.host.memory.gfn(mfn);
@@ -119,7 +120,8 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     GrantStatus status = owner->grants.pin(ref, by, writable, PinUse::map);
     if (status == GNTST_okay && on_host) {
         const Mfn mfn = owner->grants.active(ref).mfn;
-        status = place(caller, op.host_addr, mfn, op.flags);
+        status = uses_page_tables(caller, op.flags) ? place_in_tables(caller, op.host_addr, mfn, op.flags, *owner)
+                                                    : place(caller, op.host_addr, mfn, op.flags);
         if (status != GNTST_okay) {
             owner->grants.unpin(ref, by, writable, PinUse::map);
             host.put_frame(mfn);
@@ -153,8 +155,13 @@ GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::u
     const bool on_host = op.host_addr != 0 && (track->flags & GNTMAP_host_map) != 0;
     const bool on_device = op.dev_bus_addr != 0 && (track->flags & GNTMAP_device_map) != 0;
     if (on_host) {
-        const GrantStatus status = new_address != 0 ? replace(by, op.host_addr, new_address, mfn, track->flags)
-                                                    : take_away(by, op.host_addr, mfn, track->flags);
+        GrantStatus status;
+        if (uses_page_tables(caller, track->flags))
+            status = take_from_tables(caller, op.host_addr, mfn, track->flags, new_address);
+        else if (new_address != 0)
+            status = replace(by, op.host_addr, new_address, mfn, track->flags);
+        else
+            status = take_away(by, op.host_addr, mfn, track->flags);
         if (status != GNTST_okay) return status;
         let_go(by, handle, *track, GNTMAP_host_map);
     }

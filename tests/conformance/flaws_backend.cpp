@@ -80,6 +80,18 @@ std::vector<Flaw> of_the_ring() {
          },
          {"blkif.broken-queue-stops-backend", "ring.request-overflow-stops-backend"}},
         {"FetchesARequestTwice", [] { return Tamper{.fetches_twice = true}; }, {"ring.backend-copies-request"}},
+        {"LeavesOutTheWriteBarrier",
+         [] { return Tamper{.without_write_barrier = true}; },
+         {"ring.response-before-index"}},
+        {"LeavesOutTheReadBarrier",
+         [] { return Tamper{.without_read_barrier = true}; },
+         {"ring.backend-takes-every-request"}},
+        {"LeavesOutTheBarrierAfterItsIndex",
+         [] { return Tamper{.without_barrier_after = {Word::rsp_prod}}; },
+         {"ring.backend-meets-sleeping-frontend"}},
+        {"LeavesOutTheBarrierBeforeItsLastLook",
+         [] { return Tamper{.without_barrier_after = {Word::req_event}}; },
+         {"ring.backend-final-check"}},
         {"PublishesTheIndexFirst", [] { return Tamper{.index_first = true}; }, {"ring.response-before-index"}},
         {"NeverSendsAnEvent",
          [] { return Tamper{.without_event = [] { return true; }}; },
@@ -255,6 +267,23 @@ std::vector<Flaw> of_the_nodes() {
         {"KeepsNoPersistentGrants",
          [] { return Tamper{.reads = reads_as("feature-persistent", "0")}; },
          {"blkif.backend-keeps-persistent-grants"}},
+        {"RemembersThatAFrontendKeptItsGrants",
+         [] {
+             const auto kept = std::make_shared<bool>(false);
+             return Tamper{.reads = [kept](const std::string& name, Tamper::Text is, bool) {
+                 if (name != "feature-persistent") return is;
+                 *kept = *kept || is == "1";
+                 return *kept ? Tamper::Text("1") : is;
+             }};
+         },
+         {"blkif.backend-reads-parameters-anew"}},
+        {"CallsEveryDiskACdrom",
+         [] {
+             return Tamper{.writes = [](const std::string& name, std::string is) {
+                 return Tamper::Text(name == "info" ? std::to_string(std::stoul(is) | VDISK_CDROM) : is);
+             }};
+         },
+         {"blkif.backend-info-tells-kind"}},
         {"CountsLargeSectors",
          [] { return Tamper{.disk = [](blk::StorageInfo& info) { info.bytes /= info.sector_bytes / 512; }}; },
          {"blkif.backend-counts-512"}},
@@ -305,7 +334,7 @@ std::vector<Flaw> of_requests() {
                      r.operation = BLKIF_OP_WRITE;
              }};
          },
-         {"blkif.backend-refuses-unknown-operation", "blkif.response-echoes-request", "ring.response-before-index"}},
+         {"blkif.backend-refuses-unknown-operation", "blkif.response-echoes-request"}},
         {"CutsTheNumberOfSegments",
          [] {
              return Tamper{.takes_request = [](blkif_request_t& r) {
@@ -343,7 +372,7 @@ std::vector<Flaw> of_requests() {
           "blkif.backend-refuses-indirect-operation", "blkif.backend-refuses-indirect-range",
           "blkif.backend-refuses-segment-count", "blkif.backend-refuses-segment-range",
           "blkif.backend-survives-bad-grant", "blkif.backend-survives-bad-indirect-page",
-          "blkif.read-only-disk-refuses-writes", "blkif.response-echoes-request"}},
+          "blkif.read-only-disk-refuses-writes", "blkif.response-echoes-request", "ring.backend-takes-every-request"}},
         {"BeginsAgainAtTheDisksEnd",
          [] {
              return Tamper{.takes_request = [](blkif_request_t& r) {

@@ -1,5 +1,6 @@
 // Frontends that are wrong in one way each, and the checks that each of them fails.
 #include <deque>
+#include <map>
 #include <memory>
 
 #include "flaws.h"
@@ -49,7 +50,7 @@ std::vector<Flaw> of_the_ring() {
          {"blkif.frontend-indirect-within-offer", "blkif.frontend-queues-within-offer",
           "blkif.frontend-ring-within-offer", "blkif.frontend-segments-make-sense", "blkif.frontend-splits-transfers",
           "ring.frontend-asks-before-sleep", "ring.frontend-counter-runs-freely", "ring.frontend-slots",
-          "ring.frontend-stays-within-ring", "ring.request-before-index"}},
+          "ring.frontend-stays-within-ring", "ring.frontend-takes-every-response"}},
         {"ClaimsOneRequestMoreOfAFullRing",
          [] {
              return Tamper{.stores_word = [](const Words& words, Word w, std::uint32_t n) {
@@ -86,6 +87,18 @@ std::vector<Flaw> of_the_ring() {
          },
          {"blkif.broken-queue-stops-frontend", "ring.response-overflow-stops-frontend"}},
         {"FetchesAResponseTwice", [] { return Tamper{.fetches_twice = true}; }, {"ring.frontend-copies-response"}},
+        {"LeavesOutTheWriteBarrier",
+         [] { return Tamper{.without_write_barrier = true}; },
+         {"ring.request-before-index"}},
+        {"LeavesOutTheReadBarrier",
+         [] { return Tamper{.without_read_barrier = true}; },
+         {"ring.frontend-takes-every-response"}},
+        {"LeavesOutTheBarrierAfterItsIndex",
+         [] { return Tamper{.without_barrier_after = {Word::req_prod}}; },
+         {"ring.frontend-meets-sleeping-backend"}},
+        {"LeavesOutTheBarrierBeforeItsLastLook",
+         [] { return Tamper{.without_barrier_after = {Word::rsp_event}}; },
+         {"ring.frontend-final-check"}},
         {"PublishesTheIndexFirst", [] { return Tamper{.index_first = true}; }, {"ring.request-before-index"}},
         {"NeverSendsAnEvent",
          [] { return Tamper{.without_event = [] { return true; }}; },
@@ -230,6 +243,24 @@ std::vector<Flaw> of_the_nodes() {
         {"IgnoresReadOnly",
          [] { return Tamper{.reads = reads_as("info", "0")}; },
          {"blkif.frontend-writes-no-read-only-disk"}},
+        {"RemembersWhatWasOfferedOnce",
+         [] {
+             const auto once = std::make_shared<std::map<std::string, std::string>>();
+             return Tamper{.reads = [once](const std::string& name, Tamper::Text is, bool) {
+                 if (!name.starts_with("feature-")) return is;
+                 if (is) (*once)[name] = *is;
+                 const auto known = once->find(name);
+                 return known == once->end() ? is : Tamper::Text(known->second);
+             }};
+         },
+         {"blkif.frontend-reads-features-anew"}},
+        {"TakesARemovableDiskForReadOnly",
+         [] {
+             return Tamper{.reads = [](const std::string& name, Tamper::Text is, bool) {
+                 return name == "info" && is == "2" ? Tamper::Text("6") : is;
+             }};
+         },
+         {"blkif.frontend-takes-any-kind"}},
         {"FlushesUnasked",
          [] { return Tamper{.reads = reads_as("feature-flush-cache", "1")}; },
          {"blkif.frontend-flushes-by-barrier", "blkif.frontend-survives-unsupported-barrier",

@@ -1,19 +1,22 @@
 // Plays inputs and says what they cost; no fuzzer.
 //
 //   play_corpus TARGET FILE|FOLDER...     each input once; "-" is standard input
+//   play_corpus TARGET --check-reset N    N inputs in two orders (check_reset.h)
 //
-// Built with afl-g++-fast or afl-clang-fast, "-" is AFL++'s persistent mode: afl-fuzz -i SEEDS -o OUT play_corpus
-// TARGET - A rule that is broken ends the process, with the input's token where it has one.
+// A rule that is broken ends the process, with the input's token where it has one.
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tests/fuzz/check_reset.h"
 #include "tests/fuzz/target.h"
 
 namespace {
@@ -32,27 +35,20 @@ std::string standard_input() {
     return all;
 }
 
-void play_standard_input(const xenrig::fuzz::Target& target) {
-#if defined(__AFL_HAVE_MANUAL_CONTROL)
-    // Worlds are put back, so one process does for as long as it lives.
-    while (__AFL_LOOP(100000)) play(target, standard_input());
-#else
-    play(target, standard_input());
-#endif
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
     const xenrig::fuzz::Target* target = argc > 2 ? xenrig::fuzz::find_target(argv[1]) : nullptr;
     if (!target) {
-        std::fprintf(stderr, "usage: %s TARGET FILE|FOLDER...\n", argv[0]);
+        std::fprintf(stderr, "usage: %s TARGET FILE|FOLDER... | TARGET --check-reset N\n", argv[0]);
         return 2;
     }
+    if (argc == 4 && argv[2] == std::string_view("--check-reset"))
+        return xenrig::fuzz::check_reset_command(*target, std::strtoul(argv[3], nullptr, 10));
     std::vector<fs::path> files;
     for (int i = 2; i < argc; ++i) {
         if (std::string(argv[i]) == "-") {
-            play_standard_input(*target);
+            play(*target, standard_input());
         } else if (fs::is_directory(argv[i])) {
             for (const auto& entry : fs::directory_iterator(argv[i])) files.push_back(entry.path());
         } else {
