@@ -31,12 +31,12 @@ void Generator::new_entry() {
         say("ge", {ref, to, page, text(GTF_permit_access | read_only)});
     } else if (entry.whole) {
         say("g2", {ref, to, page, text(GTF_permit_access | read_only)});
-    } else if (one_in(2)) {
+    } else if (one_in(2) || !std::ranges::all_of(parties_, [](const Party& q) { return q.mappings.empty(); })) {
         const std::string offset = text(pick(2048));
         say("g3", {ref, to, page, text(GTF_permit_access | GTF_sub_page | read_only), offset, text(pick(2048))});
     } else {
-        // Only for oneself: from a copy that a transitive grant leads back to the one who copies, Xen 4.17 never
-        // returns.
+        // For oneself, and used by nobody: from a copy by a transitive entry that is pinned as something else, Xen 4.17
+        // never returns.
         p.entries.back().to = actor_;
         const auto others = usable();
         const std::string behind = others.empty() ? own_domain() : domain_of(others.front().granter);
