@@ -12,7 +12,7 @@ Engine::Engine(Source& source, Config config)
       choices_(source),
       memory_(config.model, [this](std::uint32_t n) { return choices_.pick(value_stream_, n); }),
       outside_stream_(choices_.add_stream("outside.next", StreamKind::data)),
-      value_stream_(choices_.add_stream("memory.age", StreamKind::schedule)),
+      value_stream_(choices_.add_stream(kAgeStream, StreamKind::schedule)),
       stride_stream_(choices_.add_stream("time.stride", StreamKind::data)),
       attention_(config.steps_max) {
     check(!scheduler && !shared::watcher, "one world a thread at a time");
@@ -32,6 +32,7 @@ Cpu& Engine::add_cpu(std::string name) {
     cpu->run_stream = choices_.add_stream(name + ".run", StreamKind::schedule);
     cpu->sync_stream = choices_.add_stream(name + ".sync", StreamKind::sync);
     cpu->next_stream = choices_.add_stream(name + ".next", StreamKind::data);
+    cpu->late_stream = choices_.add_stream(name + ".late", StreamKind::data);
     if (free_memory_ports_.empty()) {
         cpu->memory_port = memory_.add_cpu();
     } else {

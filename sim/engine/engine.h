@@ -67,6 +67,12 @@ public:
     /// Until `condition()`, which is looked at before each step.
     Stopped run_until(const std::function<bool()>& condition);
 
+    /// From now on stores of this vCPU to places that `late` says become visible in the worst order that the model
+    /// allows: one leaves the buffer only when a barrier forces it out, of those that may go first the newest. The
+    /// others may run at every access while any waits, and before each load from there. What a missing barrier does
+    /// shows in few runs. See LateSource.
+    void stores_late(Cpu& cpu, std::function<bool(const shared::Window&, std::size_t offset)> late);
+
     /// Before step `n`, `hook` runs, outside any vCPU. The vCPU that it returns, if any, runs next.
     void at_step(std::uint64_t n, std::function<Cpu*()> hook);
     /// Runs `body` at once as if no task called it: what it does is no step and does not wait. For ends that come from
@@ -185,6 +191,17 @@ private:
     void drain_one(std::uint32_t index);
     std::uint32_t drainable() const;
     void drain_everything();
+    /// A full barrier of the current vCPU.
+    void full_barrier();
+    /// Late stores of the current vCPU's wait.
+    bool stores_wait() const {
+        return current_ && current_->holds_stores && !unwinder_ && !memory_.empty(current_->memory_port);
+    }
+    bool loads_late_place(const shared::Window& w, std::size_t offset) const {
+        return current_ && current_->stores_late && !unwinder_ && current_->stores_late(w, offset);
+    }
+    void stored(VirtualCpu& cpu, const shared::Window& w, std::size_t offset);
+    void let_others_look();
     /// The i-th runnable vCPU after the current one, round and round.
     VirtualCpu& other_runnable(std::uint32_t i) const;
     std::uint32_t others_runnable() const;

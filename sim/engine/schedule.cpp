@@ -232,12 +232,14 @@ VirtualCpu& Engine::other_runnable(std::uint32_t i) const {
 std::uint32_t Engine::drainable() const {
     if (config_.model == Model::sc) return 0;
     std::uint32_t n = 0;
-    for (const auto& cpu : cpus_) n += memory_.drainable(cpu->memory_port);
+    for (const auto& cpu : cpus_)
+        if (!cpu->stores_late) n += memory_.drainable(cpu->memory_port);
     return n;
 }
 
 void Engine::drain_one(std::uint32_t index) {
     for (const auto& cpu : cpus_) {
+        if (cpu->stores_late) continue;
         const std::uint32_t n = memory_.drainable(cpu->memory_port);
         if (index < n) {
             const std::size_t length = memory_.drain(cpu->memory_port, index);
@@ -245,6 +247,38 @@ void Engine::drain_one(std::uint32_t index) {
         }
         index -= n;
     }
+}
+
+void Engine::stores_late(Cpu& cpu, std::function<bool(const shared::Window&, std::size_t)> late) {
+    static_cast<VirtualCpu&>(cpu).stores_late = std::move(late);
+}
+
+void Engine::stored(VirtualCpu& cpu, const shared::Window& w, std::size_t offset) {
+    if (cpu.stores_late(w, offset))
+        cpu.holds_stores = true;
+    else if (!cpu.holds_stores)
+        memory_.drain_all(cpu.memory_port);
+}
+
+void Engine::let_others_look() {
+    if (current_->current->cancelled) return;
+    const std::uint32_t choice = choices_.pick(current_->late_stream, 1 + others_runnable());
+    if (choice != 0) switch_cpu(other_runnable(choice - 1));
+}
+
+void Engine::full_barrier() {
+    const std::size_t port = current_->memory_port;
+    const bool held_back = stores_wait();
+    while (stores_wait()) {
+        let_others_look();
+        const std::uint32_t newest = memory_.drainable(port) - 1;
+        const std::size_t length = memory_.drain(port, newest);
+        record(Event::drain, current_->number, newest, length);
+    }
+    memory_.full_barrier(port);
+    current_->holds_stores = false;
+    // What is new by now may be half seen without a read barrier.
+    if (held_back) let_others_look();
 }
 
 void Engine::drain_everything() {
@@ -327,7 +361,7 @@ void Engine::point(Step step, std::uint64_t object) {
     choice_point(step == Step::hypercall ? current_->run_stream : current_->sync_stream);
     record(Event::step, static_cast<std::uint64_t>(step), object, 0);
     // Locked operations and hypercalls are full barriers; waiting and waking stand beside a lock.
-    if (step != Step::wait && step != Step::wake && step != Step::yield) memory_.full_barrier(current_->memory_port);
+    if (step != Step::wait && step != Step::wake && step != Step::yield) full_barrier();
 }
 
 void Engine::park(const WaitQueue& on) {

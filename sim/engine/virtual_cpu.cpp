@@ -35,6 +35,7 @@ VirtualCpu::VirtualCpu(Engine& owner, std::string label, std::uint16_t id)
       run_stream(0),
       sync_stream(0),
       next_stream(0),
+      late_stream(0),
       memory_port(0),
       name_(std::move(label)) {}
 

@@ -18,6 +18,10 @@ namespace xenrig {
 class WaitQueue;
 }
 
+namespace xenrig::shared {
+class Window;
+}
+
 namespace xenrig::engine {
 
 class Engine;
@@ -109,6 +113,11 @@ public:
     std::size_t runnable_at = kNotRunnable;
     /// Asked at shared accesses and hypercalls, at locks, and when the running task can't go on.
     StreamId run_stream, sync_stream, next_stream;
+    /// Asked where stores wait that are late.
+    StreamId late_stream;
+    /// Engine::stores_late(), and whether one of them may be in the buffer.
+    std::function<bool(const shared::Window&, std::size_t)> stores_late;
+    bool holds_stores = false;
     std::size_t memory_port;
 
     // The second layer of scheduling (processor_time.cpp).

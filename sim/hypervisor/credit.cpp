@@ -170,6 +170,12 @@ void CreditScheduler::stop_accounting(Unit& unit) {
     if (unit.share.active.empty()) active_.remove(&unit.share);
 }
 
+void CreditScheduler::set_weight(Share& share, std::uint32_t weight) {
+    weight_ -= share.weight * share.active.size();
+    share.weight = weight;
+    weight_ += share.weight * share.active.size();
+}
+
 std::vector<std::uint32_t> CreditScheduler::account() {
     std::vector<std::uint32_t> tickled;
     const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };

@@ -77,6 +77,8 @@ public:
     bool tick(std::uint32_t processor, Nanoseconds now);
     /// Every 30 ms: credits are given out. The processors that must schedule(): a vCPU was parked or may run again.
     std::vector<std::uint32_t> account();
+    /// Of a domain, from now on (csched_dom_cntl).
+    void set_weight(Share& share, std::uint32_t weight);
     /// Nobody is active: account() has nothing to do.
     bool idle() const { return active_.empty(); }
 

@@ -134,6 +134,8 @@ public:
     VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.
     std::int64_t hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number, const HypercallArgs& args);
+    /// The memory of a caller whose pointers are linear addresses of the guest's own (linear_access.h).
+    std::unique_ptr<GuestAccess> linear_access(DomId dom, VcpuId vcpu);
     /// Would an upcall be delivered? Looks without being seen: no choice point. False for a dead domain.
     bool upcall_pending(DomId dom, VcpuId vcpu) const;
 
@@ -171,6 +173,9 @@ public:
     Result<Port> alloc_unbound(DomId dom, DomId remote);
     /// Writes an entry of its grant table before it runs, as a builder does for console and store (xc_dom_gnttab_seed).
     Result<> seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame);
+    /// A device of the machine raises its interrupt line: the domains that are bound to it hear of it. EINVAL for a
+    /// line that the machine has not.
+    Result<> raise_interrupt(unsigned gsi);
     /// The page of shared_info, for a save and for oracles; null when the domain is gone.
     std::byte* shared_info(DomId dom);
 

@@ -75,6 +75,15 @@ void Processors::yield(Vcpu& v) {
     schedule(v.unit.processor);
 }
 
+void Processors::set_share(Domain& d, std::uint32_t weight, std::uint32_t cap) {
+    d.share.cap = cap;
+    if (weight == 0) return;
+    if (credit_)
+        credit_->set_weight(d.share, weight);
+    else
+        d.share.weight = weight;
+}
+
 void Processors::pin(Vcpu& v, std::optional<std::uint32_t> processor) {
     v.unit.pinned = processor;
     if (!counted() || !processor || v.unit.processor == *processor || !v.unit.runnable) return;

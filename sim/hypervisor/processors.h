@@ -33,6 +33,8 @@ public:
     void settle(Vcpu& v);
     /// SCHEDOP_yield.
     void yield(Vcpu& v);
+    /// What a domain may use from now on; a weight of 0 leaves it as it is.
+    void set_share(Domain& d, std::uint32_t weight, std::uint32_t cap);
     /// On this processor alone, or on any.
     void pin(Vcpu& v, std::optional<std::uint32_t> processor);
     /// Of all processors: something runs, or waits.

@@ -8,10 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "sim/hypervisor/credit.h"
 #include "sim/hypervisor/runstate.h"
+#include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/hypercall.h"
 #include "xenrig/abi/types.h"
 #include "xenrig/platform/machine.h"
@@ -85,6 +88,8 @@ public:
     std::uint32_t time_version = 0;
     /// vcpu_info's time was written.
     bool has_time = false;
+    /// HVMOP_set_evtchn_upcall_vector's; 0: the domain's way (HVM_PARAM_CALLBACK_IRQ).
+    std::uint8_t upcall_vector = 0;
 
     /// The vcpu_info of a vCPU that has none in shared_info and registered none.
     std::array<std::byte, 64> own_info{};
@@ -93,6 +98,12 @@ public:
     /// The gfn's frame, used while VCPUOP_register_vcpu_info holds it.
     std::optional<Mfn> info_frame;
     std::array<std::uint32_t, kVirqs> virq_ports{};
+
+    /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
+    std::optional<Mfn> page_tables, user_page_tables;
+    std::vector<Mfn> descriptor_frames;
+    /// What XEN_DOMCTL_setvcpucontext said last.
+    std::unique_ptr<vcpu_guest_context_t> context;
 
     /// In SCHEDOP_block or SCHEDOP_poll.
     std::atomic<bool> blocked{false};

@@ -75,6 +75,12 @@ void ScenarioRun::make_sites() {
     }
 }
 
+std::string ScenarioRun::running() {
+    const Task* const task = engine_.current_task();
+    const Cpu* const cpu = engine_.current_cpu();
+    return task && cpu ? "the task '" + task->name() + "' of " + cpu->name() : "no task";
+}
+
 bool ScenarioRun::until_quiet() {
     engine_.run();
     return healthy();

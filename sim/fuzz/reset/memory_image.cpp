@@ -33,16 +33,20 @@ inline void copy_bytes(void* to, const void* from, std::size_t bytes) {
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
-/// As memcmp, and for the same reason its own; both are whole pages.
-inline bool same(const std::byte* a, const std::byte* b, std::size_t bytes) {
+/// Makes a page as its copy is, and writes only where it differs: true when it did. For the same reason its own.
+inline bool put_right(std::byte* page, const std::byte* copy) {
     using Words = std::uint64_t __attribute__((vector_size(32), may_alias));
-    Words different{};
-    for (std::size_t i = 0; i < bytes; i += 4 * sizeof(Words)) {
-        const auto* x = reinterpret_cast<const Words*>(a + i);
-        const auto* y = reinterpret_cast<const Words*>(b + i);
-        different |= (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]);
+    constexpr std::size_t kPiece = 4 * sizeof(Words);
+    bool changed = false;
+    for (std::size_t at = 0; at < kPage; at += kPiece) {
+        auto* const now = reinterpret_cast<Words*>(page + at);
+        const auto* const then = reinterpret_cast<const Words*>(copy + at);
+        const Words different = (now[0] ^ then[0]) | (now[1] ^ then[1]) | (now[2] ^ then[2]) | (now[3] ^ then[3]);
+        if ((different[0] | different[1] | different[2] | different[3]) == 0) continue;
+        for (std::size_t i = 0; i < 4; ++i) now[i] = then[i];
+        changed = true;
     }
-    return (different[0] | different[1] | different[2] | different[3]) == 0;
+    return changed;
 }
 
 std::byte* shadow_of([[maybe_unused]] std::byte* page) {
@@ -90,6 +94,11 @@ struct MemoryImage::Impl {
         std::byte then[kSmallBytes];
     } small[kSmallMax];
     std::size_t small_count = 0;
+    struct {
+        std::byte* at = nullptr;
+        std::byte* now = nullptr;
+        std::size_t bytes = 0;
+    } kept;
     Hot hot[kPagesMax];
     std::size_t hot_count = 0;
     alignas(kPage) std::byte copies[kPagesMax][kPage];
@@ -161,6 +170,7 @@ MemoryImage::~MemoryImage() {
         mprotect(impl_->areas[i].at, impl_->areas[i].pages * kPage, PROT_READ | PROT_WRITE);
         if (kShadow != 0) munmap(impl_->areas[i].shadow, impl_->areas[i].pages * kShadow);
     }
+    if (impl_->kept.bytes != 0) munmap(impl_->kept.now, impl_->kept.bytes);
     sigaction(SIGSEGV, &impl_->before, nullptr);
     sigaltstack(&impl_->stack_before, nullptr);
     the_image = nullptr;
@@ -178,6 +188,12 @@ void MemoryImage::add_small(std::span<std::byte> bytes) {
     auto& s = impl_->small[impl_->small_count++];
     s.at = bytes.data();
     s.bytes = bytes.size();
+}
+
+void MemoryImage::keep(std::span<std::byte> bytes) {
+    if (bytes.empty()) return;
+    check(impl_->kept.bytes == 0, "a picture leaves out one piece");
+    impl_->kept = {bytes.data(), system_memory<std::byte>(bytes.size()), bytes.size()};
 }
 
 void MemoryImage::take() {
@@ -198,12 +214,12 @@ void MemoryImage::restore() {
     Impl& m = *impl_;
     m.looked_at = m.hot_count;
     m.restored = 0;
+    copy_bytes(m.kept.now, m.kept.at, m.kept.bytes);
     for (std::size_t i = 0; i < m.small_count; ++i) copy_bytes(m.small[i].at, m.small[i].then, m.small[i].bytes);
     for (std::size_t i = 0; i < m.hot_count;) {
         Hot& h = m.hot[i];
         if (kShadow != 0) copy_bytes(h.shadow_now, h.shadow_then, kShadow);
-        if (!same(h.page, h.copy, kPage)) {
-            copy_bytes(h.page, h.copy, kPage);
+        if (put_right(h.page, h.copy)) {
             h.unchanged = 0;
             ++m.restored;
         } else if (++h.unchanged == kPatience) {
@@ -220,6 +236,9 @@ void MemoryImage::restore() {
         }
         ++i;
     }
+    // Where nothing was copied back, nothing has changed, and the page may be locked.
+    for (std::size_t i = 0; i < m.kept.bytes; ++i)
+        if (m.kept.at[i] != m.kept.now[i]) m.kept.at[i] = m.kept.now[i];
 }
 
 std::size_t MemoryImage::pages_looked_at() const { return impl_->looked_at; }
