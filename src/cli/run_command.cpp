@@ -64,9 +64,18 @@ struct RunArguments {
     std::string scenario, subject, migrate_at, model, trace_to, save_image, plot;
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
-    bool trace = false, json = false, in_process = false;
+    bool trace = false, in_process = false, json = false;
     unsigned run_seconds = 60;
 };
+
+/// A scenario with a [locking] is an experiment, and what is asked of a run does not fit it.
+int run_experiment(const world::Scenario& scenario, const RunArguments& a) {
+    if (a.seeds != 0 || !a.migrate_at.empty() || !a.model.empty() || !a.subject.empty() || !a.trace_to.empty() ||
+        !a.save_image.empty())
+        return complain("scenario '" + scenario.name +
+                        "' has a [locking], which says itself what is run: only --seed, --json and --plot go with it");
+    return run_locking_scenario(scenario, {.first_seed = a.seed.value_or(0), .json = a.json, .plot = a.plot});
+}
 
 template <class Arguments>
 SubjectRuns subject_runs(const Arguments& a) {
@@ -85,15 +94,6 @@ Tally run_seed(const world::Scenario& scenario, const RunArguments& a, const wor
     }
     return {r.ok() ? kWell : kFoundWrong, r.in_flight_at_suspend, r.migrations, r.faults,
             r.failed_operations + r.repeated_operations + r.lost_operations};
-}
-
-/// A scenario with a [locking] is an experiment, and what is asked of a run does not fit it.
-int run_experiment(const world::Scenario& scenario, const RunArguments& a) {
-    if (a.seeds != 0 || !a.migrate_at.empty() || !a.model.empty() || !a.subject.empty() || !a.trace_to.empty() ||
-        !a.save_image.empty())
-        return complain("scenario '" + scenario.name +
-                        "' has a [locking], which says itself what is run: only --seed, --json and --plot go with it");
-    return run_locking_scenario(scenario, {.first_seed = a.seed.value_or(0), .json = a.json, .plot = a.plot});
 }
 
 int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::RunOptions options) {
@@ -269,9 +269,9 @@ void add_run(CLI::App& app, Action& chosen) {
                         "write every step to this file: two of them, and diff shows where runs part");
     command->add_option("--save-image", a->save_image,
                         "keep the guest's image of the last migration in this file (docs/image.md)");
-    add_apartness(*command, *a);
     command->add_option("--plot", a->plot, "of an experiment: draw the result into this file, an SVG");
     command->add_flag("--json", a->json, "of an experiment: tell the result as JSON");
+    add_apartness(*command, *a);
     command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
 }
 
