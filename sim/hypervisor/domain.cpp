@@ -15,6 +15,7 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       events(owner, *this, settings.first_port),
       grants(owner, *this),
       pirqs(owner, *this) {
+    params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
     vcpus.reserve(config.vcpus);
     for (std::uint32_t v = 0; v < config.vcpus; ++v) vcpus.push_back(std::make_unique<Vcpu>(owner, *this, VcpuId{v}));
 }
