@@ -48,6 +48,6 @@ public:
 
 }  // namespace
 
-std::unique_ptr<Play> make_hypercall_play() { return std::make_unique<HypercallPlay>(); }
+std::unique_ptr<Play> make_hypercall_play(SubjectPtr) { return std::make_unique<HypercallPlay>(); }
 
 }  // namespace xenrig::fuzz

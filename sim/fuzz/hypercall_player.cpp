@@ -10,7 +10,6 @@
 
 namespace xenrig::fuzz {
 
-using hypervisor::DomainConfig;
 using World = HypercallWorld;
 
 namespace {
@@ -62,7 +61,8 @@ void HypercallPlayer::multicall(Input& input) {
 }
 
 void HypercallPlayer::poke(Input& input) {
-    const std::uint64_t at = input.byte() * kPageSize + input.byte() * std::uint64_t{8};
+    const std::uint64_t page = input.byte() * kPageSize;
+    const std::uint64_t at = page + input.byte() * std::uint64_t{8};
     const std::uint64_t word = value(input, (input.byte() & 1) != 0 ? Field::entry : Field::any);
     if (world_.alive(caller())) static_cast<void>(caller().memory->put(at, word));
 }

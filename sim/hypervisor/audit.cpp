@@ -20,9 +20,10 @@ public:
         for (unsigned i = 0; i < d.grants.frames(); ++i) use(d.grants.frame(i));
         for (unsigned i = 0; i < d.grants.status_frames(); ++i) use(d.grants.status_frame(i));
         d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
-            if (entry.type == PageType::ram) use(entry.frame());
+            if (entry.type == PageType::ram || entry.type == PageType::foreign) use(entry.frame());
         });
         for (const Mfn mfn : d.unplaced) use(mfn);
+        for (const Mfn mfn : d.pod.cache()) use(mfn);
         for (const auto& v : d.vcpus)
             if (v->info_frame) use(*v->info_frame);
         for (const Mfn mfn : d.events.frames()) use(mfn);

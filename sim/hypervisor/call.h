@@ -37,8 +37,10 @@ struct Call {
 bool may_target(const Domain& from, const Domain& to);
 
 using Handler = std::int64_t (*)(Call&);
-/// Null where Xen answers ENOSYS.
+/// Null where Xen answers ENOSYS to everybody.
 Handler handler_of(unsigned number);
+/// False where Xen answers ENOSYS to a domain of this kind; `operation` is the first argument.
+bool has_hypercall(const Domain& d, unsigned number, std::uint64_t operation);
 
 std::int64_t event_channel_op(Call& call);
 std::int64_t grant_table_op(Call& call);

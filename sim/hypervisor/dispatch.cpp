@@ -1,6 +1,9 @@
 #include "sim/hypervisor/dispatch.h"
 
+#include <utility>
+
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -44,9 +47,8 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
         host.observer->hypercall_begins(domain.id, caller.id, number, args);
 
     Call call{host, domain, caller, guest, args};
-    const Handler handler = handler_of(number);
     const auto fault = host.fault ? host.fault(domain.id, number, args) : std::nullopt;
-    const std::int64_t result = fault ? *fault : handler ? handler(call) : -error(Errno::nosys);
+    const std::int64_t result = fault ? *fault : invoke(call, number);
 
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
@@ -114,22 +116,26 @@ Handler handler_of(unsigned number) {
     }
 }
 
-std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
-    if (scheduler) {
-        const bool unwound_before = scheduler->unwinding();
-        scheduler->point(Step::hypercall, number);
-        // Its domain died before it came to the call, which so was never made.
-        if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& first) {
+    HypercallArgs args = first;
+    for (;;) {
+        if (scheduler) {
+            const bool unwound_before = scheduler->unwinding();
+            scheduler->point(Step::hypercall, number);
+            // Its domain died before it came to the call, which so was never made.
+            if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+        }
+        const Performed done = perform(caller, guest, number, args);
+        const auto rest = std::exchange(caller.continuation, std::nullopt);
+        // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
+        if (done.waits && done.shut_down)
+            done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
+        else if (done.waits)
+            done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
+        if (!rest) return done.waits && done.shut_down ? caller.shutdown_answer.load() : done.result;
+        // The guest's instruction pointer was set back to the call, with what is left of it as arguments.
+        args = *rest;
     }
-    const Performed done = perform(caller, guest, number, args);
-    if (!done.waits) return done.result;
-    // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
-    if (done.shut_down) {
-        done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
-        return caller.shutdown_answer;
-    }
-    done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
-    return done.result;
 }
 
 }  // namespace xenrig::hypervisor

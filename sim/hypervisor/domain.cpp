@@ -19,10 +19,12 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
     : host(owner),
       id(number),
       config(settings),
+      share{.weight = settings.weight, .cap = settings.cap},
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
       max_frames(settings.max_frames),
       physmap(physmap_nodes(settings)),
+      pod(owner, *this),
       events(owner, *this, settings.first_port),
       grants(owner, *this) {}
 
@@ -35,7 +37,11 @@ void Domain::make_vcpus() {
 Domain::~Domain() = default;
 
 std::byte* Domain::page(Gfn gfn) {
-    const PhysmapEntry entry = physmap.at(gfn);
+    PhysmapEntry entry = physmap.at(gfn);
+    if (entry.type == PageType::pod) [[unlikely]] {
+        const InHypervisor inside(host.machine);
+        entry = host.look_up(*this, gfn);
+    }
     return entry ? host.memory.page(entry.frame()) : nullptr;
 }
 

@@ -17,6 +17,7 @@
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/physmap.h"
+#include "sim/hypervisor/pod.h"
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/address_space.h"
@@ -28,6 +29,12 @@ struct SharedLayout;
 /// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
 /// not listed any more.
 enum class Life : std::uint8_t { alive, dying, released, dead };
+
+/// An entry of a PC's memory map (struct e820entry).
+struct [[gnu::packed]] MemoryMapEntry {
+    std::uint64_t start = 0, bytes = 0;
+    std::uint32_t type = 0;
+};
 
 class Domain final : public AddressSpace {
 public:
@@ -55,6 +62,11 @@ public:
     std::atomic<Life> life{Life::alive};
     bool privileged() const { return config.privileged; }
 
+    /// Of the host's processors (credit.h).
+    CreditScheduler::Share share;
+    /// VMASST_TYPE_*, a bit each.
+    std::uint64_t vm_assist = 0;
+
     Mfn shared_info_mfn;
     std::byte* shared_info;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
@@ -64,10 +76,15 @@ public:
     std::uint64_t max_frames;
     Physmap physmap;
     DirtyLog dirty;
+    PodCache pod;
     /// Frames it owns (d->tot_pages): RAM only, in the physmap or not.
     std::uint64_t frames = 0;
     /// Owned RAM that is at no gfn: a mapping took its place, or increase_reservation gave it.
     std::vector<Mfn> unplaced;
+    /// XENMEM_memory_map's answer: what its builder told it of its memory.
+    std::vector<MemoryMapEntry> memory_map;
+    /// Frames that it was promised beyond those (d->outstanding_pages).
+    std::uint64_t claimed = 0;
 
     EventChannels events;
     GrantTable grants;
@@ -85,13 +102,10 @@ public:
         OneShot timer;
     };
     std::array<Watchdog, 2> watchdogs{};
-    /// SCHEDOP_pin_override holds vCPU 0 on a processor.
-    bool pinned = false;
     /// What toolstacks say of it (domctl.h).
     std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
     bool debugged = false, xenstore = false;
     std::uint32_t emulation = 0;
-    std::uint16_t weight = 256, cap = 0;
     /// The domain to which this one may do what the control domain may.
     Domain* target = nullptr;
     std::string console;

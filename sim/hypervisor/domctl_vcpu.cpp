@@ -99,12 +99,11 @@ std::int64_t scheduler_op(Domctl& d) {
     if (op.sched_id != XEN_SCHEDULER_CREDIT2) return -error(Errno::inval);
     switch (op.cmd) {
         case XEN_DOMCTL_SCHEDOP_putinfo:
-            if (op.u.credit2.weight != 0) d.domain->weight = op.u.credit2.weight;
-            d.domain->cap = op.u.credit2.cap;
+            d.call.host.processors.set_share(*d.domain, op.u.credit2.weight, op.u.credit2.cap);
             return 0;
         case XEN_DOMCTL_SCHEDOP_getinfo:
-            op.u.credit2.weight = d.domain->weight;
-            op.u.credit2.cap = d.domain->cap;
+            op.u.credit2.weight = static_cast<std::uint16_t>(d.domain->share.weight);
+            op.u.credit2.cap = static_cast<std::uint16_t>(d.domain->share.cap);
             return 0;
         default:
             return -error(Errno::inval);

@@ -29,7 +29,10 @@ std::uint16_t wanted_flags(bool writable) {
     return static_cast<std::uint16_t>(GTF_reading | (writable ? GTF_writing : 0u));
 }
 
-std::uint8_t& counter(Pins& pins, bool writable) { return writable ? pins.host_rw : pins.host_ro; }
+std::uint8_t& counter(Pins& pins, bool writable, bool device = false) {
+    if (device) return writable ? pins.device_rw : pins.device_ro;
+    return writable ? pins.host_rw : pins.host_ro;
+}
 
 void fetch_or(std::byte* at, std::uint16_t bits) {
     shared::raw::rmw<std::uint16_t>(at, shared::Rmw::fetch_or, bits, std::uint16_t{0});
@@ -206,9 +209,22 @@ GrantStatus GrantTable::pin(GrantRef ref, Domain& peer, bool writable, PinUse us
     return GNTST_okay;
 }
 
-void GrantTable::unpin(GrantRef ref, Domain& peer, bool writable, PinUse use) {
+void GrantTable::pin_device(GrantRef ref, Domain& peer, bool writable) {
     ActiveGrant& active = active_[ref.value];
-    std::uint8_t& pins = counter(active.pins, writable);
+    ++counter(active.pins, writable, true);
+    host_.memory.get(active.mfn);
+    observe(ref, peer, writable, PinUse::map, true);
+}
+
+void GrantTable::device_alone(GrantRef ref, bool writable) {
+    Pins& pins = active_[ref.value].pins;
+    --counter(pins, writable);
+    ++counter(pins, writable, true);
+}
+
+void GrantTable::unpin(GrantRef ref, Domain& peer, bool writable, PinUse use, bool device) {
+    ActiveGrant& active = active_[ref.value];
+    std::uint8_t& pins = counter(active.pins, writable, device);
     check(pins != 0, "a grant is unpinned as often as it was pinned");
     // A peer may have written until now.
     if (writable && !active.behind) host_.mark_dirty(domain_, active.mfn);

@@ -11,13 +11,18 @@ Host::Host(Machine& under, HostConfig settings)
     : machine(under),
       config(std::move(settings)),
       memory(config.frames, config.first_mfn),
+      processors(*this, config.cpus),
       next_domid_(config.first_domid) {}
 
 Host::~Host() {
     observer = nullptr;
     listener = nullptr;
+    processors.stop();
     for (const auto& d : all_)
-        for (const auto& v : d->vcpus) cancel_timers(*v);
+        for (const auto& v : d->vcpus) {
+            cancel_timers(*v);
+            processors.detach(*v);
+        }
 }
 
 Domain* Host::find_any(DomId dom, Domain& self) const { return dom.value == DOMID_SELF ? &self : find(dom); }
@@ -64,6 +69,11 @@ Result<> Host::create_as(DomId dom, const DomainConfig& settings, bool with_vcpu
     listed_.set(d.id, &d);
     last_.set(d.id, &d);
     if (settings.privileged && !control_) control_ = &d;
+    for (const auto& v : d.vcpus) {
+        if (settings.vcpus_up == 0 || v->id.value < settings.vcpus_up) continue;
+        v->up = v->initialised = false;
+        hold(*v);
+    }
     // Built while it can't run; its builder lets it go.
     pause(d);
     if (observer) observer->domain_created(d.id);
@@ -76,31 +86,9 @@ std::vector<DomId> Host::domains() const {
     return found;
 }
 
-std::optional<Mfn> Host::special_frame(Domain& d) {
-    const auto mfn = memory.allocate(d.id, FrameKind::special);
-    if (mfn && observer) [[unlikely]]
-        observer->frame_allocated(*mfn, d.id);
-    return mfn;
-}
-
-std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
-    if (d.frames >= d.max_frames || !d.physmap.fits(gfn)) return std::nullopt;
-    const PhysmapEntry before = d.physmap.at(gfn);
-    if (before && !before.own()) return std::nullopt;
-    const auto mfn = memory.allocate(d.id, FrameKind::ram);
-    if (!mfn) return std::nullopt;
-    ++d.frames;
-    if (observer) [[unlikely]]
-        observer->frame_allocated(*mfn, d.id);
-    displace(d, before);
-    memory.set_gfn(*mfn, gfn);
-    set_physmap(d, gfn, *mfn, PageType::ram);
-    d.dirty.mark(gfn);
-    return mfn;
-}
-
 void Host::displace(Domain& d, PhysmapEntry before) {
     if (!before) return;
+    if (before.type == PageType::pod) return d.pod.replaced();
     memory.set_gfn(before.frame(), kNoGfn);
     if (before.type == PageType::ram) d.unplaced.push_back(before.frame());
 }
@@ -123,7 +111,7 @@ void Host::put_frame(Mfn mfn) {
 void Host::set_physmap(Domain& d, Gfn gfn, Mfn mfn, PageType type) {
     check(d.physmap.set(gfn, mfn, type), "who maps a gfn has checked that it can be");
     if (observer) [[unlikely]]
-        observer->physmap_changed(d.id, gfn, mfn);
+        observer->physmap_changed(d.id, gfn, type == PageType::pod ? Mfn{~0ull} : mfn);
 }
 
 void Host::clear_physmap(Domain& d, Gfn gfn) {
@@ -132,20 +120,16 @@ void Host::clear_physmap(Domain& d, Gfn gfn) {
         observer->physmap_changed(d.id, gfn, Mfn{~0ull});
 }
 
-std::int64_t Host::remove_page(Domain& d, Gfn gfn) {
+PhysmapEntry Host::look_up(Domain& d, Gfn gfn) const {
     const PhysmapEntry entry = d.physmap.at(gfn);
-    if (!entry) return -error(Errno::inval);
-    if (!entry.own()) return -error(Errno::nxio);
-    clear_physmap(d, gfn);
-    memory.set_gfn(entry.frame(), kNoGfn);
-    page_types.forget_pin(entry.frame());
-    if (entry.type == PageType::ram) put_frame(entry.frame());
-    return 0;
+    if (entry.type != PageType::pod) [[likely]]
+        return entry;
+    return d.pod.populate(gfn) ? d.physmap.at(gfn) : PhysmapEntry{};
 }
 
 std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
     if (d.translated()) {
-        const PhysmapEntry entry = d.physmap.at(Gfn{gmfn});
+        const PhysmapEntry entry = look_up(d, Gfn{gmfn});
         return entry.own() ? std::optional{entry.frame()} : std::nullopt;
     }
     const Mfn mfn{gmfn};

@@ -124,6 +124,12 @@ AddressSpace& Hypervisor::address_space(DomId dom) {
     return ever(*host_, dom);
 }
 
+std::array<std::uint64_t, 4> Hypervisor::vcpu_times(DomId dom, VcpuId vcpu) const {
+    const InHypervisor inside(host_->machine);
+    const vcpu_runstate_info_t info = ever(*host_, dom, vcpu).runstates.info(host_->machine.now());
+    return {info.time[0], info.time[1], info.time[2], info.time[3]};
+}
+
 std::int64_t Hypervisor::hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number,
                                    const HypercallArgs& args) {
     return dispatch(ever(*host_, dom, vcpu), guest, number, args);
@@ -155,7 +161,8 @@ Result<Mfn> Hypervisor::lookup(DomId dom, Gfn gfn) const {
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     const PhysmapEntry entry = d->physmap.at(gfn);
-    if (!entry) return fail(Errno::noent, "nothing is at gfn " + std::to_string(gfn.value));
+    if (!entry || entry.type == PageType::pod)
+        return fail(Errno::noent, "nothing is at gfn " + std::to_string(gfn.value));
     return entry.frame();
 }
 

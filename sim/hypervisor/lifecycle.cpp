@@ -1,6 +1,7 @@
 // Pause, shutdown, resume and death of a domain (domain.c: domain_shutdown, domain_resume, domain_kill,
 // domain_destroy).
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "sim/hypervisor/host.h"
@@ -13,21 +14,25 @@ namespace xenrig::hypervisor {
 void Host::hold(Vcpu& v) {
     ++v.holds;
     if (v.cpu) v.cpu->pause();
+    processors.settle(v);
 }
 
 void Host::let_go(Vcpu& v) {
     check(v.holds != 0, "a vCPU is let go as often as it was held");
     --v.holds;
     if (v.cpu) v.cpu->unpause();
+    processors.settle(v);
 }
 
 void Host::attach(Vcpu& v, Cpu& cpu) {
     check(v.cpu == nullptr, "a vCPU has one runner");
     v.cpu = &cpu;
     for (unsigned i = 0; i < v.holds; ++i) cpu.pause();
+    processors.attach(v, cpu);
 }
 
 void Host::detach(Vcpu& v) {
+    processors.detach(v);
     Cpu* cpu = std::exchange(v.cpu, nullptr);
     if (!cpu) return;
     for (unsigned i = 0; i < v.holds; ++i) cpu->unpause();
@@ -120,6 +125,9 @@ void Host::release(Domain& d) {
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {
+        processors.detach(*v);
+        v->runstate_area = {};
+        v->time_area = {};
         v->cpu = nullptr;
         drop_page_tables(*v);
         v->info = v->own_info.data();
@@ -127,10 +135,12 @@ void Host::release(Domain& d) {
         v->info_frame.reset();
     }
     page_types.unpin_all(d);
+    claim(d, 0);
     std::vector<Mfn> owned = std::move(d.unplaced);
+    std::ranges::copy(d.pod.take_all(), std::back_inserter(owned));
     d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
         if (entry.own()) memory.set_gfn(entry.frame(), kNoGfn);
-        if (entry.type == PageType::ram) owned.push_back(entry.frame());
+        if (entry.type == PageType::ram || entry.type == PageType::foreign) owned.push_back(entry.frame());
     });
     d.physmap.reset();
     d.dirty.disable();

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -64,6 +65,12 @@ std::int64_t multicall(Call& call) {
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {
+        // hypercall_preempt_check(): the guest sees its upcall between two entries, and makes the call for the others.
+        if (i != 0 && (call.vcpu.upcall_pending() || call.vcpu.blocked || !call.vcpu.shutdown_over)) {
+            call.vcpu.continuation =
+                HypercallArgs{call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t), count - i};
+            break;
+        }
         const std::uint64_t at = call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t);
         multicall_entry_t entry;
         if (!call.guest.fetch(entry, at)) {
@@ -72,9 +79,8 @@ std::int64_t multicall(Call& call) {
         }
         HypercallArgs args;
         std::copy_n(entry.args, args.size(), args.begin());
-        Call one{call.host, call.domain, call.vcpu, call.guest, args};
-        const Handler handler = entry.op < 64 ? handler_of(static_cast<unsigned>(entry.op)) : nullptr;
-        const std::int64_t result = handler ? handler(one) : -error(Errno::nosys);
+        Call one{call.host, call.domain, call.vcpu, call.guest.caller(), args};
+        const std::int64_t result = entry.op < 64 ? invoke(one, static_cast<unsigned>(entry.op)) : -error(Errno::nosys);
         entry.result = static_cast<xen_ulong_t>(result);
         if (!call.guest.put(at + offsetof(multicall_entry_t, result), entry.result)) answer = -error(Errno::fault);
     }

@@ -6,7 +6,7 @@ namespace xenrig::hypervisor {
 
 /// The node below, made when it is missing. Only the hypervisor writes, one at a time.
 template <class Node>
-Node& Physmap::below(std::atomic<Node*>& slot) {
+Node& Physmap::child(std::atomic<Node*>& slot) {
     Node* node = slot.load(std::memory_order_relaxed);
     if (!node) {
         slot.store(node = new Node{}, std::memory_order_release);
@@ -24,7 +24,7 @@ bool Physmap::fits(Gfn gfn) const {
 
 bool Physmap::set(Gfn gfn, Mfn mfn, PageType type) {
     if (!fits(gfn)) return false;
-    Leaf& leaf = below(below(top_[gfn.value >> 18])[(gfn.value >> 9) & 511]);
+    Leaf& leaf = child(child(top_[gfn.value >> 18])[(gfn.value >> 9) & 511]);
     PhysmapEntry entry;
     entry.mfn = mfn.value & ((std::uint64_t{1} << 56) - 1);
     entry.type = type;

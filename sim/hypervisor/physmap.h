@@ -15,7 +15,7 @@
 namespace xenrig::hypervisor {
 
 /// p2m_type_t, as far as a guest can tell the difference.
-enum class PageType : std::uint8_t { none, ram, special, grant_rw, grant_ro, foreign };
+enum class PageType : std::uint8_t { none, ram, special, grant_rw, grant_ro, foreign, pod };
 
 struct PhysmapEntry {
     std::uint64_t mfn : 56 = 0;
@@ -26,6 +26,8 @@ struct PhysmapEntry {
     bool granted() const { return type == PageType::grant_rw || type == PageType::grant_ro; }
     /// Frames of the domain itself.
     bool own() const { return type == PageType::ram || type == PageType::special; }
+    /// Frames of others, which nothing but an unmap takes away.
+    bool others() const { return granted() || type == PageType::foreign; }
 };
 
 static_assert(std::atomic<PhysmapEntry>::is_always_lock_free);
@@ -78,7 +80,7 @@ private:
     using Middle = std::array<std::atomic<Leaf*>, kFanOut>;
 
     template <class Node>
-    Node& below(std::atomic<Node*>& slot);
+    Node& child(std::atomic<Node*>& slot);
 
     std::array<std::atomic<Middle*>, kFanOut> top_{};
     Gfn highest_{};

@@ -11,7 +11,7 @@ namespace xenrig::fuzz {
 
 std::uint64_t hypercall(std::span<const std::byte> input) {
     static const BlkTarget& target = *find_blk_target("hypercall");
-    const PlayReport report = target.make()->run(input);
+    const PlayReport report = target.make(nullptr)->run(input);
     if (report.ok()) return report.hash;
     for (const engine::Problem& p : report.problems)
         std::fprintf(stderr, "%s (hypercall %llu): %s\n", p.oracle.c_str(), static_cast<unsigned long long>(p.step),
