@@ -7,7 +7,8 @@ access per full expression leaves nothing to choose. The two branches of ?: coun
     one_access.py ROOT [FILE...]     prints FILE:LINE: what, and exits with 1 when there is any
 
 A tokenizer, not a compiler: it follows statements, lambdas, initialiser lists and the headers of if, for and while. What
-counts: the functions of shared/door.h, pick(), and the calls that are such an access inside (CALLS below).
+counts: the functions of shared/door.h, pick() and below(), and the calls that are such an access inside (CALLS and
+INPUT_CALLS here).
 """
 
 import re
@@ -18,9 +19,12 @@ from pathlib import Path
 DOOR = {"load", "store", "fetch", "copy_out", "copy_in", "exchange", "fetch_or", "fetch_and", "compare_exchange",
         "rmb", "wmb", "mb"}
 # Named in any way.
-PICK = {"pick"}
+PICK = {"pick", "below"}
 # Only as a member of an object: the ends of rings, and channels.
 CALLS = {"take", "put", "push", "publish", "sleep_unless_work", "notify"}
+# Only of an object of one of these names: the bytes of a fuzzer.
+INPUT = {"input", "input_"}
+INPUT_CALLS = {"byte", "number", "text"}
 # Their operands are never evaluated.
 UNEVALUATED = {"sizeof", "alignof", "decltype", "noexcept", "requires", "static_assert", "typeid"}
 
@@ -146,7 +150,7 @@ class Finder:
     @staticmethod
     def is_access(items, i):
         name = items[i].text
-        if name not in DOOR and name not in PICK and name not in CALLS:
+        if name not in DOOR | PICK | CALLS | INPUT_CALLS:
             return False
         after = i + 1
         if text(items, after) == "<":
@@ -168,6 +172,8 @@ class Finder:
         member = before in (".", "->")
         if name in CALLS:
             return member
+        if name in INPUT_CALLS - PICK:
+            return member and text(items, i - 2) in INPUT
         if name in PICK or not member:
             return before != "::" or name in PICK or text(items, i - 2) == "shared"
         return text(items, i - 2) == "watcher"

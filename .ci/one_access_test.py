@@ -28,6 +28,8 @@ BAD = {
     "joined by &&": "bool f() { return shared::load<int>(w, 0) && shared::load<int>(w, 4); }",
     "in an else": "void f() { if (a) b(); else g(x.pick(a, 1), x.pick(a, 2)); }",
     "behind a case": "void f() { switch (a) { case 1: g(x.pick(a, 1), x.pick(a, 2)); } }",
+    "two bounded draws": "int f() { return one_of(a[random.below(3)], below(4)); }",
+    "two values of a fuzzer's bytes": "void f() { g(input_.number(), input_.text(9)); }",
     "in a noexcept lambda": "void f() { auto h = [&]() noexcept { return x.pick(a, 1) + x.pick(a, 2); }; }",
     "in a trailing-return lambda": "void f() { auto h = [&](int a) -> int { return x.pick(a, 1) + x.pick(a, 2); }; }",
 }
@@ -54,6 +56,7 @@ GOOD = {
     "a function with a trailing return type": "auto f() -> int { shared::mb(); return x.pick(a, 2); }",
     "a lambda that is kept": "void f() { auto h = [this] { shared::mb(); shared::wmb(); }; h(); shared::mb(); }",
     "a lambda with parameters": "void f() { each([&](int i) { ring.put(i); ring.push(); }); }",
+    "a decoder's fields": "void f() { g(in.number(), in.text()); }",
     "a noexcept move": "A(A&& o) noexcept : a_(o.take()), b_(o.take()) {}",
 }
 

@@ -52,6 +52,8 @@ struct Conditions {
     /// None: every choice is the mildest.
     std::optional<std::uint64_t> seed;
     engine::Model model = engine::Model::sc;
+    /// The subject's: engine::Engine::stores_late().
+    bool stores_late = false;
     DiskShape disk = {};
 };
 
@@ -92,6 +94,7 @@ public:
     /// Lets all others run for a moment.
     void step_aside() { scheduler->yield(); }
     Role subject() const { return role_; }
+    bool stores_late() const { return conditions_.stores_late; }
 
     /// The subject looks at its devices. Returns at once; does nothing the second time.
     void start_subject();

@@ -4,8 +4,10 @@ namespace xenrig::engine {
 
 std::optional<std::string> LockOrder::add(std::string_view held, std::string_view taken) {
     if (held == taken) return std::nullopt;
+    if (const auto known = after_.find(held); known != after_.end() && known->second.contains(taken))
+        return std::nullopt;
     const std::string from{held}, to{taken};
-    if (!after_[from].insert(to).second) return std::nullopt;
+    after_[from].insert(to);
     std::set<std::string> visited;
     if (!reaches(to, from, visited)) return std::nullopt;
     return "'" + to + "' is taken under '" + from + "', and elsewhere '" + from + "' under '" + to + "'";

@@ -19,7 +19,7 @@ public:
 private:
     bool reaches(const std::string& from, const std::string& to, std::set<std::string>& visited) const;
 
-    std::map<std::string, std::set<std::string>, std::less<>> after_;
+    std::map<std::string, std::set<std::string, std::less<>>, std::less<>> after_;
 };
 
 }  // namespace xenrig::engine

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "sim/engine/token.h"
+#include "xenrig/world/subject.h"
 
 namespace xenrig::fuzz {
 
@@ -12,13 +13,14 @@ namespace {
 
 constexpr std::string_view kPrefix = "fuzz-";
 /// Another one when the same bytes mean something else.
-constexpr std::string_view kVersion = "/1";
-constexpr std::string_view kBytes = "bytes=";
+constexpr std::string_view kVersion = "/2";
+constexpr std::string_view kBytes = "bytes=", kOfSubject = ",subject";
 constexpr std::size_t kBytesMax = 1 << 20;
 
 constexpr std::array kTargets = {
     BlkTarget{"blkback", "a hostile guest's block frontend against blkback in the control domain", make_blkback_play},
-    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play}};
+    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play},
+    BlkTarget{"hypercall", "a hostile domain's hypercalls, with any struct and any pointer", make_hypercall_play}};
 
 std::uint32_t version_of(const BlkTarget& target) {
     return engine::stream_key(std::string(target.name) + std::string(kVersion));
@@ -37,10 +39,22 @@ const BlkTarget* find_blk_target(std::string_view name) {
 
 bool is_fuzz_token(std::string_view token) { return token.starts_with("x1.fuzz-"); }
 
-std::string token_of(const BlkTarget& target, std::span<const std::byte> input) {
+Result<> suits(const BlkTarget& target, const world::Subjects& subject) {
+    if (target.name != "blkback" && target.name != "blkfront")
+        return fail(Errno::inval, "no subject stands in the place of the hypervisor: " + std::string(target.name) +
+                                      " attacks our own");
+    const bool has_role =
+        target.name == "blkback" ? static_cast<bool>(subject.backend) : static_cast<bool>(subject.frontend);
+    if (has_role) return {};
+    return fail(Errno::inval, "the subject '" + subject.name + "' has no " + std::string(target.name) +
+                                  " to attack: xenrig_subject." + std::string(target.name) +
+                                  " is NULL (xenrig/c/subject.h)");
+}
+
+std::string token_of(const BlkTarget& target, std::span<const std::byte> input, bool of_subject) {
     engine::Token token{std::string(kPrefix) + std::string(target.name),
                         version_of(target),
-                        std::string(kBytes) + std::to_string(input.size()),
+                        std::string(kBytes) + std::to_string(input.size()) + std::string(of_subject ? kOfSubject : ""),
                         {}};
     for (std::size_t i = 0; i < input.size(); ++i)
         if (input[i] != std::byte{0}) token.picks.push_back({input_stream(), static_cast<std::uint8_t>(input[i]), i});
@@ -56,14 +70,16 @@ Result<Replayable> read_token(const std::string& text) {
     if (token->scenario_hash != version_of(*target))
         return fail(Errno::inval, "this token was made by another version of the fuzz target '" +
                                       std::string(target->name) + "': run it at the commit that printed it");
+    std::string_view options = token->options;
+    const bool of_subject = options.ends_with(kOfSubject);
+    if (of_subject) options.remove_suffix(kOfSubject.size());
     std::size_t bytes = 0;
-    const char* const end = token->options.data() + token->options.size();
-    const auto parsed = token->options.starts_with(kBytes)
-                            ? std::from_chars(token->options.data() + kBytes.size(), end, bytes)
-                            : std::from_chars_result{end, std::errc::invalid_argument};
+    const char* const end = options.data() + options.size();
+    const auto parsed = options.starts_with(kBytes) ? std::from_chars(options.data() + kBytes.size(), end, bytes)
+                                                    : std::from_chars_result{end, std::errc::invalid_argument};
     if (parsed.ec != std::errc{} || parsed.ptr != end || bytes > kBytesMax)
         return fail(Errno::inval, "this token should say bytes=N, not '" + token->options + "'");
-    Replayable run{target, std::vector<std::byte>(bytes)};
+    Replayable run{target, std::vector<std::byte>(bytes), of_subject};
     for (const engine::Pick& p : token->picks) {
         if (p.key != input_stream() || p.ordinal >= bytes || p.value > 0xff)
             return fail(Errno::inval, "this token has bytes that its input has not: copy all of it");

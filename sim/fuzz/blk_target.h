@@ -1,4 +1,5 @@
-// The fuzz targets of the block pair: a hostile frontend against blkback, a hostile backend against blkfront.
+// The fuzz targets with tokens: a hostile frontend against blkback, a hostile backend against blkfront, and a hostile
+// domain against the hypervisor (hypercall_play.cpp has the bytes of that one).
 //
 // An input is one byte of options, one with the number of the choices that follow (byte_source.h), and then acts of the
 // peer (hostile_frontend.h, hostile_backend.h), one after the other until the bytes end. Whatever the peer does, the
@@ -17,11 +18,16 @@
 #include "sim/engine/problem.h"
 #include "xenrig/abi/error.h"
 
+namespace xenrig::world {
+struct Subjects;
+}
+
 namespace xenrig::fuzz {
 
-/// In the first byte: which of the peer's devices it plays with (modulo the number of them), and whether its domain is
-/// destroyed at the end, after which nothing may be left.
-inline constexpr std::uint8_t kDeviceMask = 0x0f, kDestroyed = 0x80;
+/// In the first byte: which of the peer's devices it plays with (modulo the number of them); whether the victim's other
+/// device is not asked to serve at the end, which is half of a mild input's cost; and whether the peer's domain is
+/// destroyed, after which nothing may be left.
+inline constexpr std::uint8_t kDeviceMask = 0x0f, kUnwitnessed = 0x40, kDestroyed = 0x80;
 inline constexpr std::size_t kActsMax = 256;
 
 struct PlayReport {
@@ -36,7 +42,7 @@ struct PlayReport {
     unsigned acts = 0;
     /// What the peer's late writes hit.
     unsigned late_writes = 0;
-    /// The device's state in the store at the end: the victim's.
+    /// The device's state in the store at the end: the victim's; empty where there is no device.
     std::string state;
 
     bool ok() const { return problems.empty(); }
@@ -52,23 +58,34 @@ public:
     virtual std::vector<std::span<std::byte>> memory() = 0;
 };
 
-std::unique_ptr<Play> make_blkback_play();
-std::unique_ptr<Play> make_blkfront_play();
+/// Somebody's driver in the place of ours; null for ours.
+using SubjectPtr = std::shared_ptr<const world::Subjects>;
+
+std::unique_ptr<Play> make_blkback_play(SubjectPtr subject);
+std::unique_ptr<Play> make_blkfront_play(SubjectPtr subject);
+std::unique_ptr<Play> make_hypercall_play(SubjectPtr subject);
 
 struct BlkTarget {
     std::string_view name;
     std::string_view about;
-    std::unique_ptr<Play> (*make)();
+    std::unique_ptr<Play> (*make_play)(SubjectPtr subject);
+    /// A subject must suit().
+    std::unique_ptr<Play> make(SubjectPtr subject = nullptr) const { return make_play(std::move(subject)); }
 };
 
 std::span<const BlkTarget> blk_targets();
 /// Null when there is none of that name.
 const BlkTarget* find_blk_target(std::string_view name);
 
-std::string token_of(const BlkTarget& target, std::span<const std::byte> input);
+/// EINVAL when the subject has not the role that is attacked.
+Result<> suits(const BlkTarget& target, const world::Subjects& subject);
+
+std::string token_of(const BlkTarget& target, std::span<const std::byte> input, bool of_subject = false);
 struct Replayable {
     const BlkTarget* target;
     std::vector<std::byte> input;
+    /// It was made with a subject, whose library a replay needs.
+    bool of_subject = false;
 };
 /// EINVAL when it is damaged, of another version, or no fuzz input's.
 Result<Replayable> read_token(const std::string& token);

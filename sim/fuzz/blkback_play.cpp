@@ -1,11 +1,9 @@
-// A hostile guest against blkback: four devices of one guest, and another guest that must not notice anything.
+// A hostile guest against blkback: six devices of one guest, and another guest that must not notice anything.
 #include <array>
 
-#include "sim/fuzz/blk_target.h"
-#include "sim/fuzz/byte_source.h"
+#include "sim/fuzz/arena.h"
 #include "sim/fuzz/hostile_frontend.h"
-#include "sim/fuzz/play_meter.h"
-#include "sim/fuzz/stage.h"
+#include "sim/fuzz/peer_values.h"
 #include "sim/protocols/blk/raw_frontend.h"
 #include "xenrig/abi/check.h"
 
@@ -13,99 +11,126 @@ namespace xenrig::fuzz {
 
 namespace {
 
-constexpr std::array kSettings = {
-    FrontendSetting{.device = 51712},
-    FrontendSetting{.device = 51728, .persistent = true, .page_order = 1},
-    FrontendSetting{.device = 51744, .x86_32 = true},
-    FrontendSetting{.device = 51760, .queues = 2},
+struct Device {
+    FrontendSetting frontend;
+    Stage::DiskKind disk;
+    bool cdrom = false;
 };
-constexpr std::size_t kReadOnlyDevice = 2;
+
+constexpr std::uint32_t kErrors = 8;
+constexpr DiskRules kPlain{.sectors = kSectors}, kReadOnly{.sectors = kSectors, .read_only = true};
+
+const std::array kDevices = {
+    Device{{.device = 51712, .disk = kPlain}, {.error_one_in = kErrors}},
+    Device{{.device = 51728, .persistent = true, .page_order = 1, .disk = kPlain}, {.error_one_in = kErrors}},
+    Device{{.device = 51744, .x86_32 = true, .disk = kReadOnly}, {.read_only = true}},
+    Device{{.device = 51760, .queues = 2, .disk = kPlain}, {.error_one_in = kErrors}},
+    Device{{.device = 51776, .disk = kReadOnly}, {.read_only = true}, true},
+    Device{{.device = 51792, .large_sectors = true}, {.sector_bytes = 4096}},
+};
 constexpr unsigned kWitnessDevice = 51712;
 constexpr std::uint64_t kWitnessSector = 5;
 
 class BlkbackPlay final : public Play {
 public:
-    BlkbackPlay() {
-        stage_.start_backends();
-        stage_.add_disk("witness");
+    explicit BlkbackPlay(SubjectPtr subject) : subject_(std::move(subject)) {
+        stage_.start_backends(subject_);
+        stage_.add_disk("witness", {});
         witness_guest_ = &stage_.add_guest("witness", {{.number = kWitnessDevice, .params = "witness"}});
         connect_witness();
         ports_without_ = stage_.ledger().ports(DomId{0});
 
         std::vector<toolstack::DiskNodes> disks;
-        for (std::size_t i = 0; i < kSettings.size(); ++i) {
+        for (std::size_t i = 0; i < kDevices.size(); ++i) {
             const std::string name = "disk" + std::to_string(i);
-            stage_.add_disk(name, i == kReadOnlyDevice);
-            disks.push_back({.number = kSettings[i].device, .params = name, .read_only = i == kReadOnlyDevice});
+            disks_[i] = &stage_.add_disk(name, kDevices[i].disk);
+            disks.push_back({.number = kDevices[i].frontend.device,
+                             .params = name,
+                             .read_only = kDevices[i].disk.read_only,
+                             .cdrom = kDevices[i].cdrom});
         }
         hostile_ = &stage_.add_guest("hostile", disks);
-        for (std::size_t i = 0; i < kSettings.size(); ++i)
-            peers_[i] = std::make_unique<HostileFrontend>(world(), kSettings[i]);
+        arena_.set_hostile(*hostile_);
+        for (std::size_t i = 0; i < kDevices.size(); ++i)
+            peers_[i] = std::make_unique<HostileFrontend>(world(), kDevices[i].frontend);
         check(stage_.play(*hostile_->kernel, "hostile.boot",
                           [this] {
                               for (auto& peer : peers_) peer->connect();
                           }),
               "a hostile frontend that does all as usual connects");
         for (const auto& peer : peers_)
-            check(state_of(*peer) == "4", "blkback connects with a frontend that does all as usual");
+            check(state_of(*peer) == "4" || subject_, "blkback connects with a frontend that does all as usual");
     }
 
-    ~BlkbackPlay() override { late_.clear(); }
+    ~BlkbackPlay() override {
+        arena_.late().clear();
+        stage_.power_off();
+    }
 
-    PlayReport run(std::span<const std::byte> bytes) override {
-        Input input(bytes);
-        const std::uint8_t options = input.byte();
-        PlayMeter meter(stage_);
-        const std::string choices = input.take(input.byte());
-        source_.begin(std::as_bytes(std::span(choices)));
-        stage_.engine().renew_choices();
-
-        HostileFrontend& peer = *peers_[(options & kDeviceMask) % peers_.size()];
-        PlayReport report;
-        bool well = stage_.play(*hostile_->kernel, "hostile", [&] {
-            while (!input.empty() && report.acts < kActsMax) {
-                peer.act(input);
-                ++report.acts;
-            }
-            settle();
-            peer.count_answers();
-        });
-        report.late_writes = late_.done();
-        late_.clear();
-        well = well && stage_.until_quiet();
-        report.state = state_of(peer);
-        if (well) check_mappings(peer);
-        well = well && stage_.engine().problems().empty() && witness_is_served();
-        if (well && (options & kDestroyed) != 0) check_nothing_is_left();
-        meter.finish(report);
-        return report;
+    PlayReport run(std::span<const std::byte> input) override {
+        return arena_.play(input, {.devices = peers_.size(),
+                                   .act = [this](std::size_t i, Input& in) { peers_[i]->act(in); },
+                                   .end_of_acts = [this](std::size_t i) { peers_[i]->finish(); },
+                                   .state_of = [this](std::size_t i) { return state_of(*peers_[i]); },
+                                   .check_device = [this](std::size_t i) { check_mappings(*peers_[i]); },
+                                   .other_device_serves = [this] { return witness_is_served(); },
+                                   .check_nothing_is_left = [this] { check_nothing_is_left(); }});
     }
 
     std::vector<std::span<std::byte>> memory() override { return stage_.memory(); }
 
 private:
     HostileFrontend::World world() {
-        return {.platform = *hostile_->kernel,
-                .backend = DomId{0},
-                .stranger = witness_guest_->domain,
-                .late = late_,
-                .settle = [this] { settle(); },
-                .step_aside = [this] { stage_.step_aside(); },
-                .detach = [this](unsigned device) { detach(device); }};
+        return {
+            .platform = *hostile_->kernel,
+            .domain = hostile_->domain,
+            .backend = DomId{0},
+            .stranger = witness_guest_->domain,
+            .late = arena_.late(),
+            .settle = [this] { stage_.settle(); },
+            .step_aside = [this] { stage_.step_aside(); },
+            .detach = [this](unsigned device) { detach(device); },
+            .toolstack_node =
+                [this](unsigned device, const std::string& node, std::optional<std::string> value) {
+                    spawn_admin([this, path = directory_of(device) + node, value = std::move(value)] {
+                        Store& store = stage_.control().store();
+                        (void)(value ? store.write(StoreTx::none, path, *value) : store.rm(StoreTx::none, path));
+                    });
+                },
+            .medium =
+                [this](unsigned device, const std::string& params) {
+                    spawn_admin([this, device, params] {
+                        (void)stage_.tools().change_medium(hostile_->domain, device, params);
+                    });
+                },
+            .resize = [this](
+                          unsigned device,
+                          std::uint64_t sectors) { spawn_admin([this, device, sectors] { resize(device, sectors); }); },
+            .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(DomId{0}, after); },
+            .broken = [this](std::string rule, std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
     }
 
-    void settle() { stage_.settle(); }
+    void spawn_admin(std::function<void()> job) { stage_.control().spawn("xl", TaskRole::service, std::move(job)); }
 
     /// Whether it ends depends on the guest.
     void detach(unsigned device) {
-        stage_.control().spawn("xl block-detach", TaskRole::service,
-                               [this, device] { (void)stage_.tools().remove_disk(hostile_->domain, device); });
+        spawn_admin([this, device] { (void)stage_.tools().remove_disk(hostile_->domain, device); });
     }
 
-    std::string state_of(const HostileFrontend& peer) {
-        return stage_.peek("/local/domain/0/backend/vbd/" + std::to_string(hostile_->domain.value) + '/' +
-                           std::to_string(peer.device()) + "/state");
+    void resize(unsigned device, std::uint64_t sectors) {
+        for (std::size_t i = 0; i < kDevices.size(); ++i) {
+            if (kDevices[i].frontend.device != device) continue;
+            const std::uint64_t sector_bytes = kDevices[i].disk.sector_bytes;
+            disks_[i]->resize(sectors * 512 / sector_bytes * sector_bytes);
+        }
     }
+
+    std::string directory_of(unsigned device) const {
+        return "/local/domain/0/backend/vbd/" + std::to_string(hostile_->domain.value) + '/' + std::to_string(device) +
+               '/';
+    }
+
+    std::string state_of(const HostileFrontend& peer) { return stage_.peek(directory_of(peer.device()) + "state"); }
 
     void connect_witness() {
         check(stage_.play(*witness_guest_->kernel, "witness.boot",
@@ -115,9 +140,9 @@ private:
                               witness_->make_ring();
                               witness_->publish();
                               witness_->state(3);
-                              settle();
+                              stage_.settle();
                               witness_->state(4);
-                              settle();
+                              stage_.settle();
                               written_ = blk::sector_pattern(kWitnessSector + 100);
                               write_ = witness_->write(kWitnessSector, written_);
                               read_ = witness_->read(kWitnessSector, 1);
@@ -131,7 +156,7 @@ private:
                 witness_->put(t.request);
                 witness_->push();
                 witness_->notify();
-                settle();
+                stage_.settle();
                 const auto answer = witness_->take();
                 return answer && answer->id == t.request.id && answer->status == BLKIF_RSP_OKAY;
             };
@@ -173,21 +198,24 @@ private:
         if (const std::string wrong = stage_.host().xen().audit(); !wrong.empty()) stage_.broken("hypervisor", wrong);
     }
 
-    ByteSource source_;
-    Stage stage_{source_};
+    /// Keeps the code of a library loaded: it goes last.
+    const SubjectPtr subject_;
+    Arena arena_;
+    Stage& stage_ = arena_.stage();
     BareGuest* witness_guest_ = nullptr;
     BareGuest* hostile_ = nullptr;
-    LateWrites late_{
-        [this] { return scheduler->current_cpu() != nullptr && scheduler->current_cpu() != hostile_->cpus[0]; }};
     std::unique_ptr<blk::RawFrontend> witness_;
     blk::RawFrontend::Transfer write_, read_;
     std::vector<std::byte> written_;
-    std::array<std::unique_ptr<HostileFrontend>, kSettings.size()> peers_;
+    std::array<blk::SimDisk*, kDevices.size()> disks_{};
+    std::array<std::unique_ptr<HostileFrontend>, kDevices.size()> peers_;
     std::size_t ports_without_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Play> make_blkback_play() { return std::make_unique<BlkbackPlay>(); }
+std::unique_ptr<Play> make_blkback_play(SubjectPtr subject) {
+    return std::make_unique<BlkbackPlay>(std::move(subject));
+}
 
 }  // namespace xenrig::fuzz

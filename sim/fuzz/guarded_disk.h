@@ -19,11 +19,14 @@ public:
 
     blk::StorageInfo info() const override;
     void submit(blk::StorageOpPtr op) override;
+    void watch_size(blk::SizeWatch changed) override { inner_->watch_size(std::move(changed)); }
 
 private:
     const std::shared_ptr<blk::Storage> inner_;
     const std::string name_;
     const bool read_only_;
+    /// What was on its way when the disk became shorter may still come.
+    std::uint64_t longest_ = 0;
     const std::function<void(std::string, std::string)> broken_;
 };
 

@@ -1,12 +1,13 @@
 #include "sim/fuzz/hostile_backend.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "sim/fuzz/peer_values.h"
+#include "sim/protocols/blk/raw_request.h"
 #include "xenrig/shared/door.h"
 
 namespace xenrig::fuzz {
@@ -14,26 +15,7 @@ namespace xenrig::fuzz {
 namespace {
 
 constexpr std::size_t kTakenMax = 256, kKeptMax = 64;
-
-constexpr std::array kNodes = {"state",
-                               "sectors",
-                               "sector-size",
-                               "physical-sector-size",
-                               "info",
-                               "feature-barrier",
-                               "feature-flush-cache",
-                               "feature-discard",
-                               "discard-granularity",
-                               "discard-alignment",
-                               "discard-secure",
-                               "feature-persistent",
-                               "feature-max-indirect-segments",
-                               "max-ring-page-order",
-                               "max-ring-pages",
-                               "multi-queue-max-queues",
-                               "online",
-                               "frontend",
-                               "frontend-id"};
+constexpr unsigned kDriveFlags = VDISK_CDROM | VDISK_REMOVABLE | VDISK_READONLY, kIndirectSegments = 32;
 
 }  // namespace
 
@@ -53,7 +35,7 @@ void HostileBackend::offer() {
     if (setting_.features) {
         for (const char* node : {"feature-flush-cache", "feature-barrier", "feature-discard", "discard-secure"})
             write(node, "1");
-        write("feature-max-indirect-segments", "32");
+        write("feature-max-indirect-segments", std::to_string(kIndirectSegments));
     }
     if (setting_.persistent) write("feature-persistent", "1");
     if (setting_.page_order != 0) write("max-ring-page-order", std::to_string(setting_.page_order));
@@ -63,9 +45,9 @@ void HostileBackend::offer() {
 
 void HostileBackend::properties() {
     write("sectors", std::to_string(kSectors));
-    write("sector-size", "512");
-    write("physical-sector-size", "512");
-    write("info", "0");
+    write("sector-size", std::to_string(setting_.sector_bytes));
+    write("physical-sector-size", std::to_string(setting_.sector_bytes));
+    write("info", std::to_string((setting_.read_only ? VDISK_READONLY : 0) | (setting_.drive ? kDriveFlags : 0)));
 }
 
 void HostileBackend::connect() {
@@ -75,6 +57,8 @@ void HostileBackend::connect() {
     properties();
     write("state", "4");
     world_.settle();
+    // Of a ring that was there before, it does not know how far it had come.
+    honest_ = std::exchange(fresh_, false);
 }
 
 std::optional<std::uint32_t> HostileBackend::frontend_number(const std::string& node) {
@@ -112,10 +96,13 @@ bool HostileBackend::join(Queue& q, const std::string& below, std::size_t pages)
     return mapping && channel;
 }
 
+std::uint32_t HostileBackend::slots() {
+    return static_cast<std::uint32_t>(std::bit_floor((queue().mapping.window().size() - kRingHeader) / kSlot));
+}
+
 std::optional<std::size_t> HostileBackend::slot(std::uint32_t index) {
     if (!queue().mapping) return std::nullopt;
-    const std::size_t n = std::bit_floor((queue().mapping.window().size() - kHeader) / kSlot);
-    return kHeader + kSlot * (index % n);
+    return kRingHeader + kSlot * (index % slots());
 }
 
 std::uint32_t HostileBackend::word(std::size_t offset) {
@@ -126,6 +113,9 @@ std::uint32_t HostileBackend::word(std::size_t offset) {
 void HostileBackend::take(unsigned most) {
     const std::uint32_t prod = word(offsetof(blkif_sring_t, req_prod));
     shared::rmb();
+    if (honest_ && queue().mapping && prod - queue().rsp_prod > slots())
+        world_.broken("asks", "the frontend has " + std::to_string(prod - queue().rsp_prod) +
+                                  " requests without an answer on a ring of " + std::to_string(slots()));
     for (; most != 0 && queue().req_cons != prod && taken_.size() < kTakenMax; --most) {
         const auto at = slot(queue().req_cons);
         if (!at) return;
@@ -133,7 +123,22 @@ void HostileBackend::take(unsigned most) {
         taken_.push_back(shared::fetch<blkif_request_t>(queue().mapping.window(), *at));
         ++queue().req_cons;
         hash_.add(taken_.back().id);
+        if (honest_) judge(taken_.back());
     }
+}
+
+/// What its users ask is any nonsense: a frontend keeps it to itself.
+void HostileBackend::judge(const blkif_request_t& request) {
+    const DiskRules disk{.sectors = kSectors,
+                         .read_only = setting_.read_only || setting_.drive,
+                         .indirect_segments_max = setting_.features ? kIndirectSegments : 0};
+    const RequestView view = read_request(std::as_bytes(std::span(&request, 1)), false);
+    if (const std::string wrong = nonsense(view, disk); !wrong.empty())
+        world_.broken("asks", "the frontend asks for " + wrong);
+    const bool offered = view.operation == BLKIF_OP_READ || view.operation == BLKIF_OP_WRITE || setting_.features;
+    if (!offered)
+        world_.broken("asks",
+                      "the frontend asks for operation " + std::to_string(view.operation) + ", which was not offered");
 }
 
 /// To the first page of a read, in the direct form: enough to be more than nothing.
@@ -152,7 +157,7 @@ void HostileBackend::serve() {
     take(kAll);
     for (std::size_t i = before; i < taken_.size(); ++i) {
         give_data(taken_[i]);
-        put(taken_[i].id, taken_[i].operation, BLKIF_RSP_OKAY);
+        put_right(taken_[i], taken_[i].operation, BLKIF_RSP_OKAY);
     }
     taken_.resize(std::min(before, taken_.size()));
     push(0);
@@ -174,50 +179,72 @@ void HostileBackend::put(std::uint64_t id, std::uint8_t operation, std::int16_t 
     shared::copy_in(queue().mapping.window(), *at, &response, sizeof response);
 }
 
+void HostileBackend::put_right(const blkif_request_t& request, std::uint8_t operation, std::int16_t status) {
+    const RequestView view = read_request(std::as_bytes(std::span(&request, 1)), false);
+    if (status == BLKIF_RSP_OKAY) ++said_well_[{view.writes(), view.sector}];
+    put(request.id, operation, status);
+}
+
+void HostileBackend::put_any(std::uint64_t id, std::uint8_t operation, std::int16_t status) {
+    const bool all_known = queue().req_cons == word(offsetof(blkif_sring_t, req_prod));
+    const bool known = std::ranges::find(taken_, id, &blkif_request_t::id) != taken_.end();
+    honest_ = false;
+    // By chance it may be the answer to something.
+    if (known || !all_known) garbled_ = true;
+    put(id, operation, status);
+}
+
 void HostileBackend::push(int further) {
-    if (!queue().mapping) return;
-    shared::wmb();
-    shared::store<std::uint32_t>(queue().mapping.window(), offsetof(blkif_sring_t, rsp_prod),
-                                 queue().rsp_prod + static_cast<std::uint32_t>(further));
+    if (further != 0) honest_ = false, garbled_ = true;
+    publish_index(queue().mapping.window(), offsetof(blkif_sring_t, rsp_prod),
+                  queue().rsp_prod + static_cast<std::uint32_t>(further));
 }
 
 void HostileBackend::answer(Input& input) {
     const std::uint8_t which = input.byte(), how = input.byte();
-    std::uint64_t id = 0;
-    std::uint8_t operation = 0;
+    std::optional<blkif_request_t> request;
     if (!taken_.empty()) {
-        const auto request = taken_.begin() + which % taken_.size();
-        id = request->id;
-        operation = request->operation;
-        if ((how & 1U) == 0) taken_.erase(request);
+        const auto found = taken_.begin() + which % taken_.size();
+        request = *found;
+        if ((how & 1U) == 0) taken_.erase(found);
     }
+    std::uint64_t id = request ? request->id : 0;
     if ((how & 2U) != 0) id += any_number(input);
-    if ((how & 4U) != 0) operation = input.byte();
+    const std::uint8_t operation = (how & 4U) != 0 ? input.byte() : request ? request->operation : 0;
     const auto status = static_cast<std::int16_t>((how & 8U) != 0 ? any_number(input) : BLKIF_RSP_OKAY);
-    put(id, operation, status);
+    if (operation != (request ? request->operation : 0)) honest_ = false;
+    // What is answered and kept may be answered again.
+    if (request && id == request->id && (how & 1U) == 0) return put_right(*request, operation, status);
+    put_any(id, operation, status);
+}
+
+void HostileBackend::answer_any(Input& input) {
+    const std::uint64_t id = any_number(input);
+    const std::uint8_t operation = input.byte();
+    put_any(id, operation, static_cast<std::int16_t>(any_number(input)));
 }
 
 void HostileBackend::poke_slot(Input& input, bool late) {
     const auto at = slot(queue().rsp_prod - 1 + input.byte() % 8);
-    const std::size_t offset = input.byte() % kSlot;
-    const unsigned width = 1u << (input.byte() & 3U);
-    const std::uint64_t value = any_number(input);
-    if (!at || offset + width > kSlot) return;
-    if (late) return world_.late.add(queue().mapping.window(), *at + offset, value, width);
-    shared::copy_in(queue().mapping.window(), *at + offset, &value, width);
+    const auto what = read_poke(input, 1, kSlot);
+    honest_ = false;
+    garbled_ = true;
+    if (at && what) poke(queue().mapping.window(), *at, *what, late ? &world_.late : nullptr);
 }
 
-void HostileBackend::poke_index(Input& input) {
-    const std::uint8_t which = input.byte();
-    const std::size_t at = (which & 3U) * sizeof(std::uint32_t);
-    std::uint32_t value = 0;
-    if ((which & 4U) != 0) {
-        value = static_cast<std::uint32_t>(any_number(input));
-    } else {
-        value = word(at);
-        value += static_cast<std::uint32_t>(static_cast<std::int8_t>(input.byte()));
+std::string HostileBackend::told_too_well() const {
+    if (garbled_) return {};
+    std::map<Extent, unsigned> told;
+    for (const blk::BlkOp* op : world_.users.done_well()) {
+        const bool write = op->kind != blk::BlkOp::Kind::read;
+        const Extent extent{write, op->sector};
+        const auto said = said_well_.find(extent);
+        if (++told[extent] <= (said == said_well_.end() ? 0 : said->second)) continue;
+        return "the users of sector " + std::to_string(op->sector) + " were told " + std::to_string(told[extent]) +
+               " times that a " + (write ? "write" : "read") + " is done, and the backend has said so " +
+               std::to_string(said == said_well_.end() ? 0 : said->second) + " times";
     }
-    if (queue().mapping) shared::store<std::uint32_t>(queue().mapping.window(), at, value);
+    return {};
 }
 
 void HostileBackend::keep_page(Input& input) {
@@ -242,114 +269,6 @@ void HostileBackend::poke_page(Input& input) {
     if (kept_.empty()) return;
     const shared::Window& page = kept_[which % kept_.size()].window();
     if (page.lease().writable) shared::copy_in(page, offset, &value, sizeof value);
-}
-
-void HostileBackend::user(Input& input) {
-    constexpr unsigned kKinds = 5, kSegmentsMax = 40;
-    UserWish wish{.device = setting_.device};
-    wish.kind = static_cast<blk::BlkOp::Kind>(input.byte() % kKinds);
-    wish.sector = any_number(input);
-    const std::uint8_t size = input.byte();
-    if (wish.kind == blk::BlkOp::Kind::discard) {
-        wish.units = size;
-        wish.segments = 0;
-    } else if (wish.kind == blk::BlkOp::Kind::flush) {
-        wish.segments = 0;
-    } else {
-        wish.segments = 1u + size % kSegmentsMax;
-        wish.last = (size & 0x80U) != 0 ? 0 : 7;
-    }
-    world_.users.ask(wish);
-}
-
-void HostileBackend::act(Input& input) {
-    switch (static_cast<Act>(input.byte() % static_cast<unsigned>(Act::count))) {
-        case Act::user:
-            return user(input);
-        case Act::serve:
-            return serve();
-        case Act::take:
-            return take(1u + (input.byte() & 31U));
-        case Act::answer:
-            return answer(input);
-        case Act::answer_any: {
-            const std::uint64_t id = any_number(input);
-            const std::uint8_t operation = input.byte();
-            return put(id, operation, static_cast<std::int16_t>(any_number(input)));
-        }
-        case Act::push:
-            return push(static_cast<std::int8_t>(input.byte()));
-        case Act::push_and_notify:
-            push(0);
-            return (void)queue().channel.notify();
-        case Act::notify:
-            return (void)queue().channel.notify();
-        case Act::poke_slot:
-            return poke_slot(input, false);
-        case Act::poke_index:
-            return poke_index(input);
-        case Act::late_slot:
-            return poke_slot(input, true);
-        case Act::keep_page:
-            return keep_page(input);
-        case Act::poke_page:
-            return poke_page(input);
-        case Act::let_go:
-            return kept_.clear();
-        case Act::leave:
-            world_.late.clear();
-            queues_.clear();
-            queues_.resize(1);
-            return;
-        case Act::join:
-            return join();
-        case Act::close_port:
-            return queue().channel.close();
-        case Act::write_node: {
-            const std::string node = kNodes[input.byte() % kNodes.size()];
-            return write(node, any_text(input));
-        }
-        case Act::remove_node: {
-            const std::string node = kNodes[input.byte() % kNodes.size()];
-            return (void)world_.platform.store().rm(StoreTx::none, path_ + '/' + node);
-        }
-        case Act::state:
-            return write("state", any_text(input));
-        case Act::handshake: {
-            const std::uint8_t how = input.byte();
-            setting_.page_order = how % 5;
-            setting_.queues = 1 + (how / 5) % 4;
-            setting_.persistent = (how & 0x80U) != 0;
-            setting_.features = (how & 0x40U) != 0;
-            return offer();
-        }
-        case Act::replug:
-            world_.late.clear();
-            queues_.clear();
-            queues_.resize(1);
-            taken_.clear();
-            return world_.replug(setting_.device);
-        case Act::connect:
-            return connect();
-        case Act::detach:
-            return world_.detach(setting_.device);
-        case Act::select_queue:
-            queue_ = input.byte();
-            return;
-        case Act::step_aside:
-            for (unsigned n = 1 + (input.byte() & 15U); n != 0; --n) world_.step_aside();
-            return;
-        case Act::settle:
-            return world_.settle();
-        case Act::storm:
-            for (unsigned n = input.byte() & 63U; n != 0; --n) {
-                (void)queue().channel.notify();
-                world_.step_aside();
-            }
-            return;
-        case Act::count:
-            return;
-    }
 }
 
 }  // namespace xenrig::fuzz

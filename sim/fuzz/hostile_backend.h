@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@
 
 #include "sim/fuzz/input.h"
 #include "sim/fuzz/late_writes.h"
+#include "sim/fuzz/request_sense.h"
+#include "sim/fuzz/ring_pokes.h"
 #include "sim/fuzz/user_operations.h"
 #include "xenrig/platform/platform.h"
 
@@ -29,6 +32,10 @@ struct BackendSetting {
     bool persistent = false;
     unsigned page_order = 0;
     unsigned queues = 1;
+    bool read_only = false;
+    /// And read-only.
+    bool drive = false;
+    unsigned sector_bytes = 512;
 };
 
 class HostileBackend {
@@ -62,7 +69,10 @@ public:
         select_queue,
         step_aside,
         settle,
-        storm,  ///< events, with others running in between
+        storm,           ///< events, with others running in between
+        fail_hypercall,  ///< one that the victim makes soon
+        hold,            ///< a user opens the device, as if to mount it, or lets it go
+        eject,           ///< a user wants the medium out
         count
     };
 
@@ -76,6 +86,10 @@ public:
         std::function<void(unsigned device)> detach;
         /// On return the disk is another one of the same name.
         std::function<void(unsigned device)> replug;
+        /// Of those that the victim makes from now on, the one after so many.
+        std::function<void(unsigned after)> fail_hypercall;
+        /// The victim has broken a rule.
+        std::function<void(std::string rule, std::string how)> broken;
     };
 
     HostileBackend(World world, const BackendSetting& setting);
@@ -83,8 +97,10 @@ public:
     /// The usual way to Connected, with the setting's offer.
     void connect();
     void act(Input& input);
-    void clear_late() { world_.late.clear(); }
     unsigned device() const { return setting_.device; }
+    /// Of the first read or write whose users were told that it is done more often than this backend has said so;
+    /// empty when there is none, or the backend has lied.
+    std::string told_too_well() const;
     std::uint64_t hash() const { return hash_.value(); }
 
 private:
@@ -93,10 +109,17 @@ private:
         Channel channel;
         std::uint32_t req_cons = 0, rsp_prod = 0;
     };
-    static constexpr std::size_t kHeader = 64, kSlot = 112;
+    /// What users' operations are told apart by.
+    struct Extent {
+        bool write = false;
+        std::uint64_t sector = 0;
+        auto operator<=>(const Extent&) const = default;
+    };
+    static constexpr std::size_t kSlot = 112;
 
     Queue& queue() { return queues_[queue_ % queues_.size()]; }
     std::optional<std::size_t> slot(std::uint32_t index);
+    std::uint32_t slots();
     std::uint32_t word(std::size_t offset);
     void offer();
     void properties();
@@ -105,13 +128,21 @@ private:
     std::optional<std::uint32_t> frontend_number(const std::string& node);
     void write(const std::string& node, const std::string& value);
     void take(unsigned most);
+    void judge(const blkif_request_t& request);
     void serve();
     void give_data(const blkif_request_t& request);
     void put(std::uint64_t id, std::uint8_t operation, std::int16_t status);
+    /// A driver may overlook that the operation is another one.
+    void put_right(const blkif_request_t& request, std::uint8_t operation, std::int16_t status);
+    /// A response to no request that it could know.
+    void put_any(std::uint64_t id, std::uint8_t operation, std::int16_t status);
     void push(int further);
     void answer(Input& input);
+    void answer_any(Input& input);
     void poke_slot(Input& input, bool late);
-    void poke_index(Input& input);
+    void leave();
+    void act_on_device(Act act, Input& input);
+    void act_on_store(Act act, Input& input);
     void keep_page(Input& input);
     void poke_page(Input& input);
     void user(Input& input);
@@ -123,6 +154,13 @@ private:
     std::size_t queue_ = 0;
     std::vector<blkif_request_t> taken_;
     std::vector<Mapping> kept_;
+    /// The device is new.
+    bool fresh_ = true;
+    /// It was connected in the usual way, and no lie has been told since: what it is asked makes sense.
+    bool honest_ = false;
+    /// It has written where a response may lie: nobody knows what it has said.
+    bool garbled_ = false;
+    std::map<Extent, unsigned> said_well_;
     Hash hash_;
 };
 

@@ -14,19 +14,24 @@
 #include <string>
 #include <vector>
 
+#include "sim/fuzz/answer_book.h"
 #include "sim/fuzz/input.h"
 #include "sim/fuzz/late_writes.h"
+#include "sim/fuzz/ring_pokes.h"
 #include "xenrig/platform/platform.h"
 
 namespace xenrig::fuzz {
 
-/// How it introduces itself.
+/// How it introduces itself, as far as the backend offers it.
 struct FrontendSetting {
     unsigned device = 51712;
     bool persistent = false;
     bool x86_32 = false;
     unsigned page_order = 0;
     unsigned queues = 1;
+    bool large_sectors = false;
+    /// What its disk can be asked for, as far as that is known.
+    std::optional<DiskRules> disk;
 };
 
 class HostileFrontend {
@@ -57,17 +62,21 @@ public:
         select_queue,
         step_aside,
         settle,
-        storm,      ///< events, with others running in between
-        many,       ///< the same request some times over, and all published
-        detach,     ///< a toolstack's `xl block-detach`
-        handshake,  ///< Closed, Initialising, new rings with any geometry, Initialised
+        storm,           ///< events, with others running in between
+        many,            ///< the same request some times over, and all published
+        detach,          ///< a toolstack's `xl block-detach`
+        handshake,       ///< Closed, Initialising, new rings with any geometry, Initialised
+        toolstack_node,  ///< a node of the backend's directory is garbled or removed
+        medium,          ///< another medium in the drive, one that is not there, or none
+        resize,          ///< the disk becomes longer or shorter
+        fail_hypercall,  ///< one that the victim makes soon
         count
     };
     static constexpr std::size_t kPages = 6;
 
     struct World {
         Platform& platform;
-        DomId backend;
+        DomId domain, backend;
         /// Somebody who has nothing to do with the device.
         DomId stranger;
         LateWrites& late;
@@ -75,6 +84,13 @@ public:
         std::function<void()> step_aside;
         /// A toolstack detaches this device.
         std::function<void(unsigned device)> detach;
+        std::function<void(unsigned device, std::string node, std::optional<std::string> value)> toolstack_node;
+        std::function<void(unsigned device, std::string params)> medium;
+        std::function<void(unsigned device, std::uint64_t sectors)> resize;
+        /// Of those that the victim makes from now on, the one after so many.
+        std::function<void(unsigned after)> fail_hypercall;
+        /// The victim has broken a rule.
+        std::function<void(std::string rule, std::string how)> broken;
     };
 
     HostileFrontend(World world, const FrontendSetting& setting);
@@ -82,6 +98,8 @@ public:
     /// The usual way to Connected, with the setting's features.
     void connect();
     void act(Input& input);
+    /// What was put is published, and as long as it has told no lie, each request has had its answer.
+    void finish();
     /// The most pages of rings that a node of this device ever named.
     std::size_t ring_pages_max() const { return nodes_garbled_ ? ~0ull : pages_max_ * queues_max_; }
     unsigned device() const { return setting_.device; }
@@ -89,47 +107,62 @@ public:
     bool persistent() const { return persistent_once_; }
     /// Of the answers seen.
     std::uint64_t hash() const { return hash_.value(); }
-    void count_answers();
 
 private:
     struct Page {
         FramePtr frame;
         Grant grant;
         shared::Window window;
+        bool strangers = false, read_only = false;
     };
     struct Ring {
         std::vector<Page> pages;
         shared::Window window;
         Channel channel;
         std::uint32_t req_prod = 0, rsp_cons = 0;
+        AnswerBook book;
     };
-    static constexpr std::size_t kHeader = 64;
 
     Ring& ring() { return rings_[queue_ % rings_.size()]; }
     std::size_t slot_bytes() const { return setting_.x86_32 ? 108 : 112; }
     std::uint32_t slots(const Ring& r) const;
     std::optional<std::size_t> slot(std::uint32_t index);
 
-    std::optional<Page> make_page(DomId peer, Access access);
+    std::optional<Page> make_page(bool strangers, bool read_only);
     Ring make_ring(unsigned order);
     void make_rings();
     void publish();
+    void publish_queue(std::size_t queue);
     void reconnect();
+    void connect_ring();
+    void stay_within_offer();
+    void lie();
+    void count_answers();
+    void take_answer(Ring& r, std::size_t at);
+    std::string backend_node(const std::string& name);
+    unsigned backend_number(const std::string& name);
     void write(const std::string& node, const std::string& value);
     std::uint32_t gref(Input& input);
     std::vector<std::byte> request(Input& input);
+    std::string nonsense_of(const RequestView& request) const;
+    const Page* page_of(std::uint32_t gref) const;
+    /// What is read from the disk may end up in a ring.
+    bool may_reach_ring(const RequestView& request) const;
     void put(const std::vector<std::byte>& bytes);
     void push(int further);
-    void poke_index(Input& input);
     void poke_slot(Input& input, bool late);
     void poke_page(Input& input, bool late);
     void write_node(Input& input);
+    void end_grant(Input& input);
     void regrant(Input& input);
-    std::string node_name(Input& input);
+    void many(Input& input);
+    void handshake(Input& input);
+    void act_on_ring(Act act, Input& input);
+    void act_on_world(Act act, Input& input);
 
     World world_;
     FrontendSetting setting_;
-    const std::string path_;
+    const std::string path_, backend_path_;
     std::vector<Ring> rings_;
     std::size_t queue_ = 0;
     std::array<std::optional<Page>, kPages> pages_;

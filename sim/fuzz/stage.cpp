@@ -6,9 +6,14 @@
 #include "sim/fuzz/peer_values.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/protocols/blk/raw_ring.h"
+#include "sim/world/failing_hypercall.h"
 #include "sim/xenstore/store.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/drivers/blk/blkback.h"
+
+#include <xen/xen.h>
+
+#include <xen/hvm/params.h>
 
 namespace xenrig::fuzz {
 
@@ -17,6 +22,14 @@ namespace {
 constexpr std::uint64_t kGuestFrames = 256;
 /// Of a world's whole life; an input of a few hundred bytes takes some tens of thousands.
 constexpr std::uint64_t kStepsMax = 2'000'000;
+
+/// Of a toolstack or a kernel: without these nobody could say what went wrong.
+bool made_for_the_store() {
+    const Task* task = scheduler ? scheduler->current_task() : nullptr;
+    if (!task) return true;
+    const std::string& name = task->name();
+    return name == "xenstored" || name.starts_with("xl") || name.ends_with(".xenstore") || name.ends_with(".xenwatch");
+}
 
 }  // namespace
 
@@ -30,19 +43,19 @@ Stage::Stage(engine::Source& source) : engine_(source, {.steps_max = kStepsMax})
     engine_.run();
 }
 
-Stage::~Stage() {
-    // As when the power goes: the guests first, for their backends' host must outlive them.
-    for (auto& guest : guests_) {
-        if (guest->dead) continue;
-        for (Cpu* cpu : guest->cpus) cpu->freeze();
-        guest->kernel->domain_died();
-        for (Cpu* cpu : guest->cpus) cpu->kill();
-    }
+void Stage::power_off() {
+    // The guests first, for their backends' host must outlive them.
+    for (auto& guest : guests_)
+        if (!guest->dead) end(*guest);
     host_->stop();
+}
+
+Stage::~Stage() {
+    power_off();
     backends_.reset();
+    subject_.reset();
     for (auto& guest : guests_) {
         guest->kernel.reset();
-        if (!guest->dead) host_->xen().detach_vcpu(guest->domain, VcpuId{0});
         for (Cpu* cpu : guest->cpus) engine_.remove_cpu(*cpu);
     }
     tools_.reset();
@@ -50,14 +63,19 @@ Stage::~Stage() {
     host_.reset();
 }
 
-blk::SimDisk& Stage::add_disk(const std::string& name, bool read_only) {
+blk::SimDisk& Stage::add_disk(const std::string& name, const DiskKind& kind) {
     const std::uint32_t stream = engine_.add_stream("disk." + name);
-    const auto disk = std::make_shared<blk::SimDisk>(
-        control().clock(),
-        blk::SimDiskOptions{.info = {.bytes = kSectors * 512, .discard_granularity = 512}, .latency_choices = 4},
-        [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
+    const auto disk =
+        std::make_shared<blk::SimDisk>(control().clock(),
+                                       blk::SimDiskOptions{.info = {.bytes = kSectors * 512,
+                                                                    .sector_bytes = kind.sector_bytes,
+                                                                    .physical_sector_bytes = kind.sector_bytes,
+                                                                    .discard_granularity = kind.sector_bytes},
+                                                           .latency_choices = 4,
+                                                           .error_one_in = kind.error_one_in},
+                                       [this, stream](std::uint32_t n) { return engine_.pick(stream, n); });
     disk->poke(0, blk::sector_pattern(0, kSectors));
-    disks_[name] = {disk, read_only};
+    disks_[name] = {disk, kind};
     return *disk;
 }
 
@@ -65,17 +83,22 @@ Result<std::shared_ptr<blk::Storage>> Stage::open(const blk::StorageRequest& req
     const auto found = disks_.find(request.params);
     if (found == disks_.end()) return fail(Errno::noent, "there is no disk '" + request.params + "'");
     return std::make_shared<GuardedDisk>(
-        found->second.storage, request.params, found->second.read_only,
+        found->second.storage, request.params, found->second.kind.read_only,
         [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); });
 }
 
-void Stage::start_backends() {
-    backends_ = std::make_unique<xenbus::Bus>(
-        control(),
-        std::map<std::string, xenbus::BackendFactory>{
-            {"vbd", blk::blkback_factory(control(), [this](const blk::StorageRequest& r) { return open(r); })}});
-    control().spawn("backends", TaskRole::work,
-                    [this] { check(backends_->start().has_value(), "the control domain may watch its own backends"); });
+void Stage::start_backends(const std::shared_ptr<const world::Subjects>& subject) {
+    const blk::StorageFactory open_storage = [this](const blk::StorageRequest& r) { return open(r); };
+    if (subject)
+        subject_ = subject->backend(control(), open_storage);
+    else
+        backends_ = std::make_unique<xenbus::Bus>(
+            control(),
+            std::map<std::string, xenbus::BackendFactory>{{"vbd", blk::blkback_factory(control(), open_storage)}});
+    control().spawn("backends", TaskRole::work, [this] {
+        const bool started = (subject_ ? subject_->start() : backends_->start()).has_value();
+        check(started, "the control domain may watch its own backends");
+    });
     engine_.run();
 }
 
@@ -105,14 +128,16 @@ void Stage::as_toolstack(const std::string& what, const std::function<void()>& j
     engine_.run();
 }
 
+void Stage::end(BareGuest& guest) {
+    for (Cpu* cpu : guest.cpus) cpu->freeze();
+    guest.kernel->domain_died();
+    for (Cpu* cpu : guest.cpus) cpu->kill();
+    host_->xen().detach_vcpu(guest.domain, VcpuId{0});
+    guest.dead = true;
+}
+
 void Stage::destroy(BareGuest& guest) {
-    destroy(guest.domain, [&] {
-        for (Cpu* cpu : guest.cpus) cpu->freeze();
-        guest.kernel->domain_died();
-        for (Cpu* cpu : guest.cpus) cpu->kill();
-        host_->xen().detach_vcpu(guest.domain, VcpuId{0});
-        guest.dead = true;
-    });
+    destroy(guest.domain, [&] { end(guest); });
 }
 
 void Stage::destroy(DomId domain, const std::function<void()>& die) {
@@ -128,6 +153,16 @@ void Stage::destroy(DomId domain, const std::function<void()>& die) {
 bool Stage::until_quiet() {
     engine_.run();
     return engine_.problems().empty();
+}
+
+void Stage::fail_hypercall(DomId domain, unsigned after) {
+    const auto store_port = host_->xen().get_param(domain, HVM_PARAM_STORE_EVTCHN);
+    host_->xen().set_fault([domain, store = store_port.value_or(0), left = std::make_shared<unsigned>(after + 1)](
+                               DomId by, unsigned number, const HypercallArgs& args) -> std::optional<std::int64_t> {
+        if (*left == 0 || by != domain || made_for_the_store()) return {};
+        if (!world::takes_or_tells(number, args, store) || --*left != 0) return {};
+        return -static_cast<std::int64_t>(Errno::nomem);
+    });
 }
 
 bool Stage::play(Platform& home, const std::string& name, std::function<void()> script) {

@@ -15,6 +15,7 @@
 #include "sim/toolstack/toolstack.h"
 #include "sim/world/ledger.h"
 #include "xenrig/drivers/blk/sim_disk.h"
+#include "xenrig/world/subject.h"
 #include "xenrig/xenbus/bus.h"
 
 namespace xenrig::fuzz {
@@ -41,9 +42,16 @@ public:
     world::Ledger& ledger() { return *ledger_; }
     Platform& control() { return host_->control(); }
 
+    struct DiskKind {
+        bool read_only = false;
+        std::uint32_t sector_bytes = 512;
+        /// One operation in so many fails, where an input's choices say so.
+        std::uint32_t error_one_in = 0;
+    };
     /// A disk of kSectors that backends of the control domain open by this name.
-    blk::SimDisk& add_disk(const std::string& name, bool read_only = false);
-    void start_backends();
+    blk::SimDisk& add_disk(const std::string& name, const DiskKind& kind);
+    /// Of a subject that is a backend, or ours.
+    void start_backends(const std::shared_ptr<const world::Subjects>& subject = nullptr);
     /// Built, running, and booted when the world has settled.
     BareGuest& add_guest(const std::string& name, std::vector<toolstack::DiskNodes> disks);
     /// A job of the toolstack's, to its end. Not in a script.
@@ -52,11 +60,17 @@ public:
     void destroy(BareGuest& guest);
     /// The same for who looks after its own kernel: `die` is called first.
     void destroy(DomId domain, const std::function<void()>& die);
+    /// All tasks end where they stand: before what their scripts use is destroyed.
+    void power_off();
 
     /// Runs `script` in a task of this platform's to its end; false when something was found wrong.
     bool play(Platform& home, const std::string& name, std::function<void()> script);
     /// Until all is quiet; false when something was found wrong. Not in a script.
     bool until_quiet();
+    /// Of the hypercalls with which `domain` takes something or tells somebody, the one after so many fails with
+    /// ENOMEM. One at a time.
+    void fail_hypercall(DomId domain, unsigned after);
+    void fail_no_hypercall() { host_->xen().set_fault({}); }
     void broken(std::string rule, std::string how) { engine_.report(std::move(rule), std::move(how)); }
 
     // In a script.
@@ -70,11 +84,12 @@ public:
     std::vector<std::span<std::byte>> memory();
 
 private:
+    void end(BareGuest& guest);
     Result<std::shared_ptr<blk::Storage>> open(const blk::StorageRequest& request);
 
     struct Disk {
         std::shared_ptr<blk::SimDisk> storage;
-        bool read_only = false;
+        DiskKind kind;
     };
 
     engine::Engine engine_;
@@ -83,6 +98,7 @@ private:
     std::unique_ptr<toolstack::Toolstack> tools_;
     std::map<std::string, Disk> disks_;
     std::unique_ptr<xenbus::Bus> backends_;
+    std::unique_ptr<world::BackendSubject> subject_;
     std::vector<std::unique_ptr<BareGuest>> guests_;
 
     WaitQueue settled_{"the world to settle"};

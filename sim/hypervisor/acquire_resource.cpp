@@ -65,6 +65,7 @@ std::int64_t hand_out(Call& call, const xen_mem_acquire_resource_t& op, const st
         xen_pfn_t gfn = 0;
         if (!call.guest.fetch(gfn, at)) return -error(Errno::fault);
         if (Gfn{gfn} >= Physmap::kEnd) return i == 0 ? -error(Errno::inval) : -error(Errno::io);
+        if (!call.domain.physmap.fits(Gfn{gfn})) return i == 0 ? -error(Errno::nomem) : -error(Errno::io);
         const PhysmapEntry before = call.host.look_up(call.domain, Gfn{gfn});
         if (before.others()) return i == 0 ? -error(Errno::perm) : -error(Errno::io);
         call.host.displace(call.domain, before);

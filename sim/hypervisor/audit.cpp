@@ -65,6 +65,7 @@ std::string Hypervisor::audit() const {
         return "allocated and free frames do not add up to " + std::to_string(memory.frames());
 
     Books books(*host_);
+    host_->page_types.for_each([&](Mfn mfn, std::uint32_t references) { books.use(mfn, references); });
     for (const DomId dom : host_->domains()) books.enter(*host_->find(dom));
     if (std::string wrong = books.compare(); !wrong.empty()) return wrong;
     if (const auto bad = memory.overwritten_poison(); !bad.empty())

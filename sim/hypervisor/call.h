@@ -54,5 +54,16 @@ std::int64_t console_io(Call& call);
 std::int64_t callback_op(Call& call);
 std::int64_t multicall(Call& call);
 std::int64_t physdev_op(Call& call);
+std::int64_t mmu_update(Call& call);
+std::int64_t update_va_mapping(Call& call);
+std::int64_t update_va_mapping_otherdomain(Call& call);
+std::int64_t mmuext_op(Call& call);
+std::int64_t set_gdt(Call& call);
+std::int64_t update_descriptor(Call& call);
+std::int64_t set_segment_base(Call& call);
+std::int64_t set_trap_table(Call& call);
+std::int64_t accepted_of_pv(Call& call);
+std::int64_t domctl(Call& call);
+std::int64_t sysctl(Call& call);
 
 }  // namespace xenrig::hypervisor

@@ -40,6 +40,8 @@ struct [[gnu::packed]] MemoryMapEntry {
 class Domain final : public AddressSpace {
 public:
     Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shared);
+    /// As many as its configuration says, if it has none yet.
+    void make_vcpus();
     ~Domain() override;
 
     // AddressSpace: what the guest itself sees.
@@ -61,11 +63,18 @@ public:
     std::atomic<Life> life{Life::alive};
     bool privileged() const { return config.privileged; }
 
+    /// Of the host's processors (credit.h).
+    CreditScheduler::Share share;
+    /// VMASST_TYPE_*, a bit each.
+    std::uint64_t vm_assist = 0;
+
     Mfn shared_info_mfn;
     std::byte* shared_info;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     unsigned vcpus_polling = 0;
 
+    /// Its maximum reservation: its configuration's until a toolstack says another one.
+    std::uint64_t max_frames;
     Physmap physmap;
     DirtyLog dirty;
     PodCache pod;
@@ -95,8 +104,12 @@ public:
         OneShot timer;
     };
     std::array<Watchdog, 2> watchdogs{};
-    /// SCHEDOP_pin_override holds vCPU 0 on a processor.
-    bool pinned = false;
+    /// What toolstacks say of it (domctl.h).
+    std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
+    bool debugged = false, xenstore = false;
+    std::uint32_t emulation = 0;
+    /// The domain to which this one may do what the control domain may.
+    Domain* target = nullptr;
     std::string console;
     HypercallCounts counts;
 };

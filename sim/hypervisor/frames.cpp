@@ -22,7 +22,7 @@ std::optional<Mfn> Host::special_frame(Domain& d) {
 
 std::optional<Mfn> Host::allocate(Domain& d, unsigned order, Mfn limit) {
     const std::uint64_t count = std::uint64_t{1} << order;
-    if (d.dying() || d.frames + count > d.config.max_frames || !spare(&d, count)) return std::nullopt;
+    if (d.dying() || d.frames + count > d.max_frames || !spare(&d, count)) return std::nullopt;
     const auto mfn = memory.allocate_run(d.id, order, limit);
     if (!mfn) return std::nullopt;
     d.frames += count;
@@ -34,7 +34,7 @@ std::optional<Mfn> Host::allocate(Domain& d, unsigned order, Mfn limit) {
 }
 
 std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
-    if (gfn >= Physmap::kEnd || d.physmap.at(gfn).others()) return std::nullopt;
+    if (!d.physmap.fits(gfn) || d.physmap.at(gfn).others()) return std::nullopt;
     const auto mfn = allocate(d);
     if (!mfn) return mfn;
     place(d, gfn, *mfn);
@@ -44,9 +44,9 @@ std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
 
 std::int64_t Host::place(Domain& d, Gfn gfn, Mfn mfn) {
     const PhysmapEntry before = d.physmap.at(gfn);
-    if (gfn >= Physmap::kEnd || before.others()) {
+    if (!d.physmap.fits(gfn) || before.others()) {
         d.unplaced.push_back(mfn);
-        return -error(Errno::inval);
+        return -error(before.others() || gfn >= Physmap::kEnd ? Errno::inval : Errno::nomem);
     }
     displace(d, before);
     memory.set_gfn(mfn, gfn);
@@ -56,7 +56,7 @@ std::int64_t Host::place(Domain& d, Gfn gfn, Mfn mfn) {
 
 std::int64_t Host::claim(Domain& d, std::uint64_t frames) {
     if (frames != 0) {
-        if (d.claimed != 0 || frames <= d.frames || frames > d.config.max_frames) return -error(Errno::inval);
+        if (d.claimed != 0 || frames <= d.frames || frames > d.max_frames) return -error(Errno::inval);
         frames -= d.frames;
         if (claimed_ + frames > memory.frames_free()) return -error(Errno::nomem);
     }
@@ -71,6 +71,7 @@ std::int64_t Host::remove_page(Domain& d, Gfn gfn) {
     if (!entry.own()) return -error(Errno::nxio);
     clear_physmap(d, gfn);
     memory.set_gfn(entry.frame(), kNoGfn);
+    page_types.forget_pin(entry.frame());
     if (entry.type == PageType::ram) put_frame(entry.frame());
     return 0;
 }
@@ -90,7 +91,9 @@ bool Host::take_out(Domain& d, Mfn mfn) {
 std::int64_t Host::remove_frame(Domain& d, Mfn mfn) {
     if (!memory.allocated(mfn)) return -error(Errno::inval);
     if (memory.owner(mfn) != d.id) return -error(Errno::nxio);
-    if (memory.kind(mfn) == FrameKind::ram && take_out(d, mfn)) put_frame(mfn);
+    if (memory.kind(mfn) != FrameKind::ram || !take_out(d, mfn)) return 0;
+    page_types.forget_pin(mfn);
+    put_frame(mfn);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // Mapping and unmapping of grants (grant_table.c: map_grant_ref, unmap_common; x86: create_ and
 // replace_grant_host_mapping).
 #include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/grant_pte.h"
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -20,13 +21,11 @@ void observe(Domain& by, GrantHandle handle, const GrantTrack& track, Mfn mfn, b
     mapped ? by.host.observer->mapped(m) : by.host.observer->unmapped(m);
 }
 
-/// Puts the frame into the caller's address space. A PV guest's linear addresses are modelled as its gfns, with page
-/// tables for all that the physmap can hold.
+/// Puts the frame into the caller's address space. As long as a PV guest has loaded no page tables, its linear addresses
+/// are its gfns.
 GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
     Domain& d = caller.domain;
     if (d.translated() && (flags & ~std::uint32_t{GNTMAP_readonly}) != GNTMAP_host_map) return GNTST_general_error;
-    // The address of an entry needs page tables, which this host has not for anyone.
-    if ((flags & GNTMAP_contains_pte) != 0) return GNTST_general_error;
     const Gfn gfn = gfn_of(address);
     const PhysmapEntry before = d.physmap.at(gfn);
     // A PV guest's page-table entry is replaced, whatever was there; a mapping that stood there keeps its handle.
@@ -35,7 +34,7 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
         caller.host.shut_down(d, SHUTDOWN_crash, &caller);
         return GNTST_general_error;
     }
-    if (gfn >= Physmap::kEnd) return GNTST_general_error;
+    if (!d.physmap.fits(gfn)) return GNTST_general_error;
     // A frame of its own that stands elsewhere leaves that place (p2m_add_page); a grant mapping is no place of its
     // own.
     if (const Gfn old = caller.host.memory.gfn(mfn);
@@ -119,7 +118,8 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     GrantStatus status = owner->grants.pin(ref, by, writable, PinUse::map);
     if (status == GNTST_okay && on_host) {
         const Mfn mfn = owner->grants.active(ref).mfn;
-        status = place(caller, op.host_addr, mfn, op.flags);
+        status = uses_page_tables(caller, op.flags) ? place_in_tables(caller, op.host_addr, mfn, op.flags, *owner)
+                                                    : place(caller, op.host_addr, mfn, op.flags);
         if (status != GNTST_okay) {
             owner->grants.unpin(ref, by, writable, PinUse::map);
             host.put_frame(mfn);
@@ -153,8 +153,10 @@ GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::u
     const bool on_host = op.host_addr != 0 && (track->flags & GNTMAP_host_map) != 0;
     const bool on_device = op.dev_bus_addr != 0 && (track->flags & GNTMAP_device_map) != 0;
     if (on_host) {
-        const GrantStatus status = new_address != 0 ? replace(by, op.host_addr, new_address, mfn, track->flags)
-                                                    : take_away(by, op.host_addr, mfn, track->flags);
+        const GrantStatus status = uses_page_tables(caller, track->flags)
+                                       ? take_from_tables(caller, op.host_addr, mfn, track->flags, new_address)
+                                   : new_address != 0 ? replace(by, op.host_addr, new_address, mfn, track->flags)
+                                                      : take_away(by, op.host_addr, mfn, track->flags);
         if (status != GNTST_okay) return status;
         let_go(by, handle, *track, GNTMAP_host_map);
     }

@@ -197,6 +197,14 @@ GrantStatus GrantTable::pin(GrantRef ref, Domain& peer, bool writable, PinUse us
         found = still_grants(ref, active);
     }
     if (found != GNTST_okay) return found;
+    if (writable && !host_.page_types.may_be_written(active.mfn)) {
+        if (Domain* behind = active.behind) {
+            behind->grants.unpin(active.behind_ref, domain_, writable, PinUse::copy);
+            host_.put_frame(active.mfn);
+        }
+        clear_flags(ref, active, writable);
+        return GNTST_general_error;
+    }
     ++counter(active.pins, writable);
     host_.memory.get(active.mfn);
     observe(ref, peer, writable, use, true);

@@ -53,7 +53,7 @@ namespace {
 GrantStatus receive(Host& host, Domain& caller, Mfn mfn, const gnttab_transfer_t& op) {
     Domain* to = host.find(DomId{op.domid});
     if (!to) return GNTST_bad_domain;
-    if (to->dying() || to->frames >= to->config.max_frames) return GNTST_general_error;
+    if (to->dying() || to->frames >= to->max_frames) return GNTST_general_error;
     const GrantRef ref{op.ref};
     if (!to->grants.commit_transfer(ref, caller)) return GNTST_general_error;
     host.memory.assign(mfn, to->id);

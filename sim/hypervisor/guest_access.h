@@ -23,6 +23,10 @@ public:
     [[nodiscard]] virtual bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) = 0;
     [[nodiscard]] virtual bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) = 0;
 
+    /// The same caller's memory when the call is over, for a place that the hypervisor writes to again and again; null
+    /// where that can't be had.
+    virtual GuestAccess* lasting() { return nullptr; }
+
     template <class T>
     [[nodiscard]] bool fetch(T& out, std::uint64_t from) {
         static_assert(std::is_trivially_copyable_v<T>);
@@ -41,6 +45,7 @@ class ProcessAccess final : public GuestAccess {
 public:
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
+    GuestAccess* lasting() override;
 };
 
 }  // namespace xenrig::hypervisor

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "sim/hypervisor/console_ring.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domain_table.h"
 #include "sim/hypervisor/fault.h"
@@ -14,6 +15,8 @@
 #include "sim/hypervisor/machine_interrupts.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
+#include "sim/hypervisor/page_types.h"
+#include "sim/hypervisor/processors.h"
 #include "xenrig/platform/machine.h"
 
 namespace xenrig::hypervisor {
@@ -32,6 +35,10 @@ public:
     Domain* control() const { return control_; }
 
     Result<DomId> create(const DomainConfig& settings);
+    /// With this number, which is free; its vCPUs may come later (XEN_DOMCTL_max_vcpus).
+    Result<> create_as(DomId dom, const DomainConfig& settings, bool with_vcpus);
+    /// The next number that nobody has, round and round; it is not given again before the others.
+    Result<DomId> free_domid();
     void kill(Domain& d);
     /// Releases all that it holds; it is dead at once, or when the last of its frames comes back.
     void release(Domain& d);
@@ -87,6 +94,9 @@ public:
     void resume_elsewhere(Domain& d);
     void attach(Vcpu& v, Cpu& cpu);
     void detach(Vcpu& v);
+    /// Counted: it runs after as many let_go() as hold().
+    void hold(Vcpu& v);
+    void let_go(Vcpu& v);
     void pause(Domain& d);
     void unpause(Domain& d);
 
@@ -97,22 +107,27 @@ public:
     Machine& machine;
     const HostConfig config;
     MachineMemory memory;
+    Processors processors;
     MachineInterrupts interrupts;
     /// Those that the control domain has told of: segment, bus, devfn.
     std::set<std::uint32_t> pci_devices;
     Observer* observer = nullptr;
+    /// What frames of PV guests are used as.
+    PageTypes page_types{*this};
     HypercallFault fault;
+    /// Who gets a global VIRQ instead of the control domain.
+    std::array<Domain*, kVirqs> virq_handlers{};
+    ConsoleRing console;
     HypercallCounts counts;
     std::function<void(DomId)> listener;
 
 private:
+    /// When nobody else uses a frame of it any more, those that the hypervisor shares with it included.
+    void finish_if_unused(Domain& d);
     void finish(Domain& d);
     bool spare(const Domain* d, std::uint64_t frames) const;
     void end_shutdown(Domain& d, std::int64_t answer);
-    void hold(Vcpu& v);
-    void let_go(Vcpu& v);
     void cancel_timers(Vcpu& v);
-    Result<DomId> free_domid(const DomainConfig& settings);
 
     DomainTable listed_, last_;
     /// Of all domains.

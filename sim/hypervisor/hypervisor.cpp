@@ -7,6 +7,7 @@
 #include "sim/hypervisor/dispatch.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_param.h"
+#include "sim/hypervisor/linear_access.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/shared/raw.h"
@@ -79,7 +80,7 @@ Result<DomainInfo> Hypervisor::info(DomId dom) const {
                       .shutdown_reason = d->shutdown_reason,
                       .pauses = d->pauses,
                       .frames = d->frames,
-                      .max_frames = d->config.max_frames};
+                      .max_frames = d->max_frames};
 }
 
 DomId Hypervisor::control_domain() const {
@@ -123,9 +124,19 @@ AddressSpace& Hypervisor::address_space(DomId dom) {
     return ever(*host_, dom);
 }
 
+std::array<std::uint64_t, 4> Hypervisor::vcpu_times(DomId dom, VcpuId vcpu) const {
+    const InHypervisor inside(host_->machine);
+    const vcpu_runstate_info_t info = ever(*host_, dom, vcpu).runstates.info(host_->machine.now());
+    return {info.time[0], info.time[1], info.time[2], info.time[3]};
+}
+
 std::int64_t Hypervisor::hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number,
                                    const HypercallArgs& args) {
     return dispatch(ever(*host_, dom, vcpu), guest, number, args);
+}
+
+std::unique_ptr<GuestAccess> Hypervisor::linear_access(DomId dom, VcpuId vcpu) {
+    return std::make_unique<LinearAccess>(ever(*host_, dom, vcpu));
 }
 
 bool Hypervisor::upcall_pending(DomId dom, VcpuId vcpu) const {

@@ -62,7 +62,7 @@ std::int64_t in_one_step(Call& call, std::uint32_t operation) {
         case XENMEM_current_reservation:
             return about_domain(call, [](const Domain& d) { return d.frames; });
         case XENMEM_maximum_reservation:
-            return about_domain(call, [](const Domain& d) { return d.config.max_frames; });
+            return about_domain(call, [](const Domain& d) { return d.max_frames; });
         case XENMEM_maximum_gpfn:
             return about_domain(call, maximum_gpfn);
         case XENMEM_remove_from_physmap:

@@ -10,6 +10,11 @@
 
 namespace xenrig::hypervisor {
 
+namespace {
+/// Of what nobody has taken yet, this much is kept at least, and at most twice as much.
+constexpr std::size_t kConsoleMax = 128_KiB;
+}  // namespace
+
 std::int64_t console_io(Call& call) {
     constexpr std::uint32_t kWrite = CONSOLEIO_write, kRead = CONSOLEIO_read;
     const auto op = static_cast<std::uint32_t>(call.arg(0));
@@ -22,7 +27,10 @@ std::int64_t console_io(Call& call) {
     for (auto left = static_cast<std::uint32_t>(call.arg(1)); left != 0;) {
         const auto n = std::min<std::uint32_t>(left, part.size());
         if (!call.guest.copy_from_guest(part.data(), at, n)) return -error(Errno::fault);
-        call.domain.console.append(part.data(), n);
+        call.host.console.write({part.data(), n});
+        std::string& text = call.domain.console;
+        text.append(part.data(), n);
+        if (text.size() > 2 * kConsoleMax) text.erase(0, text.size() - kConsoleMax);
         left -= n, at += n;
     }
     return 0;
@@ -58,6 +66,12 @@ std::int64_t multicall(Call& call) {
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {
+        // hypercall_preempt_check(): the guest sees its upcall between two entries, and makes the call for the others.
+        if (i != 0 && (call.vcpu.upcall_pending() || call.vcpu.blocked || !call.vcpu.shutdown_over)) {
+            call.vcpu.continuation =
+                HypercallArgs{call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t), count - i};
+            break;
+        }
         const std::uint64_t at = call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t);
         multicall_entry_t entry;
         if (!call.guest.fetch(entry, at)) {

@@ -50,6 +50,7 @@ std::int64_t add_foreign(const Call& call, Domain& d, DomId foreign, Gfn theirs,
     const PhysmapEntry entry =
         from->translated() ? call.host.look_up(*from, theirs) : call.host.pv_entry(*from, Mfn{theirs.value});
     if (entry.type != PageType::ram || gfn >= Physmap::kEnd) return -error(Errno::inval);
+    if (!d.physmap.fits(gfn)) return -error(Errno::nomem);
     if (const std::int64_t result = make_room(call.host, d, gfn); result != 0) return result;
     call.host.map_foreign(d, gfn, entry.frame());
     return 0;
@@ -82,6 +83,7 @@ std::int64_t add_one(const Call& call, Domain& d, const Source& source, std::uin
     if (source.space == XENMAPSPACE_gmfn_foreign) return add_foreign(call, d, source.foreign, Gfn{index}, gfn);
     const auto mfn = frame_of(host, d, source.space, index);
     if (!mfn || gfn >= Physmap::kEnd) return -error(Errno::inval);
+    if (!d.physmap.fits(gfn)) return -error(Errno::nomem);
     if (host.look_up(d, gfn).mfn == mfn->value && host.memory.gfn(*mfn) == gfn) return 0;
     if (const std::int64_t result = make_room(host, d, gfn); result != 0) return result;
     if (const Gfn old = host.memory.gfn(*mfn); old != kNoGfn) host.clear_physmap(d, old);

@@ -28,6 +28,7 @@ std::int64_t PodCache::mark(Gfn gfn, unsigned order) {
     for (std::uint64_t i = 0; i < count; ++i) {
         const Gfn at{gfn.value + i};
         if (domain_.physmap.at(at).type == PageType::pod) continue;
+        if (!domain_.physmap.fits(at)) return -error(Errno::nomem);
         host_.set_physmap(domain_, at, Mfn{0}, PageType::pod);
         ++entries_;
     }

@@ -6,12 +6,12 @@
 
 namespace xenrig::subjects {
 
-/// The device as a user holds it: it is not destroyed meanwhile.
+/// The device as a user holds it: it is not destroyed meanwhile. Null when it was taken away.
 class CFrontend::Use {
 public:
     explicit Use(CFrontend& owner) : owner_(owner) {
         const std::lock_guard held(owner_.lock_);
-        owner_.found_.wait(owner_.lock_, [&] { return owner_.device_ != nullptr; });
+        owner_.found_.wait(owner_.lock_, [&] { return owner_.device_ != nullptr || owner_.gone_; });
         device_ = owner_.device_;
         ++owner_.users_;
     }
@@ -59,6 +59,8 @@ void CFrontend::look() {
     if (!device_ && peer) appear(*peer);
 }
 
+Error CFrontend::is_gone() { return {Errno::nodev, "the device is gone"}; }
+
 void CFrontend::appear(const xenbus::Peer& peer) {
     void* const made = calls_.create(binding_.get(), path_.c_str());
     if (!made) return;
@@ -69,6 +71,7 @@ void CFrontend::appear(const xenbus::Peer& peer) {
     peer_ = peer;
     const std::lock_guard held(lock_);
     device_ = made;
+    gone_ = false;
     found_.wake_all();
 }
 
@@ -77,6 +80,8 @@ void CFrontend::vanish() {
     {
         const std::lock_guard held(lock_);
         gone = std::exchange(device_, nullptr);
+        gone_ = true;
+        found_.wake_all();
     }
     calls_.stop(gone);
     {
@@ -89,6 +94,7 @@ void CFrontend::vanish() {
 
 Result<world::DiskSeen> CFrontend::wait_connected() {
     const Use use(*this);
+    if (!use.device()) return std::unexpected(is_gone());
     xenrig_disk_info info{};
     if (auto connected = result_of(calls_.wait_connected(use.device(), &info), "wait_connected"); !connected)
         return std::unexpected(connected.error());
@@ -97,6 +103,7 @@ Result<world::DiskSeen> CFrontend::wait_connected() {
 
 Result<> CFrontend::transfer(const world::UserTransfer& t) {
     const Use use(*this);
+    if (!use.device()) return std::unexpected(is_gone());
     const xenrig_transfer wanted{
         .write = t.write, .first = t.first, .sector = t.sector, .data = t.data.data(), .length = t.data.size()};
     return result_of(calls_.transfer(use.device(), &wanted), "transfer");
@@ -104,12 +111,14 @@ Result<> CFrontend::transfer(const world::UserTransfer& t) {
 
 Result<> CFrontend::flush() {
     const Use use(*this);
+    if (!use.device()) return std::unexpected(is_gone());
     return result_of(calls_.flush(use.device()), "flush");
 }
 
 Result<> CFrontend::discard(std::uint64_t sector, std::uint64_t sectors, bool secure) {
     if (!calls_.discard) return FrontendSubject::discard(sector, sectors, secure);
     const Use use(*this);
+    if (!use.device()) return std::unexpected(is_gone());
     return result_of(calls_.discard(use.device(), sector, sectors, secure), "discard");
 }
 

@@ -37,6 +37,7 @@ private:
     void look();
     void appear(const xenbus::Peer& peer);
     void vanish();
+    static Error is_gone();
 
     const std::shared_ptr<void> library_;
     const xenrig_blkfront& calls_;
@@ -50,6 +51,8 @@ private:
     // Under lock_.
     void* device_ = nullptr;
     unsigned users_ = 0;
+    /// There was a device, and its directory is gone.
+    bool gone_ = false;
 
     // The service's own, or while it is paused.
     std::optional<xenbus::Peer> peer_;

@@ -51,6 +51,8 @@ public:
     Task& spawn_job(std::string name, std::function<void()> body);
     /// The vCPU that jobs run on.
     Cpu& job_cpu() { return *cpus_.back(); }
+    /// The control domain's.
+    const std::vector<Cpu*>& cpus() const { return cpus_; }
 
     /// As when the power goes: the control domain's epoch ends and its tasks unwind. Its objects stay until the end.
     void stop();

@@ -23,9 +23,16 @@ BlockFeatures BlockFeatures::counting(BlockUnits units) const {
     return made;
 }
 
+BlockFeatures BlockFeatures::with_queues(std::uint32_t queues) const {
+    BlockFeatures made = *this;
+    made.queues_ = queues;
+    return made;
+}
+
 blk::BlkfrontOptions BlockFeatures::frontend() const {
     blk::BlkfrontOptions o = draw_frontend();
     o.units = units_;
+    o.queues = queues_.value_or(o.queues);
     return o;
 }
 

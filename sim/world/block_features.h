@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "xenrig/drivers/blk/blkback.h"
 #include "xenrig/drivers/blk/blkfront.h"
@@ -25,6 +26,8 @@ public:
     blk::BlkbackOptions backend() const;
     /// The same, for ends that count sectors in this way.
     BlockFeatures counting(BlockUnits units) const;
+    /// The same, but a frontend that uses as many queues as this where the backend has them.
+    BlockFeatures with_queues(std::uint32_t queues) const;
     /// As blk::blkback_factory(), with options of its own for each device.
     xenbus::BackendFactory backends(Platform& platform, blk::StorageFactory storage) const;
 
@@ -34,6 +37,7 @@ private:
 
     FeatureChoice choice_ = FeatureChoice::all;
     blk::SectorUnits units_;
+    std::optional<std::uint32_t> queues_;
     Pick pick_;
 };
 

@@ -1,7 +1,5 @@
 // One hypercall of one end of a guest's disks fails: the n-th with which it takes something, or tells its peer.
-//
-// What is given back (unmap, close, unmask) is left out: Xen refuses these only when they name what the caller does not
-// have. So is the connection to the store, without which nobody could say what went wrong.
+#include "sim/world/failing_hypercall.h"
 
 #include <algorithm>
 #include <memory>
@@ -26,18 +24,20 @@ struct Count {
     bool struck = false;
 };
 
-/// Made by a driver, to take something or to tell its peer.
-bool counts(unsigned number, const HypercallArgs& args, std::uint64_t store_port) {
+bool made_by_driver() {
     const Task* task = scheduler ? scheduler->current_task() : nullptr;
-    if (!task || !(task->name().starts_with("blk") || task->name().starts_with("xenbus "))) return false;
+    return task && (task->name().starts_with("blk") || task->name().starts_with("xenbus "));
+}
+
+}  // namespace
+
+bool takes_or_tells(unsigned number, const HypercallArgs& args, std::uint64_t store_port) {
     if (number == __HYPERVISOR_grant_table_op) return args[0] == GNTTABOP_map_grant_ref || args[0] == GNTTABOP_copy;
     if (number != __HYPERVISOR_event_channel_op) return false;
     if (args[0] == EVTCHNOP_send)
         return reinterpret_cast<const evtchn_send_t*>(static_cast<std::uintptr_t>(args[1]))->port != store_port;
     return args[0] == EVTCHNOP_alloc_unbound || args[0] == EVTCHNOP_bind_interdomain;
 }
-
-}  // namespace
 
 void ScenarioRun::fail_hypercall(const FaultSpec& fault) {
     for (auto& w : workloads_)
@@ -51,7 +51,8 @@ void ScenarioRun::fail_hypercall(const FaultSpec& fault) {
                                                             const HypercallArgs& args) -> std::optional<std::int64_t> {
         if (count->struck || domain != (fault.at_backend ? DomId{0} : guest_named(fault.guest).domain())) return {};
         const auto store_port = site.host->xen().get_param(domain, HVM_PARAM_STORE_EVTCHN);
-        if (!counts(number, args, store_port.value_or(0)) || ++count->calls != fault.nth) return {};
+        if (!made_by_driver() || !takes_or_tells(number, args, store_port.value_or(0)) || ++count->calls != fault.nth)
+            return {};
         count->struck = true;
         ++faults_;
         return -static_cast<std::int64_t>(Errno::nomem);

@@ -144,4 +144,10 @@ std::shared_ptr<blk::Blkfront> Guest::find_disk(unsigned number) {
     return found == disks_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<blk::Disk> Guest::find_user_disk(unsigned number) {
+    if (!has_subject()) return find_disk(number);
+    const auto found = subject_disks_.find(number);
+    return found == subject_disks_.end() ? nullptr : found->second;
+}
+
 }  // namespace xenrig::world

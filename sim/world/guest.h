@@ -68,8 +68,9 @@ public:
     std::shared_ptr<blk::Blkfront> disk_after(unsigned number, const blk::Blkfront* not_this);
     /// disk_after(), or the subject's disk.
     std::shared_ptr<blk::Disk> user_disk_after(unsigned number, const blk::Disk* not_this);
-    /// The same from outside a task; null when it has not appeared.
+    /// From outside a task; null when it has not appeared. A subject's is there from the boot on.
     std::shared_ptr<blk::Blkfront> find_disk(unsigned number);
+    std::shared_ptr<blk::Disk> find_user_disk(unsigned number);
 
 private:
     void boot();

@@ -63,6 +63,11 @@ Result<> SubjectDisk::read(std::uint64_t sector, std::span<std::byte> data) {
     return subject_->transfer({.write = false, .sector = sector, .data = data});
 }
 
+Result<> SubjectDisk::write(std::uint64_t sector, std::span<const std::byte> data) {
+    std::vector<std::byte> bytes(data.begin(), data.end());
+    return subject_->transfer({.write = true, .sector = sector, .data = bytes});
+}
+
 Result<> SubjectDisk::suspend() {
     subject_->suspend();
     return {};

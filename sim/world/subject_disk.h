@@ -21,6 +21,7 @@ public:
     /// Scenarios whose disks close are not for subjects (suits.cpp).
     bool closed() const override { return false; }
     Result<> read(std::uint64_t sector, std::span<std::byte> data) override;
+    Result<> write(std::uint64_t sector, std::span<const std::byte> data) override;
 
     std::string_view name() const override { return "subject"; }
     Result<> suspend() override;

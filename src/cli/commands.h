@@ -19,6 +19,9 @@ inline constexpr int kWell = 0, kFoundWrong = 1, kCouldNot = 2;
 /// Says on stderr why the command could not do its work; kCouldNot.
 int complain(const std::string& what);
 
+/// xenrig replay of a fuzz target's input; `library`: the subject's, or empty.
+int replay_fuzz(const std::string& token, const std::string& library, bool trace);
+
 /// Sets `chosen` when its command is on the command line.
 void add_run(CLI::App& app, Action& chosen);
 void add_replay(CLI::App& app, Action& chosen);

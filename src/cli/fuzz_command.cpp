@@ -30,6 +30,8 @@ constexpr const char* kUsage =
     "  xenrig fuzz blkback --build --time 300       five minutes, from the seeds of fixtures/fuzz/blkback\n"
     "  xenrig fuzz blkback --minimize FILE          a shorter input that breaks the same rule, in FILE.min\n"
     "  xenrig fuzz blkback --corpus NEW --merge OLD what is worth keeping of the folder OLD\n"
+    "  xenrig fuzz blkback --subject ./libmine.so   your own blkback, as in xenrig conformance\n"
+    "  xenrig fuzz blkback --check-reset            10,000 inputs in two orders: is each run the same?\n"
     "\n"
     "It begins with the named seeds of fixtures/fuzz/TARGET and keeps what it learns in the corpus. A rule that is "
     "broken\n"
@@ -48,11 +50,11 @@ constexpr std::array kStoreTargets = {
     StoreTarget{"xenstore_wire", "clients of xenstored that send any bytes in any pieces"}};
 
 struct FuzzArguments {
-    std::string target, corpus, minimize;
+    std::string target, corpus, minimize, subject;
     std::vector<std::string> merge;
     unsigned seconds = 60, jobs = 1;
     std::uint64_t runs = 0;
-    bool list = false, build = false, json = false;
+    bool list = false, build = false, json = false, check_reset = false;
 };
 
 std::string names() {
@@ -81,6 +83,8 @@ std::string build_command(const std::string& target) {
 }
 
 std::vector<std::string> command_of(const FuzzArguments& a, const std::string& program, const std::string& corpus) {
+    constexpr std::uint64_t kResetInputs = 10'000;
+    if (a.check_reset) return {program, "--check-reset=" + std::to_string(a.runs != 0 ? a.runs : kResetInputs)};
     std::vector<std::string> command{program,
                                      "-error_exitcode=" + std::to_string(kFoundWrong),
                                      "-timeout_exitcode=" + std::to_string(kFoundWrong),
@@ -104,12 +108,12 @@ std::vector<std::string> command_of(const FuzzArguments& a, const std::string& p
 }
 
 /// What replays an input; empty for targets whose inputs have no tokens.
-std::string token_of_file(const std::string& target, const std::string& file) {
-    const fuzz::BlkTarget* blk = fuzz::find_blk_target(target);
+std::string token_of_file(const FuzzArguments& a, const std::string& file) {
+    const fuzz::BlkTarget* blk = fuzz::find_blk_target(a.target);
     std::ifstream in(file, std::ios::binary);
     if (!blk || !in) return {};
     const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    return engine::show_token(fuzz::token_of(*blk, std::as_bytes(std::span(bytes))));
+    return engine::show_token(fuzz::token_of(*blk, std::as_bytes(std::span(bytes)), !a.subject.empty()));
 }
 
 void print_json(const FuzzArguments& a, const FuzzRun& run) {
@@ -123,7 +127,7 @@ void print_json(const FuzzArguments& a, const FuzzRun& run) {
     auto& found = all["found"] = nlohmann::ordered_json::array();
     for (const std::string& file : run.found) {
         nlohmann::ordered_json one{{"file", file}};
-        if (const std::string token = token_of_file(a.target, file); !token.empty()) one["token"] = token;
+        if (const std::string token = token_of_file(a, file); !token.empty()) one["token"] = token;
         found.push_back(std::move(one));
     }
     std::printf("%s\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
@@ -137,15 +141,28 @@ void print_summary(const FuzzArguments& a, const FuzzRun& run) {
         std::printf("  %llu door accesses an execution\n", n(run.door_accesses / run.executions));
     for (const std::string& file : run.found) {
         std::printf("found: %s\n", file.c_str());
-        if (const std::string token = token_of_file(a.target, file); !token.empty())
-            std::printf("  replay: xenrig replay %s\n", token.c_str());
+        if (const std::string token = token_of_file(a, file); !token.empty())
+            std::printf("  replay: xenrig replay %s%s%s\n", token.c_str(), a.subject.empty() ? "" : " --subject ",
+                        a.subject.c_str());
     }
+}
+
+/// Whether it is a subject, the fuzzer says: one that was built with its sanitizers can't be loaded here. Empty when
+/// all is well.
+std::string wrong_subject(const FuzzArguments& a) {
+    if (!fuzz::find_blk_target(a.target)) return "--subject is for blkback and blkfront, not for " + a.target;
+    if (fs::exists(a.subject)) return {};
+    return a.subject + ": there is no such file; give the path of the subject's shared library";
 }
 
 int fuzz_command(const FuzzArguments& a) {
     if (a.list) return list();
     if (a.target.empty()) return complain("which target? xenrig fuzz --list says what there is");
     if (!known(a.target)) return complain("there is no target '" + a.target + "'; there are: " + names());
+    if (!a.subject.empty()) {
+        if (const std::string wrong = wrong_subject(a); !wrong.empty()) return complain(wrong);
+        ::setenv("XENRIG_FUZZ_SUBJECT", fs::absolute(a.subject).c_str(), 1);
+    }
     const std::string program = std::string(XENRIG_FUZZ_PROGRAMS) + "/fuzz_" + a.target;
     if (a.build && std::system(("(" + build_command(a.target) + ") >&2").c_str()) != 0)
         return complain("the build failed; it needs clang-19: " + build_command(a.target));
@@ -155,16 +172,16 @@ int fuzz_command(const FuzzArguments& a) {
 
     const std::string corpus = a.corpus.empty() ? "fuzz-" + a.target : a.corpus;
     std::error_code error;
-    if (a.minimize.empty()) fs::create_directories(corpus, error);
+    if (a.minimize.empty() && !a.check_reset) fs::create_directories(corpus, error);
     if (error) return complain(corpus + ": " + error.message());
 
     const auto run = run_fuzzer(command_of(a, program, corpus), [&](const std::string& line) {
-        if (!a.json) std::fprintf(stderr, "%s\n", line.c_str());
+        if (!a.json || line.starts_with("xenrig: ")) std::fprintf(stderr, "%s\n", line.c_str());
     });
     if (!run) return complain(run.error().message);
-    a.json ? print_json(a, *run) : print_summary(a, *run);
-    if (run->exit_code == 0) return kWell;
-    return run->exit_code == kFoundWrong ? kFoundWrong : kCouldNot;
+    if (run->exit_code != 0 && run->exit_code != kFoundWrong) return kCouldNot;
+    if (!a.check_reset) a.json ? print_json(a, *run) : print_summary(a, *run);
+    return run->exit_code == 0 ? kWell : kFoundWrong;
 }
 
 }  // namespace
@@ -181,6 +198,10 @@ void add_fuzz(CLI::App& app, Action& chosen) {
     command->add_option("--corpus", a->corpus, "folder for inputs that reach new code; fuzz-TARGET here if not given");
     command->add_option("--merge", a->merge, "instead: put into the corpus what these folders add to it");
     command->add_option("--minimize", a->minimize, "instead: make an input that breaks a rule shorter, into FILE.min");
+    command->add_option("--subject", a->subject,
+                        "a library with somebody's blkback or blkfront, in the place of Xenrig's own");
+    command->add_flag("--check-reset", a->check_reset,
+                      "instead: play 10,000 inputs (or --runs) in two orders, and compare their trace hashes");
     command->add_flag("--json", a->json, "nothing but a summary, as JSON");
     command->footer(kUsage);
     command->callback([a, &chosen] { chosen = [a] { return fuzz_command(*a); }; });

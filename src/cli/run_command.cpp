@@ -221,27 +221,10 @@ int run_command(const RunArguments& a) {
     return save_image(a.save_image, image);
 }
 
-int replay_fuzz(const std::string& token, bool trace) {
-    const auto run = fuzz::read_token(token);
-    if (!run) return complain(run.error().message);
-    const fuzz::PlayReport report = run->target->make()->run(run->input);
-    for (const engine::Problem& p : report.problems)
-        std::printf("%s (step %llu): %s\n", p.oracle.c_str(), static_cast<unsigned long long>(p.step), p.text.c_str());
-    if (trace)
-        for (const std::string& line : report.trace_tail) std::printf("    %s\n", line.c_str());
-    if (report.ok()) std::printf("well\n");
-    std::printf(
-        "  %zu bytes, %u acts of the hostile peer, %llu steps, %llu door accesses; the device's state is '%s'\n",
-        run->input.size(), report.acts, static_cast<unsigned long long>(report.steps),
-        static_cast<unsigned long long>(report.accesses), report.state.c_str());
-    std::printf("  trace hash %016llx\n", static_cast<unsigned long long>(report.hash));
-    return report.ok() ? kWell : kFoundWrong;
-}
-
 int replay_command(const std::string& argument, const std::string& file, const std::string& library, bool trace) {
     const auto token = engine::read_shown_token(argument);
     if (!token) return complain(token.error().message);
-    if (fuzz::is_fuzz_token(*token)) return replay_fuzz(*token, trace);
+    if (fuzz::is_fuzz_token(*token)) return replay_fuzz(*token, library, trace);
     const auto name = world::scenario_of(*token);
     if (!name) return complain(name.error().message);
     const auto scenario = find_scenario(file.empty() ? *name : file);

@@ -40,9 +40,10 @@ BENCHMARK(copy_4k)->Name("Copy4KiB/cold")->Arg(512 << 20);
 template <class Settle>
 class Rig {
 public:
-    Rig(Machine& machine, Settle settle) : settle_(std::move(settle)), host_(machine, {.name = "a"}), tools_(host_) {
+    Rig(Machine& machine, Settle settle, unsigned queues = 2)
+        : settle_(std::move(settle)), host_(machine, {.name = "a"}), tools_(host_) {
         settle_();
-        guest_ = std::make_unique<Guest>(machine, spec());
+        guest_ = std::make_unique<Guest>(machine, spec(), BlockFeatures{}.with_queues(queues));
         backends_ = std::make_unique<xenbus::Bus>(
             host_.control(), std::map<std::string, xenbus::BackendFactory>{
                                  {"vbd", blk::blkback_factory(host_.control(), [this](const blk::StorageRequest&) {
@@ -164,17 +165,22 @@ void ThreadedRead4KiB(benchmark::State& state) {
         std::fputs(machine.state().c_str(), stderr);
         std::abort();
     };
-    Rig rig{machine, settle};
+    Rig rig{machine, settle, static_cast<unsigned>(state.range(1))};
     for (auto _ : state) {
         rig.guest().kernel().spawn("reader", TaskRole::work, [&] {
             read_many(rig.guest(), rig.front(), kReads, static_cast<unsigned>(state.range(0)));
         });
         rig.settle();
     }
+    state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kReads));
     state.counters["ns_per_read"] = benchmark::Counter(static_cast<double>(state.iterations() * kReads) * 1e-9,
                                                        benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
-BENCHMARK(ThreadedRead4KiB)->ArgName("depth")->Arg(1)->Arg(32)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ThreadedRead4KiB)
+    ->ArgNames({"depth", "queues"})
+    ->ArgsProduct({{1, 32}, {1, 4}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace xenrig::world

@@ -5,12 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "side_by_side/measures.h"
+#include "tests/scratch/scratch_folder.h"
 
 namespace xenrig::side_by_side {
 namespace {
@@ -92,24 +92,20 @@ void beside_idle_watches(Contestants& contestants, Report& report, const Effort&
 }
 
 void run(const Options& options) {
-    std::string folder = (std::filesystem::temp_directory_path() / "xenrig-socket-bench-XXXXXX").string();
-    if (::mkdtemp(folder.data()) == nullptr) die("no folder for the sockets");
-    {
-        Contestants all = start_all(folder, options);
-        Report report(all);
-        beside_idle_watches(all, report, options.effort);
-        report.add(watch_delivery(all, options.effort));
-        for (const long others : {1'000L, 100'000L, 1'000'000L}) {
-            if (others > options.most) break;
-            Row bytes{"bytes for a node, up to " + std::to_string(others), "bytes", {}};
-            for (Contestant& c : all) bytes.figures.push_back(fill(c, others, options.effort));
-            report.add(operations(all, std::to_string(others) + " other nodes", options.effort));
-            if (others > 1'000) report.add(bytes);
-        }
-        report.add(one_directory(all, options.most, options.effort));
-        if (!options.json.empty()) report.write(options.json);
+    const test::ScratchFolder folder;
+    Contestants all = start_all(folder.path(), options);
+    Report report(all);
+    beside_idle_watches(all, report, options.effort);
+    report.add(watch_delivery(all, options.effort));
+    for (const long others : {1'000L, 100'000L, 1'000'000L}) {
+        if (others > options.most) break;
+        Row bytes{"bytes for a node, up to " + std::to_string(others), "bytes", {}};
+        for (Contestant& c : all) bytes.figures.push_back(fill(c, others, options.effort));
+        report.add(operations(all, std::to_string(others) + " other nodes", options.effort));
+        if (others > 1'000) report.add(bytes);
     }
-    std::filesystem::remove_all(folder);
+    report.add(one_directory(all, options.most, options.effort));
+    if (!options.json.empty()) report.write(options.json);
 }
 
 }  // namespace

@@ -22,6 +22,11 @@ public:
         options_ = static_cast<std::uint8_t>((options_ & ~kDeviceMask) | which);
         return self();
     }
+    /// The other device is not asked to serve.
+    S& unwitnessed() {
+        options_ |= kUnwitnessed;
+        return self();
+    }
     /// And nothing may be left.
     S& then_destroyed() {
         options_ |= kDestroyed;
@@ -55,6 +60,7 @@ public:
     S& select_queue(int which) { return act(Act::select_queue).byte(which); }
     S& step_aside(int times) { return act(Act::step_aside).byte(times - 1); }
     S& settle() { return act(Act::settle); }
+    S& fail_hypercall(int after) { return act(Act::fail_hypercall).byte(after); }
     S& storm(int times) { return act(Act::storm).byte(times); }
     /// What was appended since the script began, once more.
     S& twice() {
@@ -158,6 +164,14 @@ public:
     FrontendScript& name_ring() { return act(Act::publish); }
     FrontendScript& reconnect() { return act(Act::reconnect); }
     FrontendScript& map(int page) { return act(Act::map).byte(page); }
+    /// By its place in the table of the toolstack's nodes.
+    FrontendScript& toolstack_node(int node, const std::string& value) {
+        return act(Act::toolstack_node).byte(node).byte(0).text(value);
+    }
+    FrontendScript& toolstack_removes(int node) { return act(Act::toolstack_node).byte(node).byte(1); }
+    /// 0 none, 1 a disk, 2 one that is not there, 3 another disk.
+    FrontendScript& medium(int which) { return act(Act::medium).byte(which).settle(); }
+    FrontendScript& resize(int sectors) { return act(Act::resize).byte(sectors).settle(); }
 
 private:
     FrontendScript& transfer(int operation, std::uint64_t sector, int count,
@@ -182,6 +196,10 @@ public:
     BackendScript& user_flush() { return user(2, 0, 0); }
     BackendScript& user_discard(std::uint64_t sector, int units) { return user(3, sector, units); }
     BackendScript& user_barrier(std::uint64_t sector) { return user(4, sector, 0); }
+    BackendScript& user_discard_securely(std::uint64_t sector, int units) { return user(5, sector, units); }
+    /// Opens the disk, or closes it again.
+    BackendScript& user_holds() { return act(Act::hold); }
+    BackendScript& user_ejects() { return act(Act::eject); }
     BackendScript& serve() { return act(Act::serve); }
     BackendScript& fetch(int most = 32) { return act(Act::take).byte(most - 1); }
     BackendScript& answer(int which = 0) { return act(Act::answer).byte(which).byte(0); }

@@ -1,10 +1,13 @@
-// The block targets as a fuzzer runs them: a world that is put back after each input, and an end of the process with
-// the input's token when a rule is broken.
+// The block targets as a fuzzer runs them, and an end of the process with the input's token when a rule is broken.
+//
+// XENRIG_FUZZ_SUBJECT in the environment names the library of a subject that is attacked in the place of our driver: it
+// reaches a fuzzer's processes of every kind.
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "sim/engine/token_text.h"
-#include "sim/fuzz/reset/reset_play.h"
+#include "tests/fuzz/blk_player.h"
 #include "tests/fuzz/target.h"
 #include "xenrig/abi/check.h"
 
@@ -12,20 +15,38 @@ namespace xenrig::fuzz {
 
 namespace {
 
-void tell_and_end(const BlkTarget& target, const PlayReport& report, std::span<const std::byte> input) {
+std::string subject_path() {
+    const char* const path = std::getenv("XENRIG_FUZZ_SUBJECT");
+    return path ? path : "";
+}
+
+void tell_and_end(const BlkPlayer& player, const PlayReport& report, std::span<const std::byte> input) {
     for (const engine::Problem& p : report.problems)
         std::fprintf(stderr, "%s (step %llu): %s\n", p.oracle.c_str(), static_cast<unsigned long long>(p.step),
                      p.text.c_str());
-    std::fprintf(stderr, "replay: xenrig replay %s\n", engine::show_token(token_of(target, input)).c_str());
+    const std::string subject = subject_path();
+    std::fprintf(stderr, "replay: xenrig replay %s%s%s\n", engine::show_token(player.token_of(input)).c_str(),
+                 subject.empty() ? "" : " --subject ", subject.c_str());
     check(false, "a hostile peer breaks no rule");
 }
 
+BlkPlayer* make_player(const char* name) {
+    const BlkTarget& target = *find_blk_target(name);
+    auto player = BlkPlayer::make(target, subject_path());
+    if (!player) {
+        std::fprintf(stderr, "xenrig: %s\n", player.error().message.c_str());
+        std::exit(2);
+    }
+    if (const std::string& why = (*player)->why_anew(); !why.empty())
+        std::fprintf(stderr, "xenrig: %s: every input gets a world of its own, which is slow\n", why.c_str());
+    return player->release();
+}
+
 std::uint64_t play(const char* name, std::span<const std::byte> input) {
-    static const BlkTarget& target = *find_blk_target(name);
     // Never destroyed: its memory is the process's.
-    static ResetPlay* const world = ResetPlay::possible() ? new ResetPlay(target) : nullptr;
-    const PlayReport report = world ? world->run(input) : target.make()->run(input);
-    if (!report.ok()) tell_and_end(target, report, input);
+    static BlkPlayer* const player = make_player(name);
+    const PlayReport report = player->run(input);
+    if (!report.ok()) tell_and_end(*player, report, input);
     totals().accesses += report.accesses;
     return report.hash;
 }

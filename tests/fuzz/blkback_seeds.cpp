@@ -12,7 +12,9 @@ using F = FrontendScript;
 constexpr int kReqProd = 0, kReqEvent = 1, kRspProd = 2;
 // Places in the frontend's table of nodes.
 constexpr int kRingRef = 0, kEventChannel = 1, kProtocol = 2, kPageOrder = 5, kNumPages = 6, kNumQueues = 7,
-              kBackendNode = 15;
+              kBackendNode = 15, kLargeSectors = 16;
+// Places in the toolstack's.
+constexpr int kParams = 0, kRemovable = 2, kMediaPresent = 4, kDiscardEnable = 5, kOnline = 6;
 constexpr std::uint64_t kLast = ~0ull;
 
 }  // namespace
@@ -190,6 +192,72 @@ std::vector<BlkSeed> blkback_seeds() {
          F{}.many(32, 0, 0, {whole}).detach().settle().state("5").settle().state("6").then_destroyed().bytes(), ""},
         {"destroyed-with-requests-in-flight", F{}.device(1).many(40, 1, 0, {whole}).detach().then_destroyed().bytes(),
          ""},
+
+        // What a toolstack does meanwhile: media, sizes, nodes.
+        {"usual-from-a-drive", F{}.device(4).read(3).write(3).flush().go().bytes(), "4"},
+        {"usual-with-large-sectors", F{}.device(5).read(8).write(8).discard(8, 8).go().bytes(), "4"},
+        {"large-sectors-cut-in-pieces",
+         F{}.device(5)
+             .read(3)
+             .request(1, 8, {{0, 0, 2}})
+             .discard(3, 1)
+             .request(0, 8, {{0, 1, 3}, {1, 0, 4}})
+             .go()
+             .bytes(),
+         "4"},
+        {"large-sectors-not-announced",
+         F{}.device(5).remove_node(kLargeSectors).reconnect().settle().read(0).go().bytes(), ""},
+        {"medium-taken-out-with-requests-in-flight",
+         F{}.device(4).many(32, 0, 0, {whole}).medium(0).read(3).go().medium(3).read(3).go().bytes(), "4"},
+        {"medium-that-is-not-there", F{}.device(4).medium(2).read(3).go().medium(1).read(3).go().bytes(), "4"},
+        {"medium-gone-while-closed",
+         F{}.device(4).state("6").settle().medium(0).reconnect().settle().read(0).go().medium(1).read(0).go().bytes(),
+         "4"},
+        {"medium-said-to-be-absent",
+         F{}.device(4)
+             .toolstack_node(kMediaPresent, "0")
+             .settle()
+             .read(0)
+             .go()
+             .toolstack_node(kMediaPresent, "x")
+             .settle()
+             .read(0)
+             .go()
+             .bytes(),
+         "4"},
+        {"disk-shrinks-with-requests-in-flight",
+         F{}.many(20, 1, 40, {whole}).resize(8).read(40).read(0).go().resize(200).read(100).go().bytes(), "4"},
+        {"disk-shrinks-to-nothing", F{}.resize(0).read(0).write(0).flush().discard(0, 1).go().bytes(), "4"},
+        {"disk-renamed-while-closed",
+         F{}.state("6").settle().toolstack_node(kParams, "/local/domain/0").reconnect().settle().read(0).go().bytes(),
+         "4"},
+        {"discard-forbidden-while-closed",
+         F{}.state("6").settle().toolstack_node(kDiscardEnable, "0").reconnect().settle().discard(0, 8).go().bytes(),
+         "4"},
+        {"drive-no-longer-removable",
+         F{}.device(4).state("6").settle().toolstack_removes(kRemovable).reconnect().settle().read(0).go().bytes(),
+         "4"},
+        {"offline-and-closed",
+         F{}.toolstack_node(kOnline, "0").settle().state("6").settle().state("1").settle().bytes(), ""},
+
+        // Hypercalls that fail, each at some place.
+        {"hypercall-fails-mapping-a-page", F{}.fail_hypercall(0).read(0).write(8).go().read(0).go().bytes(), ""},
+        {"hypercall-fails-mapping-a-page-to-keep",
+         F{}.device(1).fail_hypercall(1).request(0, 0, {{0}, {1}, {2}}).go().read(0).go().then_destroyed().bytes(), ""},
+        {"hypercall-fails-sending-the-event", F{}.fail_hypercall(1).read(0).go().read(8).go().bytes(), ""},
+        {"hypercall-fails-mapping-the-ring", F{}.fail_hypercall(0).reconnect().settle().then_destroyed().bytes(), "56"},
+        {"hypercall-fails-binding-the-port", F{}.fail_hypercall(1).reconnect().settle().then_destroyed().bytes(), "56"},
+        {"hypercall-fails-at-the-second-queue",
+         F{}.device(3).fail_hypercall(2).reconnect().settle().then_destroyed().bytes(), "56"},
+        {"disk-fails-now-and-then",
+         F{}.choices({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+             .read(0)
+             .write(8)
+             .flush()
+             .request(2, 16, {whole})
+             .go()
+             .bytes(),
+         "4"},
         {"maps-what-is-not-its-own", F{}.map(8).map(20).map(7).read(0).go().bytes(), "4"},
         {"preempted-while-it-publishes",
          F{}.choices({2, 9, 3, 7, 5, 11, 1, 2, 3, 1, 1, 2, 1, 3})

@@ -55,6 +55,97 @@ std::vector<BlkSeed> blkfront_seeds() {
         {"usual-on-two-queues",
          B{}.device(2).user_read(0).user_read(8).settle().serve().select_queue(1).serve().settle().bytes(), "4"},
 
+        {"usual-from-a-drive", B{}.device(3).user_read(0).user_ejects().settle().serve().settle().bytes(), "4"},
+        {"usual-with-large-sectors",
+         B{}.device(4).user_read(8, 4).user_write(8).user_discard(8, 8).settle().serve().settle().bytes(), "4"},
+        {"users-ask-nonsense",
+         B{}.user_read(kLast)
+             .user_write(kSectors)
+             .user_read(kSectors - 1, 2)
+             .user_flush()
+             .user_barrier(0)
+             .user_discard(0, 8)
+             .user_discard_securely(0, 8)
+             .user_ejects()
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
+         "4"},
+        {"users-ask-nonsense-of-every-feature",
+         B{}.device(1)
+             .user_discard(kSectors - 1, 8)
+             .user_discard_securely(0, 8)
+             .user_discard(3, 0)
+             .user_write(0, 40)
+             .user_barrier(kLast)
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
+         "4"},
+        {"users-write-what-is-read-only",
+         B{}.device(3).user_write(0).user_flush().user_discard(0, 8).user_barrier(0).settle().serve().settle().bytes(),
+         "4"},
+        {"users-ask-for-pieces-of-large-sectors",
+         B{}.device(4)
+             .user_read(3)
+             .user_write(8, 160)
+             .user_discard(3, 1)
+             .user_discard(8, 3)
+             .user_barrier(1)
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
+         "4"},
+        {"users-ask-for-more-than-the-ring-holds",
+         B{}.user_read(0)
+             .user_write(8)
+             .twice()
+             .twice()
+             .twice()
+             .twice()
+             .twice()
+             .settle()
+             .serve()
+             .settle()
+             .serve()
+             .settle()
+             .then_destroyed()
+             .bytes(),
+         "4"},
+        {"users-take-all-memory",
+         B{}.device(1)
+             .user_read(0, 40)
+             .twice()
+             .twice()
+             .twice()
+             .twice()
+             .settle()
+             .serve()
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
+         ""},
+        {"users-hold-a-disk-that-closes",
+         B{}.user_holds()
+             .settle()
+             .state("5")
+             .settle()
+             .user_read(0)
+             .settle()
+             .serve()
+             .user_holds()
+             .settle()
+             .state("6")
+             .settle()
+             .bytes(),
+         "6"},
+        {"users-hold-a-disk-that-is-gone",
+         B{}.user_holds().user_read(0).settle().replug().connect().user_holds().settle().then_destroyed().bytes(), "4"},
+
         // Responses (BZ-057).
         {"response-to-nothing", B{}.answer_any(0, 0, 0).go().bytes(), "56"},
         {"response-id-out-of-range", B{}.user_read(0).settle().fetch().answer_with_id(0, 0xffff).go().bytes(), "56"},
@@ -92,6 +183,55 @@ std::vector<BlkSeed> blkfront_seeds() {
          "4"},
         {"response-unsupported-flush",
          B{}.device(1).user_flush().settle().fetch().answer_with_status(0, 0xfffffffffffffffe).go().bytes(), "4"},
+        {"response-unsupported-barrier-and-discard",
+         B{}.device(1)
+             .user_barrier(0)
+             .user_discard(0, 8)
+             .user_discard_securely(8, 8)
+             .settle()
+             .fetch()
+             .answer_with_status(0, 0xfffffffffffffffe)
+             .go()
+             .fetch()
+             .answer_with_status(0, 0xfffffffffffffffe)
+             .answer_with_status(0, 0xfffffffffffffffe)
+             .go()
+             .user_flush()
+             .user_discard(0, 8)
+             .user_barrier(8)
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
+         "4"},
+        {"response-unsupported-flush-then-barrier",
+         B{}.device(1)
+             .user_flush()
+             .settle()
+             .fetch()
+             .answer_with_status(0, 0xfffffffffffffffe)
+             .go()
+             .fetch()
+             .answer_with_status(0, 0xfffffffffffffffe)
+             .go()
+             .user_flush()
+             .settle()
+             .bytes(),
+         "4"},
+        {"response-unsupported-indirect",
+         B{}.device(1)
+             .user_write(0, 20)
+             .user_read(0)
+             .settle()
+             .fetch()
+             .answer_with_status(0, 0xfffffffffffffffe)
+             .go()
+             .serve()
+             .settle()
+             .serve()
+             .settle()
+             .bytes(),
+         "4"},
         {"response-error-to-part-of-a-split-one",
          B{}.user_write(0, 30)
              .settle()
@@ -261,6 +401,28 @@ std::vector<BlkSeed> blkfront_seeds() {
          ""},
         {"node-frontend-id-changes", B{}.write_node(kFrontendId, "0").user_read(0).settle().serve().settle().bytes(),
          "4"},
+
+        {"node-sectors-change-while-connected",
+         B{}.write_node(kSectorsNode, "32")
+             .state("4")
+             .settle()
+             .user_read(40)
+             .settle()
+             .write_node(kSectorsNode, "x")
+             .state("4")
+             .settle()
+             .bytes(),
+         ""},
+        {"node-sectors-vanish-while-connected",
+         B{}.remove_node(kSectorsNode).state("4").settle().user_read(0).settle().serve().settle().bytes(), "4"},
+
+        // Hypercalls that fail, each at some place.
+        {"hypercall-fails-making-the-port", B{}.replug().fail_hypercall(0).connect().settle().then_destroyed().bytes(),
+         ""},
+        {"hypercall-fails-at-the-second-queue",
+         B{}.device(2).replug().fail_hypercall(1).connect().settle().then_destroyed().bytes(), ""},
+        {"hypercall-fails-sending-the-event",
+         B{}.fail_hypercall(0).user_read(0).user_write(8).settle().serve().settle().then_destroyed().bytes(), ""},
 
         // States in any order (BZ-126).
         {"state-straight-to-connected", B{}.replug().settle().state("4").settle().user_read(0).settle().bytes(), ""},

@@ -1,6 +1,7 @@
 // Plays inputs and says what they cost; no fuzzer.
 //
 //   play_corpus TARGET FILE|FOLDER...     each input once; "-" is standard input
+//   play_corpus TARGET --check-reset N    N inputs in two orders (check_reset.h)
 //
 // Built with afl-g++-fast or afl-clang-fast, "-" is AFL++'s persistent mode: afl-fuzz -i SEEDS -o OUT play_corpus
 // TARGET - A rule that is broken ends the process, with the input's token where it has one.
@@ -8,12 +9,15 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tests/fuzz/check_reset.h"
 #include "tests/fuzz/target.h"
 
 namespace {
@@ -46,9 +50,11 @@ void play_standard_input(const xenrig::fuzz::Target& target) {
 int main(int argc, char** argv) {
     const xenrig::fuzz::Target* target = argc > 2 ? xenrig::fuzz::find_target(argv[1]) : nullptr;
     if (!target) {
-        std::fprintf(stderr, "usage: %s TARGET FILE|FOLDER...\n", argv[0]);
+        std::fprintf(stderr, "usage: %s TARGET FILE|FOLDER... | TARGET --check-reset N\n", argv[0]);
         return 2;
     }
+    if (argc == 4 && argv[2] == std::string_view("--check-reset"))
+        return xenrig::fuzz::check_reset_command(*target, std::strtoul(argv[3], nullptr, 10));
     std::vector<fs::path> files;
     for (int i = 2; i < argc; ++i) {
         if (std::string(argv[i]) == "-") {

@@ -63,20 +63,30 @@ private:
             case 1:
             case 2:
                 return put(request_from(input_));
-            case 3:
-                return put(input_.take(input_.byte()));
-            case 4:  // the bytes of the ring, without a word
-                return poke(input_.number(), input_.text(XENSTORE_RING_SIZE));
-            case 5:
-                return set_index(input_.byte(), input_.number());
-            case 6:  // an index moves, by little or far, forward or back
-                return move_index(input_.byte(), static_cast<std::int8_t>(input_.byte()));
+            case 3: {
+                const std::size_t size = input_.byte();
+                return put(input_.take(size));
+            }
+            case 4: {  // the bytes of the ring, without a word
+                const std::size_t at = input_.number();
+                return poke(at, input_.text(XENSTORE_RING_SIZE));
+            }
+            case 5: {
+                const unsigned index = input_.byte();
+                return set_index(index, input_.number());
+            }
+            case 6: {  // an index moves, by little or far, forward or back
+                const unsigned index = input_.byte();
+                return move_index(index, static_cast<std::int8_t>(input_.byte()));
+            }
             case 7:
                 ring.rsp_cons = ring.rsp_prod;
                 return;
-            case 8:
-                late_.push_back({place_of(input_.byte()), input_.number()});
+            case 8: {
+                const std::size_t at = place_of(input_.byte());
+                late_.push_back({at, input_.number()});
                 return;
+            }
             case 9:
                 ring.connection = input_.byte() & 3U;
                 return;

@@ -62,9 +62,11 @@ private:
         if (who == kSockets) return guest_step(what);
         Client& client = clients_[who];
         switch (what) {
-            case 4:
-                client.unsent += input_.take(input_.byte());
+            case 4: {
+                const std::size_t size = input_.byte();
+                client.unsent += input_.take(size);
                 break;
+            }
             case 5:
                 client.piece = input_.byte();
                 break;

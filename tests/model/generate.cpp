@@ -63,7 +63,8 @@ private:
     void step() {
         const unsigned what = below(100);
         if (what < 3) {
-            happens(below(2) == 0 ? Step::Kind::close : Step::Kind::open, below(2) == 0 ? "A2" : "A3");
+            const Step::Kind kind = below(2) == 0 ? Step::Kind::close : Step::Kind::open;
+            happens(kind, below(2) == 0 ? "A2" : "A3");
         } else if (what < 5 && kinds_.guests) {
             constexpr std::array kStates{Step::Kind::exist, Step::Kind::exist, Step::Kind::shutdown, Step::Kind::dying};
             const Step::Kind kind = kStates[below(4)];
@@ -73,7 +74,8 @@ private:
         } else {
             std::vector<Request> requests;
             const std::string connection = somebody();
-            const unsigned together = kinds_.pipelines && below(8) == 0 ? 2 + below(4) : 1;
+            const bool pipelined = kinds_.pipelines && below(8) == 0;
+            const unsigned together = pipelined ? 2 + below(4) : 1;
             while (requests.size() < together) requests.push_back(request(connection));
             requests_to(connection, std::move(requests));
         }
@@ -131,7 +133,10 @@ private:
         if (below(40) == 0)
             return one_of(std::array{"", "/", "//", "/a/", "/a//b", "/a b", "/a.b", "@releaseDomain",
                                      "@introduceDomain", "@x", "/@releaseDomain", "@releaseDomain/1"});
-        if (below(60) == 0) return (below(2) == 0 ? "/" : "data/") + std::string(2030 + below(30), 'p');
+        if (below(60) == 0) {
+            const std::string root = below(2) == 0 ? "/" : "data/";
+            return root + std::string(2030 + below(30), 'p');
+        }
         if (below(crowded_ ? 2 : 14) == 0) return in_big(below(60));
         std::string path;
         switch (below(kinds_.guests ? 6 : 3)) {
@@ -250,7 +255,8 @@ private:
                 return op(XS_DIRECTORY, z(crowded_ ? "/big" : path()));
             case 14: {
                 const std::string where = below(2) == 0 ? path() : "/big";
-                return op(XS_DIRECTORY_PART, z(where) + z(std::to_string(below(3) * below(3000))));
+                const unsigned step = below(3);
+                return op(XS_DIRECTORY_PART, z(where) + z(std::to_string(step * below(3000))));
             }
             case 15:
                 return op(XS_GET_PERMS, z(path()));

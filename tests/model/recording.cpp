@@ -1,6 +1,9 @@
 #include "tests/model/recording.h"
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+// Takes its number types from whoever includes it.
+#include <xen/io/xs_wire.h>
 
 namespace xenrig::model {
 namespace {
@@ -67,7 +70,7 @@ Request request_from(const json& step) {
         r.transaction = step["tx"];
     else if (step["tx"] != 0)
         r.transaction = "none";
-    if (r.type == 6 && r.save.empty()) r.save = "unnamed";
+    if (r.type == XS_TRANSACTION_START && r.save.empty()) r.save = "unnamed";
     return r;
 }
 
@@ -87,7 +90,7 @@ std::string to_json(const Conversation& conversation, Player& expected, const st
         int answered = before;
         for (const auto& [connection, heard] : expected.run(step)) {
             for (const Message& m : heard) {
-                const bool event = m.type == 15;
+                const bool event = m.type == XS_WATCH_EVENT;
                 const std::size_t number = event ? 0 : static_cast<std::size_t>(answered++ - before);
                 json object = {{"conn", connection}, {"type", m.type}, {"op", name_of(m.type)}};
                 object["req_id"] = event ? 0 : answered;

@@ -3,10 +3,14 @@
 //   store_beside SOCKET c|o [--seeds N] [--first-seed S]
 //
 // Prints each kind of difference once, made small, with how often it was met. Exit 0: none; 1: some.
+#include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
+// Takes its number types from whoever includes it.
+#include <xen/io/xs_wire.h>
 
 #include "tests/model/compare.h"
 #include "tests/model/generate.h"
@@ -22,7 +26,7 @@ std::string kind_of(const Conversation& conversation, const Difference& differen
         std::string all;
         for (const auto& [connection, messages] : heard)
             for (const Message& m : messages)
-                all += " " + name_of(m.type) + (m.type == 16 ? ":" + printable(m.payload) : "");
+                all += " " + name_of(m.type) + (m.type == XS_ERROR ? ":" + printable(m.payload) : "");
         return all;
     };
     const std::string op = last.requests.empty() ? show(last) : name_of(last.requests.front().type);
@@ -32,21 +36,26 @@ std::string kind_of(const Conversation& conversation, const Difference& differen
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3) {
-        std::fprintf(stderr, "usage: %s SOCKET c|o [--seeds N] [--first-seed S]\n", argv[0]);
-        return 2;
-    }
     std::uint64_t seeds = 100, first_seed = 0;
-    for (int i = 3; i + 1 < argc; i += 2) {
-        const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
-        (std::string(argv[i]) == "--seeds" ? seeds : first_seed) = value;
+    std::string socket, personality;
+    CLI::App app{"Random conversations with the store in process and with a daemon behind a socket."};
+    app.add_option("SOCKET", socket, "the daemon's")->required();
+    app.add_option("PERSONALITY", personality, "c or o: whose rules it follows")
+        ->required()
+        ->check(CLI::IsMember({"c", "o"}));
+    app.add_option("--seeds", seeds, "how many");
+    app.add_option("--first-seed", first_seed, "the first one's seed");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
     }
-    const Daemon daemon = std::string(argv[2]) == "o" ? Daemon::o : Daemon::c;
+    const Daemon daemon = personality == "o" ? Daemon::o : Daemon::c;
     std::uint64_t requests = 0;
     std::string why;
     Conversation last;  // after which the daemon may be gone
     const auto play = [&](const Conversation& conversation) -> std::optional<Difference> {
-        const auto real = daemon_behind(argv[1], why);
+        const auto real = daemon_behind(socket, why);
         if (!real) {
             std::fprintf(stderr, "%s\nthe last conversation was\n%s", why.c_str(), show(last).c_str());
             std::exit(2);

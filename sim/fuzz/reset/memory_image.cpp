@@ -90,6 +90,11 @@ struct MemoryImage::Impl {
         std::byte then[kSmallBytes];
     } small[kSmallMax];
     std::size_t small_count = 0;
+    struct {
+        std::byte* at = nullptr;
+        std::byte* now = nullptr;
+        std::size_t bytes = 0;
+    } kept;
     Hot hot[kPagesMax];
     std::size_t hot_count = 0;
     alignas(kPage) std::byte copies[kPagesMax][kPage];
@@ -161,6 +166,7 @@ MemoryImage::~MemoryImage() {
         mprotect(impl_->areas[i].at, impl_->areas[i].pages * kPage, PROT_READ | PROT_WRITE);
         if (kShadow != 0) munmap(impl_->areas[i].shadow, impl_->areas[i].pages * kShadow);
     }
+    if (impl_->kept.bytes != 0) munmap(impl_->kept.now, impl_->kept.bytes);
     sigaction(SIGSEGV, &impl_->before, nullptr);
     sigaltstack(&impl_->stack_before, nullptr);
     the_image = nullptr;
@@ -178,6 +184,12 @@ void MemoryImage::add_small(std::span<std::byte> bytes) {
     auto& s = impl_->small[impl_->small_count++];
     s.at = bytes.data();
     s.bytes = bytes.size();
+}
+
+void MemoryImage::keep(std::span<std::byte> bytes) {
+    if (bytes.empty()) return;
+    check(impl_->kept.bytes == 0, "a picture leaves out one piece");
+    impl_->kept = {bytes.data(), system_memory<std::byte>(bytes.size()), bytes.size()};
 }
 
 void MemoryImage::take() {
@@ -198,6 +210,7 @@ void MemoryImage::restore() {
     Impl& m = *impl_;
     m.looked_at = m.hot_count;
     m.restored = 0;
+    copy_bytes(m.kept.now, m.kept.at, m.kept.bytes);
     for (std::size_t i = 0; i < m.small_count; ++i) copy_bytes(m.small[i].at, m.small[i].then, m.small[i].bytes);
     for (std::size_t i = 0; i < m.hot_count;) {
         Hot& h = m.hot[i];
@@ -220,6 +233,9 @@ void MemoryImage::restore() {
         }
         ++i;
     }
+    // Where nothing was copied back, nothing has changed, and the page may be locked.
+    for (std::size_t i = 0; i < m.kept.bytes; ++i)
+        if (m.kept.at[i] != m.kept.now[i]) m.kept.at[i] = m.kept.now[i];
 }
 
 std::size_t MemoryImage::pages_looked_at() const { return impl_->looked_at; }

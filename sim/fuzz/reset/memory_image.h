@@ -28,6 +28,9 @@ public:
     /// Some bytes that are copied back each time.
     void add_small(std::span<std::byte> bytes);
 
+    /// Bytes in those pages that stay as they are, after all are added.
+    void keep(std::span<std::byte> bytes);
+
     void take();
     void restore();
 

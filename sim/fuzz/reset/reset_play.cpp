@@ -2,6 +2,7 @@
 
 #include "sim/fiber/fiber.h"
 #include "sim/fuzz/reset/memory_image.h"
+#include "sim/fuzz/reset/subject_library.h"
 #include "sim/fuzz/reset/world_heap.h"
 
 namespace xenrig::fuzz {
@@ -31,9 +32,9 @@ PlayReport copied(const PlayReport& report) {
 }  // namespace
 
 struct ResetPlay::World {
-    explicit World(const BlkTarget& target) {
+    World(const BlkTarget& target, const SubjectLibrary* library) {
         WorldHeap::resume();
-        play = target.make();
+        play = target.make(library ? library->subject() : nullptr);
         reserve_stacks(kStacks);
         WorldHeap::mark();
         WorldHeap::pause();
@@ -41,6 +42,10 @@ struct ResetPlay::World {
         for (const auto& pages : play->memory()) image.add(pages);
         for (const auto& stack : stacks_in_use()) image.add(stack);
         image.add_small(stack_pool());
+        if (library) {
+            for (const auto& pages : library->data()) image.add(pages);
+            image.keep(library->counters());
+        }
         image.take();
     }
 
@@ -51,7 +56,8 @@ struct ResetPlay::World {
 
 bool ResetPlay::possible() { return MemoryImage::possible(); }
 
-ResetPlay::ResetPlay(const BlkTarget& target) : world_(std::make_unique<World>(target)) {}
+ResetPlay::ResetPlay(const BlkTarget& target, const SubjectLibrary* library)
+    : world_(std::make_unique<World>(target, library)) {}
 
 ResetPlay::~ResetPlay() {
     WorldHeap::resume();

@@ -11,9 +11,12 @@
 
 namespace xenrig::fuzz {
 
+class SubjectLibrary;
+
 class ResetPlay {
 public:
-    explicit ResetPlay(const BlkTarget& target);
+    /// With the driver of a library whose memory can be put back; null for ours. It must outlive the play.
+    explicit ResetPlay(const BlkTarget& target, const SubjectLibrary* library = nullptr);
     ~ResetPlay();
     ResetPlay(const ResetPlay&) = delete;
     ResetPlay& operator=(const ResetPlay&) = delete;

@@ -112,6 +112,20 @@ void WorldHeap::forget() {
     back_to_mark();
 }
 
+void* WorldHeap::allocate(std::size_t bytes, std::size_t align) { return take(bytes, align); }
+
+void WorldHeap::free(void* at) { give(at); }
+
+bool WorldHeap::holds(const void* at) { return inside(at); }
+
+std::size_t WorldHeap::size_of(void* at) {
+    const auto* const header = reinterpret_cast<Header*>(static_cast<std::byte*>(at) - sizeof(Header));
+    ASAN_UNPOISON_MEMORY_REGION(header, sizeof(Header));
+    const std::size_t bytes = header->bytes;
+    ASAN_POISON_MEMORY_REGION(header, sizeof(Header));
+    return bytes;
+}
+
 std::span<std::byte> WorldHeap::kept() { return {heap.base, heap.mark}; }
 
 std::size_t WorldHeap::used() { return heap.top - heap.mark; }

@@ -24,6 +24,13 @@ public:
     /// All of it; nothing of it may be in use.
     static void forget();
 
+    /// As operator new and delete do it.
+    static void* allocate(std::size_t bytes, std::size_t align);
+    static void free(void* at);
+    static bool holds(const void* at);
+    /// Of what it holds, as it was asked for.
+    static std::size_t size_of(void* at);
+
     /// From the beginning to the mark, whole pages.
     static std::span<std::byte> kept();
     /// Bytes beyond the mark, those freed since included.

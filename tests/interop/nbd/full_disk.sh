@@ -10,7 +10,8 @@ serve disk.img
 prlimit --pid "$server" --fsize=4194304
 
 well "what has room is written" nbdcopy --flush small.bin "$uri"
-fails "a copy of 16 MiB does not fit" nbdcopy full.bin "$uri"
+# One request at a time: nbdkit 1.32 may fail an assertion of its own when a client leaves several behind.
+fails "a copy of 16 MiB does not fit" nbdcopy --synchronous full.bin "$uri"
 expect_word "the client hears of the full disk" "No space left on device" out
 expect_word "the log names the image" "disk.img: can't write" log
 well "the server still serves reads" nbdcopy "$uri" after.img

@@ -5,11 +5,11 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "sim/serve/recording.h"
+#include "tests/scratch/scratch_folder.h"
 
 namespace xenrig::serve {
 namespace {
@@ -20,13 +20,7 @@ constexpr std::uint64_t kDisk = 8_MiB;
 
 class Serve : public ::testing::Test {
 protected:
-    Serve() {
-        std::string name = (fs::temp_directory_path() / "xenrig-serve-XXXXXX").string();
-        dir_ = ::mkdtemp(name.data());
-    }
-    ~Serve() override { fs::remove_all(dir_); }
-
-    std::string path(const char* name) const { return (dir_ / name).string(); }
+    std::string path(const char* name) const { return dir_ / name; }
 
     /// A sparse image of zeros.
     std::string image(const char* name, std::uint64_t bytes = kDisk) const {
@@ -43,7 +37,7 @@ protected:
         return std::move(*started);
     }
 
-    fs::path dir_;
+    test::ScratchFolder dir_;
     std::string complaints_;
 };
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/scratch/scratch_folder.h"
 #include "tests/unit/xenstore/host.h"
 
 namespace xenrig::xenstore::test {
@@ -116,9 +116,6 @@ class Served {
 public:
     /// `descriptors`: of its limit, when that is not ours. `options` go to the command.
     explicit Served(char personality, int descriptors = 0, const std::string& options = "") {
-        std::string folder = std::filesystem::temp_directory_path() / "xenrig-xenstored-XXXXXX";
-        folder_ = ::mkdtemp(folder.data()) != nullptr ? folder : "";
-        path_ = folder_ + "/socket";
         int said[2];
         if (::pipe2(said, O_CLOEXEC) != 0) return;
         posix_spawn_file_actions_t actions;
@@ -139,11 +136,7 @@ public:
     }
     Served(const Served&) = delete;
     Served& operator=(const Served&) = delete;
-    ~Served() {
-        (void)stop();
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
+    ~Served() { (void)stop(); }
 
     /// Its exit code, or -1 when it died of something else.
     int stop() {
@@ -177,7 +170,8 @@ public:
 private:
     std::string proc(const char* what) const { return "/proc/" + std::to_string(pid_) + "/" + what; }
 
-    std::string folder_, path_;
+    ::xenrig::test::ScratchFolder folder_;
+    std::string path_ = folder_ / "socket";
     pid_t pid_ = -1;
 };
 

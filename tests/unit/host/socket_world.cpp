@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <future>
 
 #include "sim/xenstore/socket/socket_door.h"
@@ -18,9 +17,7 @@ constexpr Nanoseconds kPatience{60'000'000'000};
 }  // namespace
 
 StoreDaemon::StoreDaemon() {
-    std::string name = (std::filesystem::temp_directory_path() / "xenrig-store.XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    const std::string socket = folder_ + "/socket";
+    const std::string socket = folder_ / "socket";
     std::promise<void> ready;
     thread_ = std::thread([&ready, socket] {
         const auto served = xenstore::run_xenstored({.path = socket, .ready = [&ready] { ready.set_value(); }});
@@ -30,10 +27,7 @@ StoreDaemon::StoreDaemon() {
     ::setenv("XENSTORED_PATH", socket.c_str(), 1);
 }
 
-StoreDaemon::~StoreDaemon() {
-    stop();
-    std::filesystem::remove_all(folder_);
-}
+StoreDaemon::~StoreDaemon() { stop(); }
 
 void StoreDaemon::stop() {
     if (!thread_.joinable()) return;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "sim/threads/thread_machine.h"
+#include "tests/scratch/scratch_folder.h"
 #include "xenrig/host/store.h"
 
 namespace xenrig::host::test {
@@ -20,7 +21,7 @@ public:
     void stop();
 
 private:
-    std::string folder_;
+    xenrig::test::ScratchFolder folder_;
     std::thread thread_;
 };
 

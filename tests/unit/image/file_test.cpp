@@ -11,6 +11,7 @@
 
 #include "sample.h"
 #include "sim/image/reader.h"
+#include "tests/scratch/scratch_folder.h"
 
 namespace xenrig::image {
 namespace {
@@ -20,22 +21,16 @@ namespace fs = std::filesystem;
 
 class ImageFile : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string pattern = testing::TempDir() + "image-XXXXXX";
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        folder_ = pattern;
-        path_ = (folder_ / "guest.xen").string();
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-
     static void save(File& file) {
         Writer w(file.sink());
         write_hvm(w);
     }
-    std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder_), {})); }
+    std::size_t files() const {
+        return static_cast<std::size_t>(std::distance(fs::directory_iterator(scratch_.path()), {}));
+    }
 
-    fs::path folder_;
-    std::string path_;
+    test::ScratchFolder scratch_;
+    std::string path_ = scratch_ / "guest.xen";
 };
 
 TEST_F(ImageFile, ComesBackAsItWas) {
@@ -94,14 +89,14 @@ TEST_F(ImageFile, AFullDiskIsAnErrorThatNamesTheFileAndLeavesTheOldImage) {
 }
 
 TEST_F(ImageFile, APlaceThatDoesNotExistIsAnErrorThatNamesIt) {
-    const std::string nowhere = (folder_ / "no" / "guest.xen").string();
+    const std::string nowhere = (scratch_.path() / "no" / "guest.xen").string();
     const auto file = File::create(nowhere);
     ASSERT_FALSE(file);
     EXPECT_EQ(file.error().to_string(), "ENOENT: " + nowhere + ": cannot be created: No such file or directory");
     Kept kept;
     Reader reader(kept);
     EXPECT_EQ(File::load(nowhere, reader).error().code, Errno::noent);
-    EXPECT_EQ(File::load(folder_.string(), reader).error().code, Errno::isdir);
+    EXPECT_EQ(File::load(scratch_.path().string(), reader).error().code, Errno::isdir);
 }
 
 TEST_F(ImageFile, ADamagedFileIsAnErrorWithItsNameAndTheOffset) {

@@ -211,9 +211,13 @@ std::string random_message(Random& random) {
         payload += kPieces[random.below(std::size(kPieces))];
         if (random.below(3) != 0) payload += '\0';
     }
-    std::string bytes = message(random.below(30), random.below(4), random.below(3), payload);
-    if (random.below(20) == 0)
-        bytes[random.below(static_cast<unsigned>(bytes.size()))] ^= static_cast<char>(random.below(256));
+    const unsigned type = random.below(30);
+    const unsigned request = random.below(4);
+    std::string bytes = message(type, request, random.below(3), payload);
+    if (random.below(20) == 0) {
+        const unsigned at = random.below(static_cast<unsigned>(bytes.size()));
+        bytes[at] ^= static_cast<char>(random.below(256));
+    }
     return bytes;
 }
 
@@ -244,8 +248,10 @@ TEST_F(XenstoreHostile, AnyBytesAnywhereInARingPageHurtNobodyElse) {
         for (int i = 0; i < 40; ++i) {
             guest.send(random_message(random));
             if (random.below(3) != 0) guest.move();
-            if (random.below(10) == 0)
-                host.pages.at(1)->bytes[random.below(2'080)] = static_cast<std::byte>(random.below(256));
+            if (random.below(10) == 0) {
+                const unsigned at = random.below(2'080);
+                host.pages.at(1)->bytes[at] = static_cast<std::byte>(random.below(256));
+            }
             daemon.service();
         }
         ask(XS_RELEASE, std::string("1\0", 2));

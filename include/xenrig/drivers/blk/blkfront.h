@@ -89,7 +89,7 @@ public:
 
     /// Blocking, through pages of their own. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     Result<> read(std::uint64_t sector, std::span<std::byte> data) override;
-    Result<> write(std::uint64_t sector, std::span<const std::byte> data);
+    Result<> write(std::uint64_t sector, std::span<const std::byte> data) override;
     Result<> flush();
     /// From `sector` on, `units` of 512 bytes: nobody needs what is there.
     Result<> discard(std::uint64_t sector, std::uint64_t units, bool secure = false);

@@ -41,6 +41,7 @@ public:
     virtual bool closed() const = 0;
     /// Blocking. `sector` counts 512 bytes, `data` is whole sectors of the disk.
     virtual Result<> read(std::uint64_t sector, std::span<std::byte> data) = 0;
+    virtual Result<> write(std::uint64_t sector, std::span<const std::byte> data) = 0;
 };
 
 }  // namespace xenrig::blk
