@@ -18,7 +18,10 @@ std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
 
 void Generator::new_entry() {
     Party& p = me();
-    Entry entry{.ref = kFirstRef + pick(kRefs), .read_only = one_in(4), .page = pick(4)};
+    Entry entry;
+    entry.ref = kFirstRef + pick(kRefs);
+    entry.read_only = one_in(4);
+    entry.page = pick(4);
     entry.to = pick(static_cast<std::uint32_t>(parties_.size()));
     const std::int64_t read_only = entry.read_only ? GTF_readonly : 0;
     const std::string ref = text(entry.ref), to = domain_of(entry.to), page = text(entry.page);
@@ -124,13 +127,15 @@ void Generator::copy_batch() {
         const std::string owner = domain_of(use.granter);
         const std::string to = '%' + text(pick(4));
         const std::string offset = text(pick(2000));
+        const std::string from_offset = text(pick(2000));
+        const std::string to_frame = text(pick(64));
         put_struct(i * size, {{0, ref},
                               {2, owner},
                               {2, offset},
                               {0, to},
                               {2, text(DOMID_SELF)},
-                              {2, text(pick(2000))},
-                              {2, text(pick(64))},
+                              {2, from_offset},
+                              {2, to_frame},
                               {2, text(GNTCOPY_source_gref)},
                               {2, "99"}});
     }

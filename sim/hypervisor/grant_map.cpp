@@ -153,10 +153,13 @@ GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::u
     const bool on_host = op.host_addr != 0 && (track->flags & GNTMAP_host_map) != 0;
     const bool on_device = op.dev_bus_addr != 0 && (track->flags & GNTMAP_device_map) != 0;
     if (on_host) {
-        const GrantStatus status = uses_page_tables(caller, track->flags)
-                                       ? take_from_tables(caller, op.host_addr, mfn, track->flags, new_address)
-                                   : new_address != 0 ? replace(by, op.host_addr, new_address, mfn, track->flags)
-                                                      : take_away(by, op.host_addr, mfn, track->flags);
+        GrantStatus status;
+        if (uses_page_tables(caller, track->flags))
+            status = take_from_tables(caller, op.host_addr, mfn, track->flags, new_address);
+        else if (new_address != 0)
+            status = replace(by, op.host_addr, new_address, mfn, track->flags);
+        else
+            status = take_away(by, op.host_addr, mfn, track->flags);
         if (status != GNTST_okay) return status;
         let_go(by, handle, *track, GNTMAP_host_map);
     }
