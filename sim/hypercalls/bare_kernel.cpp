@@ -86,6 +86,7 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
         case __HYPERVISOR_memory_op:
             return first & 0x3f;
         case __HYPERVISOR_set_timer_op:
+        case __HYPERVISOR_vm_assist:
         case __HYPERVISOR_multicall:
         case __HYPERVISOR_update_va_mapping:
         case __HYPERVISOR_update_va_mapping_otherdomain:

@@ -18,8 +18,7 @@ std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
 
 void Generator::new_entry() {
     Party& p = me();
-    Entry entry;
-    entry.ref = kFirstRef + pick(kRefs);
+    Entry entry{.ref = kFirstRef + pick(kRefs)};
     entry.read_only = one_in(4);
     entry.page = pick(4);
     entry.to = pick(static_cast<std::uint32_t>(parties_.size()));
@@ -127,15 +126,14 @@ void Generator::copy_batch() {
         const std::string owner = domain_of(use.granter);
         const std::string to = '%' + text(pick(4));
         const std::string offset = text(pick(2000));
-        const std::string from_offset = text(pick(2000));
-        const std::string to_frame = text(pick(64));
+        const std::string to_offset = text(pick(2000));
         put_struct(i * size, {{0, ref},
                               {2, owner},
                               {2, offset},
                               {0, to},
                               {2, text(DOMID_SELF)},
-                              {2, from_offset},
-                              {2, to_frame},
+                              {2, to_offset},
+                              {2, text(pick(64))},
                               {2, text(GNTCOPY_source_gref)},
                               {2, "99"}});
     }
