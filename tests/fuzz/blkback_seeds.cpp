@@ -172,6 +172,8 @@ std::vector<BlkSeed> blkback_seeds() {
          F{}.state("3").settle().state("4").settle().twice().twice().read(0).go().bytes(), "4"},
         {"state-reconnects-over-and-over", F{}.reconnect().read(0).go().twice().twice().then_destroyed().bytes(), "4"},
         {"state-closes-with-requests-in-flight", F{}.many(32, 1, 0, {whole}).state("6").then_destroyed().bytes(), "6"},
+        {"state-back-to-initialising-while-connected",
+         F{}.many(8, 1, 0, {whole}).state("1").settle().new_ring().name_ring().state("3").settle().read(0).go().bytes(), "4"},
         {"state-closes-twice-and-comes-back",
          F{}.state("5").settle().state("6").settle().state("1").settle().state("3").settle().bytes(), ""},
         {"state-garbled", F{}.state("x").settle().state("17").settle().state("-1").settle().bytes(), ""},
