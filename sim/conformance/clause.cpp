@@ -18,6 +18,8 @@ void play(const Clause& clause, Role subject, const Subjects& subjects, Effort e
     if (effort == Effort::once) return;
     for (unsigned seed = 1; seed <= clause.runs.seeds; ++seed)
         for (const engine::Model model : clause.runs.models) once({.seed = seed, .model = model});
+    for (unsigned seed = 1; seed <= clause.runs.late_seeds; ++seed)
+        for (const engine::Model model : clause.runs.models) once({.seed = seed, .model = model, .stores_late = true});
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ struct Runs {
     unsigned seeds = 0;
     std::vector<engine::Model> models = {engine::Model::sc};
     std::vector<DiskShape> disks = {DiskShape()};
+    /// Seeds whose stores are late, for clauses that ask for a barrier.
+    unsigned late_seeds = 0;
 };
 
 struct Clause {

@@ -206,13 +206,34 @@ void copies_write(Stage& s) {
     copies_request(s, first, other);
 }
 
-/// A request that is answered at once: no disk stands between it and its response.
+/// A request that is refused at once: no disk stands between it and its response.
 blkif_request_t answered_at_once(std::uint64_t id) {
-    constexpr std::uint8_t kUnknown = 200;
     auto request = blk::blank_request();
-    request.operation = kUnknown;
+    request.operation = BLKIF_OP_READ;
+    request.nr_segments = 255;
     request.id = id;
     return request;
+}
+
+/// The second of two requests comes as the backend looks whether it may sleep.
+void takes_requests_whole(Stage& s) {
+    if (!s.connect_frontend()) return;
+    RawFrontend& f = s.frontend();
+    for (unsigned round = 0; round < 24; ++round) {
+        f.put(answered_at_once(1000 + round));
+        f.push_and_notify();
+        for (unsigned i = 0; i <= round % 8; ++i) s.step_aside();
+        f.put(answered_at_once(2000 + round));
+        f.push();
+        f.notify();
+        s.settle();
+        const auto responses = f.take_all();
+        if (!s.expect(responses.size() == 2, "two requests are answered")) return;
+        if (!s.expect(responses[0].id == 1000 + round && responses[1].id == 2000 + round,
+                      "a request is taken as it is when req_prod covers it",
+                      [&] { return count("the id of the answer", responses[1].id); }))
+            return;
+    }
 }
 
 void response_before_index(Stage& s) {
@@ -229,10 +250,12 @@ void response_before_index(Stage& s) {
         if (f.ring().load(Word::rsp_prod) == i) s.settle();
         const auto response = f.take();
         if (!s.expect(response.has_value(), "a request is answered")) return;
-        if (!s.expect(response->id == request.id && response->operation == request.operation &&
-                          response->status != BLKIF_RSP_OKAY,
-                      "a response is there, whole, when rsp_prod covers it",
-                      [&] { return count("the id read", response->id); }))
+        s.settle();
+        const auto later = f.ring().response(i);
+        if (!s.expect(
+                response->id == later.id && response->operation == later.operation && response->status == later.status,
+                "a response is there, whole, when rsp_prod covers it",
+                [&] { return count("the id read", response->id) + ", and later " + std::to_string(later.id); }))
             return;
     }
 }
@@ -272,12 +295,16 @@ void final_check(Stage& s) {
     if (!s.connect_frontend()) return;
     RawFrontend& f = s.frontend();
     const auto t = f.read(3, 1);
-    for (unsigned round = 0; round < 8; ++round) {
-        f.put(numbered(t, round));
+    // While a disk works, a backend has asked for the next event already.
+    const auto request = [&](std::uint64_t id) { return s.stores_late() ? answered_at_once(id) : numbered(t, id); };
+    for (unsigned round = 0; round < (s.stores_late() ? 24 : 8); ++round) {
+        f.put(request(round));
         f.push_and_notify();
         const std::uint32_t first = f.requests();
         for (int patience = 0; patience < 300 && f.ring().load(Word::rsp_prod) != first; ++patience) s.step_aside();
-        f.put(numbered(t, 100 + round));
+        if (s.stores_late())
+            for (unsigned i = 0; i < round % 6; ++i) s.step_aside();
+        f.put(request(100 + round));
         f.push_and_notify();
         s.settle();
         const std::uint32_t left = f.requests() - f.ring().load(Word::rsp_prod);
@@ -333,7 +360,8 @@ const std::vector<Clause>& ring_backend_clauses() {
          201,
          Role::backend,
          "What is left to take are the requests up to req_prod.",
-         {takes_every_request}},
+         {takes_every_request, takes_requests_whole},
+         {.models = {Model::relaxed}, .late_seeds = 8}},
         {"ring.request-overflow-stops-backend",
          259,
          Role::backend,
@@ -349,7 +377,7 @@ const std::vector<Clause>& ring_backend_clauses() {
          Role::backend,
          "The frontend sees responses before the index that covers them.",
          {response_before_index},
-         {.seeds = 24, .models = {Model::relaxed}}},
+         {.seeds = 8, .models = {Model::relaxed}, .late_seeds = 8}},
         {"ring.backend-notifies-when-asked",
          287,
          Role::backend,
@@ -360,7 +388,7 @@ const std::vector<Clause>& ring_backend_clauses() {
          Role::backend,
          "Before it sleeps, a backend asks for an event and looks once more.",
          {final_check},
-         {.seeds = 8, .models = {Model::sc, Model::tso}}},
+         {.seeds = 6, .models = {Model::sc, Model::tso}, .late_seeds = 6}},
         {"ring.backend-asks-before-sleep",
          299,
          Role::backend,
@@ -371,7 +399,7 @@ const std::vector<Clause>& ring_backend_clauses() {
          Role::backend,
          "rsp_prod is visible before rsp_event is looked at.",
          {meets_sleeping_frontend},
-         {.seeds = 24, .models = {Model::tso}}},
+         {.seeds = 6, .models = {Model::tso}, .late_seeds = 6}},
     };
     return clauses;
 }

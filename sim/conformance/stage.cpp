@@ -41,6 +41,7 @@ private:
 };
 
 std::unique_ptr<engine::Source> source_of(const Conditions& c) {
+    if (c.seed && c.stores_late) return std::make_unique<engine::LateSource>(*c.seed);
     if (c.seed) return std::make_unique<engine::SeededSource>(*c.seed);
     return std::make_unique<engine::MildSource>();
 }
@@ -69,6 +70,12 @@ Stage::Stage(Verdict& verdict, const Subjects& subjects, Role subject, const Con
             });
         frontend_ = std::make_unique<blk::RawFrontend>(*kernel_, DomId{0}, kDevice);
     }
+    if (conditions_.stores_late)
+        for (Cpu* cpu : role_ == Role::frontend ? guest_cpus_ : host_->cpus())
+            engine_.stores_late(*cpu, [this](const shared::Window& w, std::size_t offset) {
+                const shared::Window& ring = frontend_ ? frontend_->ring().page() : backend_->ring().page();
+                return ring.size() != 0 && w.host_address(offset / kPageSize * kPageSize) == ring.host_address(0);
+            });
     run();
     maps_before_ = ledger_->mappings(DomId{0}, guest_).size();
     ports_before_ = ledger_->ports(role_ == Role::frontend ? guest_ : DomId{0});
@@ -116,6 +123,8 @@ void Stage::guest_up() {
         guest_ = *domain;
         const toolstack::DiskNodes disk{.number = kDevice, .params = "disk", .read_only = conditions_.disk.read_only};
         check(tools_->add_disk(guest_, disk).has_value(), "a disk is added to a new domain");
+        if (conditions_.neighbour)
+            check(tools_->add_disk(guest_, {.number = kNeighbour, .params = "disk"}).has_value(), "and a second one");
         hypervisor::Hypervisor& xen = host_->xen();
         xen.attach_vcpu(guest_, VcpuId{0}, *guest_cpus_[0]);
         kernel_->bind({{&xen.hypercalls(guest_, VcpuId{0})}, &xen.address_space(guest_), guest_});
@@ -151,7 +160,8 @@ bool Stage::run() {
 
 std::string Stage::conditions() const {
     if (!conditions_.seed) return "with the mildest choices";
-    return "with seed " + std::to_string(*conditions_.seed) + " and memory model " + engine::name(conditions_.model);
+    return "with seed " + std::to_string(*conditions_.seed) + " and memory model " + engine::name(conditions_.model) +
+           (conditions_.stores_late ? ", stores late" : "");
 }
 
 bool Stage::expect(bool holds, std::string_view clause, const std::function<std::string()>& seen) {
@@ -279,6 +289,12 @@ UserCallPtr Stage::discard(std::uint64_t sector, std::uint64_t sectors, bool sec
     return call("user discards",
                 [=](FrontendSubject& subject, UserCall& c) { c.result = subject.discard(sector, sectors, secure); });
 }
+
+UserCallPtr Stage::as_user(std::function<Result<>()> asks) {
+    return call("user", [asks = std::move(asks)](FrontendSubject&, UserCall& c) { c.result = asks(); });
+}
+
+std::size_t Stage::grants() const { return kernel_->grants().grants_in_use(); }
 
 std::vector<std::byte> Stage::on_disk(std::uint64_t sector, std::uint64_t sectors) const {
     std::vector<std::byte> out(sectors * 512);

@@ -52,6 +52,10 @@ struct Conditions {
     /// None: every choice is the mildest.
     std::optional<std::uint64_t> seed;
     engine::Model model = engine::Model::sc;
+    /// The subject's: engine::Engine::stores_late().
+    bool stores_late = false;
+    /// The guest has a second disk, kNeighbour, on the same backend.
+    bool neighbour = false;
     DiskShape disk = {};
 };
 
@@ -72,7 +76,7 @@ Nodes usual_properties(std::uint64_t sectors = 2048, unsigned info = 0);
 
 class Stage {
 public:
-    static constexpr unsigned kDevice = 51712;
+    static constexpr unsigned kDevice = 51712, kNeighbour = 51728;
     static constexpr std::uint64_t kSectors = 2048;
 
     /// Both ends' directories exist, in Initialising; the subject has not looked yet. Not in a script.
@@ -92,6 +96,7 @@ public:
     /// Lets all others run for a moment.
     void step_aside() { scheduler->yield(); }
     Role subject() const { return role_; }
+    bool stores_late() const { return conditions_.stores_late; }
 
     /// The subject looks at its devices. Returns at once; does nothing the second time.
     void start_subject();
@@ -116,6 +121,8 @@ public:
     UserCallPtr write(std::uint64_t sector, std::vector<std::byte> data, unsigned first = 0);
     UserCallPtr flush();
     UserCallPtr discard(std::uint64_t sector, std::uint64_t sectors, bool secure = false);
+    /// Whatever else a task of the guest's may ask.
+    UserCallPtr as_user(std::function<Result<>()> asks);
 
     /// The subject's disk, if it is a backend.
     blk::SimDisk& disk() { return *disk_; }
@@ -127,6 +134,8 @@ public:
     std::size_t maps() const { return ledger_->mappings(DomId{0}, guest_).size() - maps_before_; }
     /// Event channels of the subject's domain since the script began.
     std::size_t ports() const;
+    /// Grants that the guest has given, whoever is the subject.
+    std::size_t grants() const;
     DomId guest() const { return guest_; }
     const DiskShape& disk_shape() const { return conditions_.disk; }
     /// Discards that the subject asked its disk to make unrecoverable.

@@ -21,6 +21,9 @@ using StreamKey = std::uint32_t;
 
 StreamKey stream_key(std::string_view name);
 
+/// How old a load's value is, where the memory model allows several.
+inline constexpr std::string_view kAgeStream = "memory.age";
+
 /// What gives the answers. Implementations: sources.h.
 class Source {
 public:

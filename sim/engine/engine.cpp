@@ -12,7 +12,7 @@ Engine::Engine(Source& source, Config config)
       choices_(source),
       memory_(config.model, [this](std::uint32_t n) { return choices_.pick(value_stream_, n); }),
       outside_stream_(choices_.add_stream("outside.next", StreamKind::data)),
-      value_stream_(choices_.add_stream("memory.age", StreamKind::schedule)),
+      value_stream_(choices_.add_stream(kAgeStream, StreamKind::schedule)),
       stride_stream_(choices_.add_stream("time.stride", StreamKind::data)),
       attention_(config.steps_max) {
     check(!scheduler && !shared::watcher, "one world a thread at a time");
@@ -32,6 +32,7 @@ Cpu& Engine::add_cpu(std::string name) {
     cpu->run_stream = choices_.add_stream(name + ".run", StreamKind::schedule);
     cpu->sync_stream = choices_.add_stream(name + ".sync", StreamKind::sync);
     cpu->next_stream = choices_.add_stream(name + ".next", StreamKind::data);
+    cpu->late_stream = choices_.add_stream(name + ".late", StreamKind::data);
     if (free_memory_ports_.empty()) {
         cpu->memory_port = memory_.add_cpu();
     } else {
@@ -45,6 +46,8 @@ void Engine::remove_cpu(Cpu& cpu) {
     auto& gone = static_cast<VirtualCpu&>(cpu);
     gone.kill();
     gone.upcall = nullptr;
+    if (gone.run_listener) gone.run_listener->runner_ends();
+    count_processors(gone, false);
     update(gone);
     memory_.full_barrier(gone.memory_port);
     free_memory_ports_.push_back(gone.memory_port);
@@ -76,8 +79,9 @@ void Engine::at_step(std::uint64_t n, std::function<Cpu*()> hook) {
 }
 
 void Engine::update_attention() {
-    const bool now = condition_ || !problems_.empty() || (current_ && current_->paused != 0);
+    const bool now = condition_ || !problems_.empty() || (current_ && (current_->paused != 0 || !current_->placed));
     attention_ = now ? 0 : std::min(hook_step_, config_.steps_max);
+    if (counted_ != 0) attention_ = std::min(attention_, turn_end_step());
 }
 
 TimerId Engine::at(Nanoseconds deadline, std::function<void()> fire) {
@@ -87,6 +91,7 @@ TimerId Engine::at(Nanoseconds deadline, std::function<void()> fire) {
     const std::uint64_t id = ++timers_made_;
     timers_.emplace(std::pair{deadline.value, id}, std::move(fire));
     timer_deadlines_.emplace(id, deadline.value);
+    if (counted_ != 0) update_attention();
     return TimerId{id};
 }
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -36,6 +37,20 @@ struct Config {
     std::uint64_t steps_max = 50'000'000;
     /// May time pass while something could still run? A vCPU may be descheduled at any step for any while.
     bool time_passes = true;
+    /// What a step takes on a processor that is counted: a shared access or a lock, and the code around it.
+    Nanoseconds step_time{200};
+    /// One round of a spin lock's loop there: some ten PAUSEs, and a look at the lock.
+    Nanoseconds spin_time{500};
+};
+
+/// What the second layer of scheduling cost the guests.
+struct ProcessorCounts {
+    /// Rounds of spin loops on counted processors.
+    std::uint64_t spins = 0;
+    /// vCPUs that lost their processor with work left, and those among them in the middle of a critical section.
+    std::uint64_t descheduled = 0, holder_descheduled = 0;
+    /// From task to task on one vCPU.
+    std::uint64_t task_switches = 0;
 };
 
 enum class Stopped : std::uint8_t { quiet, condition, problem };
@@ -51,6 +66,12 @@ public:
     Stopped run();
     /// Until `condition()`, which is looked at before each step.
     Stopped run_until(const std::function<bool()>& condition);
+
+    /// From now on stores of this vCPU to places that `late` says become visible in the worst order that the model
+    /// allows: one leaves the buffer only when a barrier forces it out, of those that may go first the newest. The
+    /// others may run at every access while any waits, and before each load from there. What a missing barrier does
+    /// shows in few runs. See LateSource.
+    void stores_late(Cpu& cpu, std::function<bool(const shared::Window&, std::size_t offset)> late);
 
     /// Before step `n`, `hook` runs, outside any vCPU. The vCPU that it returns, if any, runs next.
     void at_step(std::uint64_t n, std::function<Cpu*()> hook);
@@ -76,12 +97,13 @@ public:
     std::string wait_for_report() const;
     std::uint64_t upcalls() const { return upcalls_; }
     std::uint64_t switches() const { return switches_; }
+    const ProcessorCounts& processor_counts() const { return processor_counts_; }
     std::string cpu_name(std::uint16_t number) const;
 
     // Machine
     Cpu& add_cpu(std::string name) override;
     void remove_cpu(Cpu& cpu) override;
-    Nanoseconds now() const override { return now_; }
+    Nanoseconds now() const override;
     TimerId at(Nanoseconds deadline, std::function<void()> fire) override;
     bool cancel(TimerId) override;
     void enter_hypervisor() override {}
@@ -105,7 +127,9 @@ public:
     void lock_dropped(const void* lock) override;
     bool unwinding() override { return unwinder_ != nullptr; }
     void defer_unwinding(bool on) override;
-    Nanoseconds now() override { return now_; }
+    Nanoseconds now() override { return std::as_const(*this).now(); }
+    void work(Nanoseconds duration) override;
+    bool on_vcpu(const Task& task) override;
 
     // Watcher
     void load(const shared::Window&, std::size_t, void*, std::size_t, shared::Fetch, std::source_location) override;
@@ -137,11 +161,13 @@ private:
     /// Outside any vCPU, on whatever stack: what `body` does is no step.
     template <class F>
     auto outside(F body) {
+        if (counted_ != 0) charge();
         VirtualCpu* here = std::exchange(current_, nullptr);
         VirtualCpu* on = here ? std::exchange(outside_on_, here) : outside_on_;
         auto back = [&] {
             current_ = here;
             outside_on_ = on;
+            if (counted_ != 0) update_attention();
         };
         if constexpr (std::is_void_v<decltype(body())>) {
             body();
@@ -159,13 +185,42 @@ private:
     bool pass_time();
     /// Here, though somebody can run. At every choice point, or at each fourth, sixteenth and so on: worlds differ in
     /// how slow their devices are.
-    bool time_may_pass() const { return config_.time_passes && !timers_.empty() && step_ % time_stride_ == 0; }
+    bool time_may_pass() const {
+        return config_.time_passes && counted_ == 0 && !timers_.empty() && step_ % time_stride_ == 0;
+    }
     void drain_one(std::uint32_t index);
     std::uint32_t drainable() const;
     void drain_everything();
+    /// A full barrier of the current vCPU.
+    void full_barrier();
+    /// Late stores of the current vCPU's wait.
+    bool stores_wait() const {
+        return current_ && current_->holds_stores && !unwinder_ && !memory_.empty(current_->memory_port);
+    }
+    bool loads_late_place(const shared::Window& w, std::size_t offset) const {
+        return current_ && current_->stores_late && !unwinder_ && current_->stores_late(w, offset);
+    }
+    void stored(VirtualCpu& cpu, const shared::Window& w, std::size_t offset);
+    void let_others_look();
     /// The i-th runnable vCPU after the current one, round and round.
     VirtualCpu& other_runnable(std::uint32_t i) const;
     std::uint32_t others_runnable() const;
+
+    // Where processors are counted, time passes by work, and no vCPU gets ahead of the others (processor_time.cpp).
+    void count_processors(VirtualCpu& cpu, bool counted);
+    void charge();
+    void begin_turn();
+    void keep_pace();
+    void stand_aside();
+    void spin_in_time();
+    void break_off_work(VirtualCpu& cpu);
+    void enter_processor(VirtualCpu& cpu);
+    void leave_processor(VirtualCpu& cpu);
+    void switch_to(VirtualCpu& cpu);
+    /// The least clock of all that can run; all ones when none is counted.
+    std::uint64_t least_clock() const;
+    bool in_step(const VirtualCpu& cpu, std::uint64_t least) const;
+    std::uint64_t turn_end_step() const;
 
     // Inline into the scheduler's two loops (fiber.h says why).
     [[gnu::always_inline]] void switch_cpu(VirtualCpu& to);
@@ -219,6 +274,13 @@ private:
     std::uint64_t timers_made_ = 0;
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::function<void()>> timers_;
     std::map<std::uint64_t, std::uint64_t> timer_deadlines_;
+
+    unsigned counted_ = 0;
+    /// From where the current vCPU's steps are not charged yet.
+    std::uint64_t turn_step_ = 0;
+    /// How far a vCPU may get ahead of the slowest: worlds differ in how unlike their processors are.
+    std::optional<Nanoseconds> window_;
+    ProcessorCounts processor_counts_;
 
     Fiber* unwinder_ = nullptr;
     /// A task that has finished and left its stack for good.

@@ -17,7 +17,7 @@ inline void Engine::enter(Fiber& from, VirtualCpu& to) {
             to.current->state = FiberTask::State::running;
         }
     }
-    if (to.paused != 0) update_attention();
+    if (counted_ != 0 || to.paused != 0) begin_turn();
     from.jump_to(*to.current->fiber);
 }
 
@@ -25,6 +25,7 @@ inline void Engine::switch_cpu(VirtualCpu& to) {
     VirtualCpu& here = *current_;
     FiberTask& self = *here.current;
     ++switches_;
+    if (counted_ != 0) charge();
     record(Event::cpu, to.number, 0, 0);
     enter(*self.fiber, to);
     arrived();
@@ -32,6 +33,7 @@ inline void Engine::switch_cpu(VirtualCpu& to) {
 
 inline void Engine::switch_task(VirtualCpu& cpu, FiberTask& from, FiberTask& to) {
     ++switches_;
+    ++processor_counts_.task_switches;
     to.state = FiberTask::State::running;
     cpu.current = &to;
     record(Event::task, 0, 0, 0);
@@ -40,14 +42,16 @@ inline void Engine::switch_task(VirtualCpu& cpu, FiberTask& from, FiberTask& to)
     arrived();
 }
 
+void Engine::switch_to(VirtualCpu& cpu) { switch_cpu(cpu); }
+
 Stopped Engine::drive() {
     check(!current_, "the world is driven from outside");
     for (;;) {
         if (!problems_.empty()) return Stopped::problem;
         VirtualCpu* next = std::exchange(resume_, nullptr);
         if (!next && !runnable_.empty()) {
-            const std::uint32_t n = static_cast<std::uint32_t>(runnable_.size());
-            next = runnable_[choices_.pick(outside_stream_, n)];
+            const std::uint32_t n = others_runnable();
+            next = &other_runnable(choices_.pick(outside_stream_, n));
         }
         if (!next) {
             drain_everything();
@@ -65,6 +69,7 @@ Stopped Engine::drive() {
 
 void Engine::decide(StreamId stream) {
     if (step_ >= attention_) attend();
+    if (counted_ != 0) charge();
     VirtualCpu& cpu = *current_;
     FiberTask& self = *cpu.current;
     if (self.cancelled) return;
@@ -100,6 +105,7 @@ void Engine::decide(StreamId stream) {
 }
 
 void Engine::attend() {
+    if (counted_ != 0) charge();
     if (step_ >= config_.steps_max && problems_.empty())
         report("livelock", "the world took " + std::to_string(config_.steps_max) + " steps without going quiet.\n" +
                                wait_for_report());
@@ -111,12 +117,17 @@ void Engine::attend() {
     }
     if (!problems_.empty()) stop_here(Stopped::problem);
     if (condition_ && outside(*condition_)) stop_here(Stopped::condition);
-    while (current_->paused != 0 && !current_->current->cancelled) reschedule();
+    for (;;) {
+        if (counted_ != 0) keep_pace();
+        if ((current_->paused == 0 && current_->placed) || current_->current->cancelled) break;
+        current_->placed ? reschedule() : stand_aside();
+    }
     update_attention();
 }
 
 void Engine::stop_here(Stopped why) {
     stopped_ = why;
+    charge();
     resume_ = current_;
     FiberTask& self = *current_->current;
     self.fiber->jump_to(outside_);
@@ -131,6 +142,7 @@ void Engine::reschedule(bool yields) {
         // A spin lock may be taken in a destructor: it looks for itself and goes on without the lock.
         if (self.cancelled) return self.spins ? void() : block_cancelled(self);
         update(cpu);
+        if (counted_ != 0) charge();
         const bool free = cpu.can_run();
         if (free && (cpu.in_upcall || self.state == State::running)) return;
 
@@ -195,12 +207,23 @@ void Engine::block_cancelled(FiberTask& self) {
 }
 
 std::uint32_t Engine::others_runnable() const {
-    const std::size_t self = current_->runnable_at == VirtualCpu::kNotRunnable ? 0 : 1;
+    if (counted_ != 0) {
+        const std::uint64_t least = least_clock();
+        return static_cast<std::uint32_t>(std::count_if(runnable_.begin(), runnable_.end(),
+                                                        [&](auto* v) { return v != current_ && in_step(*v, least); }));
+    }
+    const std::size_t self = !current_ || current_->runnable_at == VirtualCpu::kNotRunnable ? 0 : 1;
     return static_cast<std::uint32_t>(runnable_.size() - self);
 }
 
 VirtualCpu& Engine::other_runnable(std::uint32_t i) const {
-    const std::size_t here = current_->runnable_at;
+    if (counted_ != 0) {
+        const std::uint64_t least = least_clock();
+        const auto found = std::find_if(runnable_.begin(), runnable_.end(),
+                                        [&](auto* v) { return v != current_ && in_step(*v, least) && i-- == 0; });
+        return **found;
+    }
+    const std::size_t here = current_ ? current_->runnable_at : VirtualCpu::kNotRunnable;
     if (here == VirtualCpu::kNotRunnable) return *runnable_[i];
     const std::size_t there = here + 1 + i;
     return *runnable_[there < runnable_.size() ? there : there - runnable_.size()];
@@ -209,12 +232,14 @@ VirtualCpu& Engine::other_runnable(std::uint32_t i) const {
 std::uint32_t Engine::drainable() const {
     if (config_.model == Model::sc) return 0;
     std::uint32_t n = 0;
-    for (const auto& cpu : cpus_) n += memory_.drainable(cpu->memory_port);
+    for (const auto& cpu : cpus_)
+        if (!cpu->stores_late) n += memory_.drainable(cpu->memory_port);
     return n;
 }
 
 void Engine::drain_one(std::uint32_t index) {
     for (const auto& cpu : cpus_) {
+        if (cpu->stores_late) continue;
         const std::uint32_t n = memory_.drainable(cpu->memory_port);
         if (index < n) {
             const std::size_t length = memory_.drain(cpu->memory_port, index);
@@ -224,12 +249,51 @@ void Engine::drain_one(std::uint32_t index) {
     }
 }
 
+void Engine::stores_late(Cpu& cpu, std::function<bool(const shared::Window&, std::size_t)> late) {
+    static_cast<VirtualCpu&>(cpu).stores_late = std::move(late);
+}
+
+void Engine::stored(VirtualCpu& cpu, const shared::Window& w, std::size_t offset) {
+    if (cpu.stores_late(w, offset))
+        cpu.holds_stores = true;
+    else if (!cpu.holds_stores)
+        memory_.drain_all(cpu.memory_port);
+}
+
+void Engine::let_others_look() {
+    if (current_->current->cancelled) return;
+    const std::uint32_t choice = choices_.pick(current_->late_stream, 1 + others_runnable());
+    if (choice != 0) switch_cpu(other_runnable(choice - 1));
+}
+
+void Engine::full_barrier() {
+    const std::size_t port = current_->memory_port;
+    const bool held_back = stores_wait();
+    while (stores_wait()) {
+        let_others_look();
+        const std::uint32_t newest = memory_.drainable(port) - 1;
+        const std::size_t length = memory_.drain(port, newest);
+        record(Event::drain, current_->number, newest, length);
+    }
+    memory_.full_barrier(port);
+    current_->holds_stores = false;
+    // What is new by now may be half seen without a read barrier.
+    if (held_back) let_others_look();
+}
+
 void Engine::drain_everything() {
     if (config_.model == Model::sc) return;
     for (const auto& cpu : cpus_) memory_.drain_all(cpu->memory_port);
 }
 
 void Engine::update(VirtualCpu& cpu) {
+    if (cpu.run_listener) {
+        const bool work = cpu.has_work();
+        if (work != cpu.listener_knows_of_work) {
+            cpu.listener_knows_of_work = work;
+            cpu.run_listener->has_work(work);
+        }
+    }
     const bool listed = cpu.runnable_at != VirtualCpu::kNotRunnable;
     const bool can = cpu.can_run();
     if (can == listed) return;
@@ -272,6 +336,7 @@ void Engine::unwind(FiberTask& task) {
         task.state = FiberTask::State::finished;
         return;
     }
+    if (counted_ != 0) charge();
     Fiber* outer = unwinder_;
     VirtualCpu* here = current_;
     VirtualCpu* on = here ? here : outside_on_;
@@ -286,6 +351,7 @@ void Engine::unwind(FiberTask& task) {
     task.cpu.current = was == &task && task.finished() ? nullptr : was;
     current_ = here;
     unwinder_ = outer;
+    if (counted_ != 0) update_attention();
 }
 
 Task* Engine::current_task() { return current_ ? current_->current : nullptr; }
@@ -295,7 +361,7 @@ void Engine::point(Step step, std::uint64_t object) {
     choice_point(step == Step::hypercall ? current_->run_stream : current_->sync_stream);
     record(Event::step, static_cast<std::uint64_t>(step), object, 0);
     // Locked operations and hypercalls are full barriers; waiting and waking stand beside a lock.
-    if (step != Step::wait && step != Step::wake && step != Step::yield) memory_.full_barrier(current_->memory_port);
+    if (step != Step::wait && step != Step::wake && step != Step::yield) full_barrier();
 }
 
 void Engine::park(const WaitQueue& on) {
@@ -334,6 +400,7 @@ void Engine::yield() {
 void Engine::spin(std::string_view lock, const Task* holder) {
     VirtualCpu& cpu = *current_;
     if (unwinder_) return cpu.current->fiber->jump_to(*unwinder_);
+    if (cpu.counted) return spin_in_time();
     cpu.spins_on = lock;
     cpu.spin_holder = holder;
     ++spinning_;

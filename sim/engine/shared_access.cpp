@@ -62,6 +62,8 @@ void Engine::load(const shared::Window& w, std::size_t offset, void* out, std::s
                   std::source_location where) {
     ++accesses_;
     choice_point();
+    if (stores_wait() || loads_late_place(w, offset)) [[unlikely]]
+        let_others_look();
     if (!lease_ok(w, offset, false, where)) {
         std::memset(out, 0xff, length);
         return;
@@ -82,12 +84,16 @@ void Engine::store(const shared::Window& w, std::size_t offset, const void* in, 
                    std::source_location where) {
     ++accesses_;
     choice_point();
+    if (stores_wait()) [[unlikely]]
+        let_others_look();
     if (!lease_ok(w, offset, true, where)) return;
     if (!current_ || unwinder_) return raw::copy_in(w, offset, in, length);
 
     raw::for_each_page(w, offset, length, [&](std::byte* page, std::size_t at, std::size_t n) {
         memory_.store(current_->memory_port, page, static_cast<const std::byte*>(in) + at, n);
     });
+    if (current_->stores_late) [[unlikely]]
+        stored(*current_, w, offset);
     record(Event::store, address(w, offset), length, digest(in, length));
 }
 
@@ -139,7 +145,7 @@ void Engine::barrier(shared::Barrier b, std::source_location) {
             return memory_.write_barrier(current_->memory_port);
         case shared::Barrier::full:
             choice_point();
-            return memory_.full_barrier(current_->memory_port);
+            return full_barrier();
     }
 }
 

@@ -42,6 +42,14 @@ std::uint32_t SeededSource::answer(StreamKey key, StreamKind kind, std::uint64_t
     return kind == StreamKind::data ? h % n : 1 + h % (n - 1);
 }
 
+std::uint64_t LateSource::next(StreamKey key, StreamKind kind, std::uint64_t from) {
+    return kind == StreamKind::data || key == age_ ? from : ~0ull;
+}
+
+std::uint32_t LateSource::answer(StreamKey key, StreamKind kind, std::uint64_t ordinal, std::uint32_t n) {
+    return kind == StreamKind::data || key == age_ ? walk_.answer(key, StreamKind::data, ordinal, n) : 0;
+}
+
 ReplaySource::ReplaySource(std::span<const Pick> picks) {
     for (const Pick& p : picks) picks_[p.key][p.ordinal] = p.value;
 }

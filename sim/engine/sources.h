@@ -36,6 +36,20 @@ private:
     std::uint64_t fault_every_;
 };
 
+/// For worlds with a vCPU whose stores are late (Engine::stores_late()): a random walk of the seed's, in which a vCPU
+/// stays until it waits or has a late store that waits, and a load may have any age. So each run tries how others see
+/// these moments, and little else.
+class LateSource final : public Source {
+public:
+    explicit LateSource(std::uint64_t seed) : walk_(seed) {}
+    std::uint64_t next(StreamKey key, StreamKind kind, std::uint64_t from) override;
+    std::uint32_t answer(StreamKey key, StreamKind kind, std::uint64_t ordinal, std::uint32_t n) override;
+
+private:
+    SeededSource walk_;
+    const StreamKey age_ = stream_key(kAgeStream);
+};
+
 /// A recorded list: its picks, and 0 for all others.
 class ReplaySource final : public Source {
 public:

@@ -35,6 +35,7 @@ VirtualCpu::VirtualCpu(Engine& owner, std::string label, std::uint16_t id)
       run_stream(0),
       sync_stream(0),
       next_stream(0),
+      late_stream(0),
       memory_port(0),
       name_(std::move(label)) {}
 
@@ -60,15 +61,20 @@ FiberTask& VirtualCpu::idle_task() {
     return *idle_;
 }
 
-bool VirtualCpu::can_run() const {
-    if (paused != 0 || !spins_on.empty()) return false;
+bool VirtualCpu::can_run() const { return placed && spins_on.empty() && has_work(); }
+
+bool VirtualCpu::has_work() const {
+    if (paused != 0) return false;
     if (halted) return (*halted)();
     // An upcall goes on whatever the task under it waits for.
     if (in_upcall || (current && current->state == FiberTask::State::running)) return true;
     return !ready.empty() || upcall_deliverable();
 }
 
-void VirtualCpu::kick() { engine.update(*this); }
+void VirtualCpu::kick() {
+    if (upcall_deliverable()) engine.break_off_work(*this);
+    engine.update(*this);
+}
 
 void VirtualCpu::halt(const char* why, const std::function<bool()>& over) {
     check(engine.current_ == this, "a vCPU halts itself");
@@ -116,6 +122,29 @@ void VirtualCpu::kill() {
     irqs_on = true;
     if (engine.resume_ == this) engine.resume_ = nullptr;
     engine.update(*this);
+}
+
+bool VirtualCpu::set_run_listener(RunListener* listener, bool on_counted) {
+    engine.count_processors(*this, on_counted);
+    placed = !on_counted;
+    run_listener = listener;
+    listener_knows_of_work = has_work();
+    if (listener) listener->has_work(listener_knows_of_work);
+    engine.update(*this);
+    engine.update_attention();
+    return true;
+}
+
+void VirtualCpu::drop_run_listener(RunListener* listener) {
+    if (run_listener == listener) set_run_listener(nullptr, false);
+}
+
+void VirtualCpu::place(bool on_processor) {
+    if (placed == on_processor) return;
+    on_processor ? engine.enter_processor(*this) : engine.leave_processor(*this);
+    placed = on_processor;
+    engine.update(*this);
+    engine.update_attention();
 }
 
 }  // namespace xenrig::engine

@@ -18,6 +18,10 @@ namespace xenrig {
 class WaitQueue;
 }
 
+namespace xenrig::shared {
+class Window;
+}
+
 namespace xenrig::engine {
 
 class Engine;
@@ -37,11 +41,14 @@ public:
     State state = State::ready;
     /// A wake() that found the task not parked.
     bool woken = false;
-    /// Waits in spin().
+    /// Waits in spin(), or for a processor: a death lets it go on.
     bool spins = false;
     /// Its domain died: it is to unwind at the next place where it would block.
     bool cancelled = false;
     bool started = false;
+    /// In work(), and what is left of it when that was broken off.
+    bool working = false;
+    Nanoseconds owed{};
     const WaitQueue* waits_on = nullptr;
     /// Locks held, in the order taken.
     std::vector<std::pair<const void*, std::string_view>> locks;
@@ -73,10 +80,15 @@ public:
     /// Nobody runs but the caller.
     void freeze() override { pause(); }
     void kill() override;
+    bool set_run_listener(RunListener* listener, bool counted) override;
+    void drop_run_listener(RunListener* listener) override;
+    void place(bool on_processor) override;
 
     bool upcall_deliverable() const { return upcall && irqs_on && !in_upcall && !halted && upcall->pending(); }
     /// May anything of this vCPU run now?
     bool can_run() const;
+    /// The same, if it had a processor.
+    bool has_work() const;
     /// Tasks may be switched here (no upcall, no spin lock).
     bool preemptible() const { return irqs_on && !in_upcall; }
     void make_ready(FiberTask& task);
@@ -101,7 +113,20 @@ public:
     std::size_t runnable_at = kNotRunnable;
     /// Asked at shared accesses and hypercalls, at locks, and when the running task can't go on.
     StreamId run_stream, sync_stream, next_stream;
+    /// Asked where stores wait that are late.
+    StreamId late_stream;
+    /// Engine::stores_late(), and whether one of them may be in the buffer.
+    std::function<bool(const shared::Window&, std::size_t)> stores_late;
+    bool holds_stores = false;
     std::size_t memory_port;
+
+    // The second layer of scheduling (processor_time.cpp).
+    RunListener* run_listener = nullptr;
+    bool listener_knows_of_work = false;
+    bool counted = false;
+    bool placed = true;
+    /// Counted: the time up to which it has computed.
+    Nanoseconds clock{};
 
     static constexpr std::size_t kNotRunnable = ~std::size_t{0};
 

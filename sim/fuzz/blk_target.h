@@ -1,4 +1,5 @@
-// The fuzz targets of the block pair: a hostile frontend against blkback, a hostile backend against blkfront.
+// The fuzz targets with tokens: a hostile frontend against blkback, a hostile backend against blkfront, and a hostile
+// domain against the hypervisor (hypercall_play.cpp has the bytes of that one).
 //
 // An input is one byte of options, one with the number of the choices that follow (byte_source.h), and then acts of the
 // peer (hostile_frontend.h, hostile_backend.h), one after the other until the bytes end. Whatever the peer does, the
@@ -41,7 +42,7 @@ struct PlayReport {
     unsigned acts = 0;
     /// What the peer's late writes hit.
     unsigned late_writes = 0;
-    /// The device's state in the store at the end: the victim's.
+    /// The device's state in the store at the end: the victim's; empty where there is no device.
     std::string state;
 
     bool ok() const { return problems.empty(); }
@@ -62,6 +63,7 @@ using SubjectPtr = std::shared_ptr<const world::Subjects>;
 
 std::unique_ptr<Play> make_blkback_play(SubjectPtr subject);
 std::unique_ptr<Play> make_blkfront_play(SubjectPtr subject);
+std::unique_ptr<Play> make_hypercall_play(SubjectPtr subject);
 
 struct BlkTarget {
     std::string_view name;

@@ -1,65 +1,103 @@
 #include "sim/hypercalls/bare_kernel.h"
 
-#include <string>
-
 #include "sim/hypercalls/flat_access.h"
+#include "sim/hypercalls/word_structs.h"
+#include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
-#include "xenrig/platform/machine.h"
 
 namespace xenrig::hypercalls {
 
-/// One caller, no processors, and a clock that stands.
-class StillMachine final : public Machine {
-public:
-    Cpu& add_cpu(std::string) override {
-        check_failed("nothing runs beside a bare kernel", std::source_location::current());
-    }
-    void remove_cpu(Cpu&) override {}
-    Nanoseconds now() const override { return Nanoseconds{1'000'000}; }
-    TimerId at(Nanoseconds, std::function<void()>) override { return TimerId{++timers_}; }
-    bool cancel(TimerId) override { return true; }
-    void enter_hypervisor() override {}
-    void leave_hypervisor() override {}
-    std::uint32_t pick(std::uint32_t, std::uint32_t) override { return 0; }
-    std::uint32_t add_stream(std::string) override { return 0; }
-    void trace(const char*, std::uint64_t, std::uint64_t, std::uint64_t) override {}
-
-private:
-    std::uint64_t timers_ = 0;
-};
-
-namespace {
-/// dom0_mem=64M
-constexpr std::uint64_t kFrames = 64ull << 20 >> 12;
-}  // namespace
-
-BareKernel::BareKernel()
-    : machine_(std::make_unique<StillMachine>()),
-      host_(std::make_unique<hypervisor::Hypervisor>(*machine_, hypervisor::HostConfig{})) {
-    const auto dom = host_->create_domain(
-        {.name = "dom0", .type = hypervisor::GuestType::pv, .max_frames = kFrames, .privileged = true});
-    check(dom.has_value() && host_->populate(*dom, Gfn{0}, kFrames).has_value(), "a fresh host has room for dom0");
-    check(host_->unpause(*dom).has_value(), "a domain is built paused");
-    dom_ = *dom;
-    memory_ = std::make_unique<FlatAccess>(host_->address_space(dom_));
-
-    // setup_table fills in the frame's number behind the struct.
-    gnttab_setup_table_t op{};
-    constexpr std::uint64_t kList = kScratch + kPageSize / 2;
-    op.dom = DOMID_SELF;
-    op.nr_frames = 1;
-    op.frame_list.p = reinterpret_cast<xen_pfn_t*>(kList);
-    check(call_on(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, op, 1) == 0 && op.status == GNTST_okay,
-          "a kernel finds its grant table");
-    xen_pfn_t frame = 0;
-    check(memory_->fetch(frame, kList), "the list is in the kernel's memory");
-    grants_ = reinterpret_cast<grant_entry_v1_t*>(host_->memory().page(Mfn{frame}));
+BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind& kind)
+    : host_(host), dom_(dom), kind_(kind), memory_(std::make_unique<FlatAccess>(host.address_space(dom), kind.bits)) {
+    const auto number = [](std::int64_t v) { return std::to_string(v); };
+    opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
+               " domid=" + number(dom_.value) + '\n';
+    opening_ +=
+        "map shared_info " + number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
+    const auto [answer, status] = set_up_table();
+    opening_ += "setup_table rc=" + number(answer) + " status=" + number(status) + '\n';
+    std::uint64_t frame = 0;
+    check(memory_->copy_from_guest(&frame, kList, kind_.bits / 8), "the list is in the kernel's memory");
+    opening_ +=
+        "map grant frame " + number(translated() ? add_to_physmap(kGrants, XENMAPSPACE_grant_table, 0) : 0) + '\n';
+    grants_ = translated() ? at(kGrants) : host_.memory().page(Mfn{frame});
+    check(grants_ != nullptr, "a kernel finds its grant table");
 }
 
 BareKernel::~BareKernel() = default;
 
+std::pair<std::int64_t, std::int64_t> BareKernel::set_up_table() {
+    const auto ask = [this]<class Word>(Word) {
+        SetupTable<Word> op{};
+        op.dom = DOMID_SELF;
+        op.nr_frames = 1;
+        op.frame_list = static_cast<Word>(kList);
+        const std::int64_t rc = call_on(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, op, 1);
+        return std::pair<std::int64_t, std::int64_t>{rc, op.status};
+    };
+    return narrow() ? ask(std::uint32_t{}) : ask(std::uint64_t{});
+}
+
+std::int64_t BareKernel::add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index) {
+    const auto ask = [&]<class Word>(Word) {
+        AddToPhysmap<Word> op{DOMID_SELF, 0, space, static_cast<Word>(index), static_cast<Word>(address / kPageSize)};
+        return call_on(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, op);
+    };
+    return narrow() ? ask(std::uint32_t{}) : ask(std::uint64_t{});
+}
+
+BareKernel::StatusFrames BareKernel::map_status_frame() {
+    gnttab_get_status_frames_t op{};
+    op.nr_frames = 1;
+    op.dom = DOMID_SELF;
+    op.frame_list.p = reinterpret_cast<std::uint64_t*>(kList);
+    const std::int64_t rc = call_on(__HYPERVISOR_grant_table_op, GNTTABOP_get_status_frames, op, 1);
+    StatusFrames answer{rc != 0 ? rc : op.status, 0};
+    if (translated()) {
+        answer.mapped = add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status);
+        status_ = at(kStatus);
+    } else if (answer.found == GNTST_okay) {
+        std::uint64_t frame = 0;
+        check(memory_->fetch(frame, kList), "the list is in the kernel's memory");
+        status_ = host_.memory().page(Mfn{frame});
+    }
+    return answer;
+}
+
+/// Of some it is in the struct that the first argument points to.
+std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
+    switch (number) {
+        case __HYPERVISOR_domctl:
+        case __HYPERVISOR_sysctl:
+        case __HYPERVISOR_platform_op:
+        case __HYPERVISOR_mmuext_op:
+        case __HYPERVISOR_mmu_update: {
+            std::uint32_t command = 0;
+            if (!memory_->fetch(command, first)) return ~0u;
+            return number == __HYPERVISOR_mmu_update ? command & 3 : command;
+        }
+        case __HYPERVISOR_memory_op:
+            return first & 0x3f;
+        case __HYPERVISOR_set_timer_op:
+        case __HYPERVISOR_multicall:
+        case __HYPERVISOR_update_va_mapping:
+        case __HYPERVISOR_update_va_mapping_otherdomain:
+        case __HYPERVISOR_set_trap_table:
+        case __HYPERVISOR_set_gdt:
+        case __HYPERVISOR_update_descriptor:
+            return 0;
+        default:
+            return static_cast<std::uint32_t>(first);
+    }
+}
+
 std::int64_t BareKernel::call(unsigned number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
-    return host_->hypercall(dom_, VcpuId{0}, *memory_, number, HypercallArgs{a, b, c, d, 0});
+    const std::uint64_t mask = narrow() ? 0xffff'ffff : ~0ull;
+    const std::uint32_t operation = operation_of(number, a & mask);
+    const std::int64_t answer =
+        host_.hypercall(dom_, VcpuId{0}, *memory_, number, HypercallArgs{a & mask, b & mask, c & mask, d & mask, 0});
+    asked_.push_back({number, operation, narrow() ? static_cast<std::int32_t>(answer) : answer});
+    return asked_.back().answer;
 }
 
 std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, std::size_t bytes,
@@ -71,15 +109,17 @@ std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, 
     return answer;
 }
 
-shared_info_t& BareKernel::shared_info() { return *reinterpret_cast<shared_info_t*>(host_->shared_info(dom_)); }
+std::byte* BareKernel::shared_info() { return host_.shared_info(dom_); }
 
 std::byte* BareKernel::at(std::uint64_t address) {
-    std::byte* page = host_->address_space(dom_).page(Gfn{address / kPageSize});
+    std::byte* page = host_.address_space(dom_).page(Gfn{address / kPageSize});
     return page ? page + address % kPageSize : nullptr;
 }
 
-std::uint64_t BareKernel::machine_frame(std::uint64_t address) const {
-    const auto mfn = host_->lookup(dom_, Gfn{address / kPageSize});
+std::uint64_t BareKernel::frame_of(std::uint64_t address) const {
+    const Gfn gfn{address / kPageSize};
+    if (translated()) return gfn.value;
+    const auto mfn = host_.lookup(dom_, gfn);
     return mfn ? mfn->value : ~0ull;
 }
 

@@ -1,35 +1,64 @@
-// A bare 64-bit PV kernel as dom0 of a fresh host, alone in its world: what tests/interop/real-xen boots on real Xen.
+// A bare kernel in a domain of the simulator: what tests/interop/real-xen boots on real Xen.
 //
-// Its structs lie in its own memory, so that a hypercall's pointers mean what they mean there. No vCPU runs anything
-// else, and time stands still: a hypercall that would wait returns at once.
+// Its structs lie in its own memory and have its own word's layout, so that a hypercall's pointers mean what they mean
+// there; an address is the pseudo-physical one. No vCPU runs anything else, and time stands still: a hypercall that
+// would wait returns at once.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "sim/hypercalls/kernel_kind.h"
 #include "sim/hypervisor/hypervisor.h"
-#include "sim/hypervisor/xen_abi.h"
+#include "sim/hypervisor/shared_layout.h"
 
 namespace xenrig::hypercalls {
 
 class FlatAccess;
-class StillMachine;
 
 class BareKernel {
 public:
-    BareKernel();
+    /// Starts: shared_info and the first grant frame are its own to see.
+    BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind& kind);
     ~BareKernel();
 
+    /// As its processor gives the answer: a 32-bit kernel's arguments and answers have 32 bits.
     std::int64_t call(unsigned number, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0,
                       std::uint64_t d = 0);
-    /// The operation's struct goes through the kernel's memory, there and back.
+    /// The operation's struct goes through the kernel's memory, there and back. It must be the same for either word.
     template <class Op>
     std::int64_t call_on(unsigned number, unsigned operation, Op& op, std::uint64_t count = 0) {
         return call_on(number, operation, &op, sizeof op, count);
     }
+    /// Every hypercall since the last take: what a recorded script compares.
+    struct Asked {
+        unsigned number;
+        /// The sub-operation, wherever the hypercall has it; 0 where it has none.
+        std::uint32_t operation;
+        std::int64_t answer;
+    };
+    std::vector<Asked> take_asked() { return std::exchange(asked_, {}); }
+    bool translated() const { return kind_.type != hypervisor::GuestType::pv; }
+    bool narrow() const { return kind_.bits == 32; }
+    const KernelKind& kind() const { return kind_; }
+    DomId domid() const { return dom_; }
+    /// What it prints before the first operation.
+    const std::string& opening() const { return opening_; }
 
-    shared_info_t& shared_info();
-    grant_entry_v1_t& grant_entry(std::int64_t ref) { return grants_[static_cast<std::uint64_t>(ref) % kGrants]; }
+    std::byte* shared_info();
+    const hypervisor::SharedLayout& layout() const { return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64; }
+    /// The first frames of the grant table and, after map_status_frame(), of its status words.
+    std::byte* grant_frame() { return grants_; }
+    std::byte* status_frame() { return status_; }
+    /// Xen's answer to where they are, and to mapping them.
+    struct StatusFrames {
+        std::int64_t found, mapped;
+    };
+    StatusFrames map_status_frame();
+    void unmap_status_frame() { status_ = nullptr; }
 
     /// 16 pages of its own to grant, and 16 that mappings are put over.
     std::byte* page(std::int64_t index) { return at(page_address(index)); }
@@ -39,22 +68,29 @@ public:
     std::byte* at(std::uint64_t address);
     /// Its stack, so to speak, is still there: without it the next operation is a fault.
     bool can_go_on() { return at(kScratch) != nullptr; }
-    /// The machine frame behind one of its own addresses (its p2m).
-    std::uint64_t machine_frame(std::uint64_t address) const;
-
-    hypervisor::Hypervisor& host() { return *host_; }
+    /// The frame behind one of its own addresses as a hypercall takes it: a PV kernel's machine frame, a PVH one's gfn.
+    std::uint64_t frame_of(std::uint64_t address) const;
 
 private:
-    static constexpr std::uint64_t kGrants = kPageSize / sizeof(grant_entry_v1_t);
     static constexpr std::uint64_t kScratch = 0x18'0000, kPages = 0x1a'0000, kWindows = 0x1c'0000;
+    static constexpr std::uint64_t kSharedInfo = 0x1d'0000, kGrants = 0x1d'1000, kStatus = 0x1d'2000;
+    /// Behind an operation's struct: lists that it points to.
+    static constexpr std::uint64_t kList = kScratch + kPageSize / 2;
     static std::uint64_t masked(std::int64_t index) { return static_cast<std::uint64_t>(index) & 15; }
     std::int64_t call_on(unsigned number, unsigned operation, void* op, std::size_t bytes, std::uint64_t count);
+    std::uint32_t operation_of(unsigned number, std::uint64_t first);
+    std::int64_t add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index);
+    /// The answer and the status of setup_table; the frame is in the kernel's list then.
+    std::pair<std::int64_t, std::int64_t> set_up_table();
 
-    std::unique_ptr<StillMachine> machine_;
-    std::unique_ptr<hypervisor::Hypervisor> host_;
-    DomId dom_{};
+    hypervisor::Hypervisor& host_;
+    const DomId dom_;
+    const KernelKind kind_;
     std::unique_ptr<FlatAccess> memory_;
-    grant_entry_v1_t* grants_ = nullptr;
+    std::byte* grants_ = nullptr;
+    std::byte* status_ = nullptr;
+    std::string opening_;
+    std::vector<Asked> asked_;
 };
 
 }  // namespace xenrig::hypercalls

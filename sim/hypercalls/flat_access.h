@@ -1,5 +1,5 @@
-// The memory of a PV kernel whose page tables map its pseudo-physical memory one to one: an address is gfn * 4096 and
-// what is inside the page.
+// The memory of a kernel that sees its pseudo-physical memory one to one, by its page tables or without any: an address
+// is gfn * 4096 and what is inside the page.
 //
 // That is how Xen's dom0 builder starts a kernel that asks for VIRT_BASE 0 (XEN_ELFNOTE_VIRT_BASE).
 #pragma once
@@ -11,7 +11,9 @@ namespace xenrig::hypercalls {
 
 class FlatAccess final : public hypervisor::GuestAccess {
 public:
-    explicit FlatAccess(AddressSpace& memory) : memory_(memory) {}
+    FlatAccess(AddressSpace& memory, unsigned bits) : memory_(memory), bits_(bits) {}
+
+    unsigned bits() const override { return bits_; }
 
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
@@ -22,6 +24,7 @@ private:
     bool walk(std::uint64_t address, std::size_t bytes, Each each);
 
     AddressSpace& memory_;
+    unsigned bits_;
 };
 
 }  // namespace xenrig::hypercalls

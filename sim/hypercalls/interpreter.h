@@ -1,19 +1,17 @@
-// Runs a script on a bare kernel and answers each operation with a numbered line, to the byte what the same script
-// gives under real Xen.
+// Runs a script on the bare kernels of a scene and answers each operation with a numbered line, to the byte what the
+// same script gives under real Xen (docs/howto-hypercalls.md is the language; operations.h what each line does).
 //
-// Operations: au bi bv ip cl se um bc pr rs st (event channels), mask bits clr (their bits in shared_info), ge gx gf
-// (grant entries), gm gu gc gq (map, unmap, copy, query_size), pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2
-// r4 r8 (words of pages), hc (any hypercall by number; its structs are made in pages, its pointers are @page).
-//
-// A script that takes the kernel's memory away ends with the fault that this is on the real machine, without @@DONE.
+// A script that takes a kernel's memory away ends with the fault that this is on the real machine, without @@DONE.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "sim/hypercalls/bare_kernel.h"
+#include "sim/hypercalls/operations.h"
+#include "sim/hypercalls/scene.h"
 #include "sim/hypercalls/script.h"
 
 namespace xenrig::hypercalls {
@@ -26,20 +24,12 @@ struct Tally {
     std::uint64_t successes = 0;
 };
 
-/// An operation's answer as the kernel has it.
-struct Answered {
-    std::string line;  ///< behind the operation's name: " rc=0 port=1"
-    bool well = true;
-    bool asked_xen = false;
-    std::int64_t number = 0;  ///< a port or a handle
-};
-
 class Interpreter {
 public:
-    Interpreter();
+    explicit Interpreter(const KernelKind& kind = kernel_kinds().front());
 
-    /// What the kernel prints before the first operation, and after the last.
-    static std::string opening();
+    /// What is printed before the first operation, and after the last.
+    std::string opening();
     std::string closing() const { return faulted_ ? "" : "@@DONE\n"; }
     /// The line's answer with its newline; empty for a line without an operation, and after a fault.
     std::string run_line(std::string_view line);
@@ -47,33 +37,23 @@ public:
 
     bool faulted() const { return faulted_; }
     const Tally& tally() const { return tally_; }
-    BareKernel& kernel() { return kernel_; }
+    Scene& scene() { return scene_; }
 
 private:
-    using Arguments = std::array<std::int64_t, 10>;
-    bool event(std::string_view name, const Arguments& a, Answered& out);
-    bool bits(std::string_view name, const Arguments& a, Answered& out);
-    bool entry(std::string_view name, const Arguments& a, Answered& out);
-    bool grant(std::string_view name, const Arguments& a, Answered& out);
-    bool any_hypercall(std::string_view name, const Arguments& a, Answered& out);
-    bool words(std::string_view name, const Arguments& a, Answered& out);
-    std::int64_t value_of(const Argument& given) const;
-    bool bytes(std::string_view name, const Arguments& a, Answered& out);
-    void status(const Arguments& a, Answered& out);
-    void map(const Arguments& a, Answered& out);
-    void copy(const Arguments& a, Answered& out);
+    std::int64_t value_of(const Argument& given, BareKernel& kernel) const;
 
-    BareKernel kernel_;
+    Scene scene_;
+    Operations subject_;
+    /// dom0's, where that is another kernel.
+    std::optional<Operations> control_;
     std::array<std::int64_t, kVariables> variables_{};
-    /// What the kernel believes of its 16 windows.
-    enum class Window : std::uint8_t { unmapped, read_only, writable };
-    std::array<Window, 16> windows_{};
     std::uint64_t line_ = 0;
     bool faulted_ = false;
     Tally tally_;
 };
 
 /// A whole script, from @@START to @@DONE or @@FAULT.
-std::string run_script(std::string_view script, Tally* tally = nullptr);
+std::string run_script(std::string_view script, Tally* tally = nullptr,
+                       const KernelKind& kind = kernel_kinds().front());
 
 }  // namespace xenrig::hypercalls

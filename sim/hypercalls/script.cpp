@@ -1,5 +1,7 @@
 #include "sim/hypercalls/script.h"
 
+#include <algorithm>
+
 namespace xenrig::hypercalls {
 
 namespace {
@@ -41,11 +43,29 @@ std::int64_t number(std::string_view text) {
     return static_cast<std::int64_t>(negative ? 0 - value : value);
 }
 
+ArgumentKind kind_of(char first) {
+    switch (first) {
+        case '$':
+            return ArgumentKind::variable;
+        case '@':
+            return ArgumentKind::page;
+        case '&':
+            return ArgumentKind::window;
+        case '%':
+            return ArgumentKind::frame;
+        default:
+            return ArgumentKind::number;
+    }
+}
+
 }  // namespace
 
 std::optional<Operation> parse_line(std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     Operation op;
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    op.by_control = line.starts_with("0:");
+    if (op.by_control) line.remove_prefix(2);
     op.name = next_word(line).substr(0, kNameMax);
     if (op.name.empty() || op.name.front() == '#') return std::nullopt;
     for (std::string_view word = next_word(line); !word.empty(); word = next_word(line)) {
@@ -54,9 +74,7 @@ std::optional<Operation> parse_line(std::string_view line) {
             continue;
         }
         if (op.arguments_given == op.arguments.size()) continue;
-        const ArgumentKind kind = word.front() == '$'   ? ArgumentKind::variable
-                                  : word.front() == '@' ? ArgumentKind::page
-                                                        : ArgumentKind::number;
+        const ArgumentKind kind = kind_of(word.front());
         op.arguments[op.arguments_given++] = {kind, number(kind == ArgumentKind::number ? word : word.substr(1))};
     }
     return op;

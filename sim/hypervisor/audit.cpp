@@ -20,12 +20,14 @@ public:
         for (unsigned i = 0; i < d.grants.frames(); ++i) use(d.grants.frame(i));
         for (unsigned i = 0; i < d.grants.status_frames(); ++i) use(d.grants.status_frame(i));
         d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
-            if (entry.type == PageType::ram) use(entry.frame());
+            if (entry.type == PageType::ram || entry.type == PageType::foreign) use(entry.frame());
         });
         for (const Mfn mfn : d.unplaced) use(mfn);
+        for (const Mfn mfn : d.pod.cache()) use(mfn);
         for (const auto& v : d.vcpus)
             if (v->info_frame) use(*v->info_frame);
         for (const Mfn mfn : d.events.frames()) use(mfn);
+        if (const auto mfn = d.pirqs.eoi_frame()) use(*mfn);
         for (std::uint32_t ref = 0; ref < d.grants.entries(); ++ref) {
             const ActiveGrant& active = d.grants.active(GrantRef{ref});
             use_pins(active);
@@ -63,6 +65,7 @@ std::string Hypervisor::audit() const {
         return "allocated and free frames do not add up to " + std::to_string(memory.frames());
 
     Books books(*host_);
+    host_->page_types.for_each([&](Mfn mfn, std::uint32_t references) { books.use(mfn, references); });
     for (const DomId dom : host_->domains()) books.enter(*host_->find(dom));
     if (std::string wrong = books.compare(); !wrong.empty()) return wrong;
     if (const auto bad = memory.overwritten_poison(); !bad.empty())

@@ -36,9 +36,15 @@ struct Call {
 /// May `from` do to `to` what is its own or a control domain's to do (XSM_TARGET of the default policy)?
 bool may_target(const Domain& from, const Domain& to);
 
+/// Of a PV guest's pointer to several structs, before any is read (access_ok, array_access_ok): it does not point to
+/// where the hypervisor is.
+bool may_be_guests(const Domain& d, std::uint64_t address);
+
 using Handler = std::int64_t (*)(Call&);
-/// Null where Xen answers ENOSYS.
+/// Null where Xen answers ENOSYS to everybody.
 Handler handler_of(unsigned number);
+/// False where Xen answers ENOSYS to a domain of this kind; `operation` is the first argument.
+bool has_hypercall(const Domain& d, unsigned number, std::uint64_t operation);
 
 std::int64_t event_channel_op(Call& call);
 std::int64_t grant_table_op(Call& call);
@@ -51,5 +57,18 @@ std::int64_t set_timer_op(Call& call);
 std::int64_t console_io(Call& call);
 std::int64_t callback_op(Call& call);
 std::int64_t multicall(Call& call);
+std::int64_t mmu_update(Call& call);
+std::int64_t update_va_mapping(Call& call);
+std::int64_t update_va_mapping_otherdomain(Call& call);
+std::int64_t mmuext_op(Call& call);
+std::int64_t set_gdt(Call& call);
+std::int64_t update_descriptor(Call& call);
+std::int64_t set_segment_base(Call& call);
+std::int64_t set_trap_table(Call& call);
+std::int64_t accepted_of_pv(Call& call);
+std::int64_t domctl(Call& call);
+std::int64_t sysctl(Call& call);
+std::int64_t vm_assist(Call& call);
+std::int64_t physdev_op(Call& call);
 
 }  // namespace xenrig::hypervisor

@@ -11,30 +11,40 @@ constexpr std::size_t kBits = 64;
 void DirtyLog::disable() {
     const std::scoped_lock guard(lock_);
     enabled_ = false;
-    words_.clear();
+    blocks_.clear();
 }
 
 void DirtyLog::set(Gfn gfn) {
     const std::scoped_lock guard(lock_);
-    const auto word = static_cast<std::size_t>(gfn.value / kBits);
-    if (word >= words_.size()) words_.resize(word + 1);
-    words_[word] |= std::uint64_t{1} << (gfn.value % kBits);
+    const std::uint64_t bit = gfn.value % kGfnsPerBlock;
+    blocks_[gfn.value / kGfnsPerBlock][bit / kBits] |= std::uint64_t{1} << bit % kBits;
 }
 
 bool DirtyLog::marked(Gfn gfn) const {
     const std::scoped_lock guard(lock_);
-    const auto word = static_cast<std::size_t>(gfn.value / kBits);
-    return word < words_.size() && (words_[word] >> (gfn.value % kBits) & 1) != 0;
+    const auto block = blocks_.find(gfn.value / kGfnsPerBlock);
+    const std::uint64_t bit = gfn.value % kGfnsPerBlock;
+    return block != blocks_.end() && (block->second[bit / kBits] >> bit % kBits & 1) != 0;
+}
+
+std::uint64_t DirtyLog::count() const {
+    const std::scoped_lock guard(lock_);
+    std::uint64_t marked = 0;
+    for (const auto& [first, words] : blocks_)
+        for (const std::uint64_t word : words) marked += static_cast<std::uint64_t>(std::popcount(word));
+    return marked;
 }
 
 std::vector<Gfn> DirtyLog::clean() {
     const std::scoped_lock guard(lock_);
     std::vector<Gfn> found;
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-        for (std::uint64_t bits = words_[i]; bits != 0; bits &= bits - 1)
-            found.push_back(Gfn{i * kBits + static_cast<std::size_t>(std::countr_zero(bits))});
+    for (const auto& [block, words] : blocks_) {
+        for (std::size_t i = 0; i < words.size(); ++i)
+            for (std::uint64_t bits = words[i]; bits != 0; bits &= bits - 1)
+                found.push_back(
+                    Gfn{block * kGfnsPerBlock + i * kBits + static_cast<std::uint64_t>(std::countr_zero(bits))});
     }
-    words_.clear();
+    blocks_.clear();
     return found;
 }
 

@@ -4,8 +4,10 @@
 // maps writable. Marking costs a branch while nobody logs. Threads: any may mark.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -24,6 +26,8 @@ public:
             set(gfn);
     }
     bool marked(Gfn gfn) const;
+    /// How many are marked.
+    std::uint64_t count() const;
     /// The marked gfns, ascending; none is marked afterwards.
     std::vector<Gfn> clean();
 
@@ -32,7 +36,9 @@ private:
 
     std::atomic<bool> enabled_{false};
     mutable std::mutex lock_;
-    std::vector<std::uint64_t> words_;
+    /// Here and there as the gfns are: a guest that uses high ones makes it no larger.
+    static constexpr std::uint64_t kGfnsPerBlock = 512;
+    std::map<std::uint64_t, std::array<std::uint64_t, kGfnsPerBlock / 64>> blocks_;
 };
 
 }  // namespace xenrig::hypervisor

@@ -1,6 +1,9 @@
 #include "sim/hypervisor/dispatch.h"
 
+#include <utility>
+
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -44,9 +47,8 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
         host.observer->hypercall_begins(domain.id, caller.id, number, args);
 
     Call call{host, domain, caller, guest, args};
-    const Handler handler = handler_of(number);
     const auto fault = host.fault ? host.fault(domain.id, number, args) : std::nullopt;
-    const std::int64_t result = fault ? *fault : handler ? handler(call) : -error(Errno::nosys);
+    const std::int64_t result = fault ? *fault : invoke(call, number);
 
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
@@ -57,7 +59,13 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
 
 }  // namespace
 
-bool may_target(const Domain& from, const Domain& to) { return &from == &to || from.privileged(); }
+bool may_target(const Domain& from, const Domain& to) {
+    return &from == &to || from.privileged() || from.target == &to;
+}
+
+bool may_be_guests(const Domain& d, std::uint64_t address) {
+    return d.translated() || address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END;
+}
 
 Handler handler_of(unsigned number) {
     switch (number) {
@@ -83,27 +91,59 @@ Handler handler_of(unsigned number) {
             return event_channel_op;
         case __HYPERVISOR_hvm_op:
             return hvm_op;
+        case __HYPERVISOR_set_trap_table:
+            return set_trap_table;
+        case __HYPERVISOR_mmu_update:
+            return mmu_update;
+        case __HYPERVISOR_set_gdt:
+            return set_gdt;
+        case __HYPERVISOR_stack_switch:
+        case __HYPERVISOR_set_callbacks:
+        case __HYPERVISOR_fpu_taskswitch:
+            return accepted_of_pv;
+        case __HYPERVISOR_update_descriptor:
+            return update_descriptor;
+        case __HYPERVISOR_update_va_mapping:
+            return update_va_mapping;
+        case __HYPERVISOR_update_va_mapping_otherdomain:
+            return update_va_mapping_otherdomain;
+        case __HYPERVISOR_set_segment_base:
+            return set_segment_base;
+        case __HYPERVISOR_mmuext_op:
+            return mmuext_op;
+        case __HYPERVISOR_sysctl:
+            return sysctl;
+        case __HYPERVISOR_domctl:
+            return domctl;
+        case __HYPERVISOR_vm_assist:
+            return vm_assist;
+        case __HYPERVISOR_physdev_op:
+            return physdev_op;
         default:
             return nullptr;
     }
 }
 
-std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& args) {
-    if (scheduler) {
-        const bool unwound_before = scheduler->unwinding();
-        scheduler->point(Step::hypercall, number);
-        // Its domain died before it came to the call, which so was never made.
-        if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+std::int64_t dispatch(Vcpu& caller, GuestAccess& guest, unsigned number, const HypercallArgs& first) {
+    HypercallArgs args = first;
+    for (;;) {
+        if (scheduler) {
+            const bool unwound_before = scheduler->unwinding();
+            scheduler->point(Step::hypercall, number);
+            // Its domain died before it came to the call, which so was never made.
+            if (!unwound_before && scheduler->unwinding()) return -error(Errno::srch);
+        }
+        const Performed done = perform(caller, guest, number, args);
+        const auto rest = std::exchange(caller.continuation, std::nullopt);
+        // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
+        if (done.waits && done.shut_down)
+            done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
+        else if (done.waits)
+            done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
+        if (!rest) return done.waits && done.shut_down ? caller.shutdown_answer.load() : done.result;
+        // The guest's instruction pointer was set back to the call, with what is left of it as arguments.
+        args = *rest;
     }
-    const Performed done = perform(caller, guest, number, args);
-    if (!done.waits) return done.result;
-    // The waits come after the lock was dropped: a halted vCPU may be unwound and never come back here.
-    if (done.shut_down) {
-        done.waits->halt("shutdown", [&caller] { return caller.shutdown_over.load(); });
-        return caller.shutdown_answer;
-    }
-    done.waits->halt("block", [&caller] { return !caller.blocked.load(); });
-    return done.result;
 }
 
 }  // namespace xenrig::hypervisor

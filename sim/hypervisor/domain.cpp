@@ -5,22 +5,44 @@
 
 namespace xenrig::hypervisor {
 
+namespace {
+
+/// What libxl gives a domain's paging pool: 1 MiB a vCPU, and two pages for each of its memory's.
+std::uint64_t physmap_nodes(const DomainConfig& config) {
+    constexpr std::uint64_t kPerVcpu = 256, kFramesPerNode = 128;
+    return config.vcpus * kPerVcpu + config.max_frames / kFramesPerNode;
+}
+
+}  // namespace
+
 Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shared)
     : host(owner),
       id(number),
       config(settings),
+      share{.weight = settings.weight, .cap = settings.cap},
       shared_info_mfn(shared),
       shared_info(owner.memory.page(shared)),
+      max_frames(settings.max_frames),
+      physmap(physmap_nodes(settings)),
+      pod(owner, *this),
       events(owner, *this, settings.first_port),
-      grants(owner, *this) {
+      grants(owner, *this),
+      pirqs(owner, *this) {}
+
+void Domain::make_vcpus() {
     vcpus.reserve(config.vcpus);
-    for (std::uint32_t v = 0; v < config.vcpus; ++v) vcpus.push_back(std::make_unique<Vcpu>(owner, *this, VcpuId{v}));
+    for (auto v = static_cast<std::uint32_t>(vcpus.size()); v < config.vcpus; ++v)
+        vcpus.push_back(std::make_unique<Vcpu>(host, *this, VcpuId{v}));
 }
 
 Domain::~Domain() = default;
 
 std::byte* Domain::page(Gfn gfn) {
-    const PhysmapEntry entry = physmap.at(gfn);
+    PhysmapEntry entry = physmap.at(gfn);
+    if (entry.type == PageType::pod) [[unlikely]] {
+        const InHypervisor inside(host.machine);
+        entry = host.look_up(*this, gfn);
+    }
     return entry ? host.memory.page(entry.frame()) : nullptr;
 }
 

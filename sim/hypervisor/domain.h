@@ -17,6 +17,8 @@
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/physmap.h"
+#include "sim/hypervisor/pirqs.h"
+#include "sim/hypervisor/pod.h"
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/address_space.h"
@@ -29,9 +31,17 @@ struct SharedLayout;
 /// not listed any more.
 enum class Life : std::uint8_t { alive, dying, released, dead };
 
+/// An entry of a PC's memory map (struct e820entry).
+struct [[gnu::packed]] MemoryMapEntry {
+    std::uint64_t start = 0, bytes = 0;
+    std::uint32_t type = 0;
+};
+
 class Domain final : public AddressSpace {
 public:
     Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shared);
+    /// As many as its configuration says, if it has none yet.
+    void make_vcpus();
     ~Domain() override;
 
     // AddressSpace: what the guest itself sees.
@@ -53,20 +63,33 @@ public:
     std::atomic<Life> life{Life::alive};
     bool privileged() const { return config.privileged; }
 
+    /// Of the host's processors (credit.h).
+    CreditScheduler::Share share;
+    /// VMASST_TYPE_*, a bit each.
+    std::uint64_t vm_assist = 0;
+
     Mfn shared_info_mfn;
     std::byte* shared_info;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     unsigned vcpus_polling = 0;
 
+    /// Its maximum reservation: its configuration's until a toolstack says another one.
+    std::uint64_t max_frames;
     Physmap physmap;
     DirtyLog dirty;
+    PodCache pod;
     /// Frames it owns (d->tot_pages): RAM only, in the physmap or not.
     std::uint64_t frames = 0;
     /// Owned RAM that is at no gfn: a mapping took its place, or increase_reservation gave it.
     std::vector<Mfn> unplaced;
+    /// XENMEM_memory_map's answer: what its builder told it of its memory.
+    std::vector<MemoryMapEntry> memory_map;
+    /// Frames that it was promised beyond those (d->outstanding_pages).
+    std::uint64_t claimed = 0;
 
     EventChannels events;
     GrantTable grants;
+    Pirqs pirqs;
 
     std::array<std::uint64_t, HVM_NR_PARAMS> params{};
     /// domctl pauses; shutdown pauses its vCPUs by itself.
@@ -81,8 +104,12 @@ public:
         OneShot timer;
     };
     std::array<Watchdog, 2> watchdogs{};
-    /// SCHEDOP_pin_override holds vCPU 0 on a processor.
-    bool pinned = false;
+    /// What toolstacks say of it (domctl.h).
+    std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
+    bool debugged = false, xenstore = false;
+    std::uint32_t emulation = 0;
+    /// The domain to which this one may do what the control domain may.
+    Domain* target = nullptr;
     std::string console;
     HypercallCounts counts;
 };

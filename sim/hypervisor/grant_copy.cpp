@@ -42,6 +42,7 @@ public:
         } else {
             const auto mfn = caller_.host.guest_frame(*domain_, gmfn);
             if (!mfn) return GNTST_bad_page;
+            if (writable && !caller_.host.page_types.may_be_written(*mfn)) return GNTST_general_error;
             mfn_ = *mfn;
             caller_.host.memory.get(mfn_);
         }

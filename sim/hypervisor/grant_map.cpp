@@ -1,6 +1,7 @@
 // Mapping and unmapping of grants (grant_table.c: map_grant_ref, unmap_common; x86: create_ and
 // replace_grant_host_mapping).
 #include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/grant_pte.h"
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -25,16 +26,25 @@ void observe(Domain& by, GrantHandle handle, const GrantTrack& track, Mfn mfn, b
 GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
     Domain& d = caller.domain;
     if (d.translated() && (flags & ~std::uint32_t{GNTMAP_readonly}) != GNTMAP_host_map) return GNTST_general_error;
+    // The address of an entry needs page tables, which this host has not for anyone.
+    if ((flags & GNTMAP_contains_pte) != 0) return GNTST_general_error;
     const Gfn gfn = gfn_of(address);
     const PhysmapEntry before = d.physmap.at(gfn);
     // A PV guest's page-table entry is replaced, whatever was there; a mapping that stood there keeps its handle.
-    if (before && !before.own() && d.translated()) {
+    if (before.others() && d.translated()) {
         // Xen does not let a mapping be replaced like that, and crashes who tries (p2m_add_page: p2m_is_special).
         caller.host.shut_down(d, SHUTDOWN_crash, &caller);
         return GNTST_general_error;
     }
-    if (gfn >= Physmap::kEnd) return GNTST_general_error;
-    if (before.own()) caller.host.displace(d, before);
+    if (!d.physmap.fits(gfn)) return GNTST_general_error;
+    // A frame of its own that stands elsewhere leaves that place (p2m_add_page); a grant mapping is no place of its
+    // own.
+    if (const Gfn old = caller.host.memory.gfn(mfn);
+        d.translated() && caller.host.memory.owner(mfn) == d.id && old != kNoGfn && old != gfn) {
+        caller.host.displace(d, d.physmap.at(old));
+        caller.host.clear_physmap(d, old);
+    }
+    if (!before.others()) caller.host.displace(d, before);
     caller.host.set_physmap(d, gfn, mfn, (flags & GNTMAP_readonly) != 0 ? PageType::grant_ro : PageType::grant_rw);
     return GNTST_okay;
 }
@@ -49,15 +59,33 @@ GrantStatus take_away(Domain& d, std::uint64_t address, Mfn mfn, std::uint32_t f
     return GNTST_okay;
 }
 
-/// A mapping's end, whatever ended it.
-void let_go(Domain& by, GrantHandle handle, GrantTrack& track) {
+/// Another address's entry of a PV guest's page tables moves to where the mapping is (replace_grant_pv_mapping). It
+/// leaves its place first, so that a failure leaves it at neither.
+GrantStatus replace(Domain& d, std::uint64_t address, std::uint64_t new_address, Mfn mfn, std::uint32_t flags) {
+    if (d.translated() || gfn_of(new_address) >= Physmap::kEnd) return GNTST_general_error;
+    const PhysmapEntry moved = d.physmap.at(gfn_of(new_address));
+    d.host.clear_physmap(d, gfn_of(new_address));
+    const GrantStatus status = take_away(d, address, mfn, flags);
+    if (status != GNTST_okay) {
+        if (moved.own()) d.host.displace(d, moved);
+    } else if (moved) {
+        if (moved.own()) d.host.memory.set_gfn(moved.frame(), gfn_of(address));
+        d.host.set_physmap(d, gfn_of(address), moved.frame(), moved.type);
+    }
+    return status;
+}
+
+/// One part of a mapping ends, whatever ended it: what the domain sees, or what its devices see. The handle goes with
+/// the last.
+void let_go(Domain& by, GrantHandle handle, GrantTrack& track, std::uint16_t part) {
     Domain& owner = *track.owner;
     const bool writable = (track.flags & GNTMAP_readonly) == 0;
     const GrantRef ref = track.ref;
     const Mfn mfn = owner.grants.active(ref).mfn;
-    observe(by, handle, track, mfn, false);
-    by.grants.give_handle_back(handle);
-    owner.grants.unpin(ref, by, writable, PinUse::map);
+    if (part == GNTMAP_host_map) observe(by, handle, track, mfn, false);
+    track.flags = static_cast<std::uint16_t>(track.flags & ~part);
+    if ((track.flags & (GNTMAP_host_map | GNTMAP_device_map)) == 0) by.grants.give_handle_back(handle);
+    owner.grants.unpin(ref, by, writable, PinUse::map, part == GNTMAP_device_map);
     by.host.put_frame(mfn);
 }
 
@@ -67,12 +95,12 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     Domain& by = caller.domain;
     Host& host = caller.host;
     constexpr std::uint32_t kPvOnly = GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte;
-    if ((op.flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {
+    const bool on_host = (op.flags & GNTMAP_host_map) != 0, on_device = (op.flags & GNTMAP_device_map) != 0;
+    if (!on_host && !on_device) {
         op.status = GNTST_bad_gntref;
         return;
     }
-    // Device mappings need an IOMMU and PTE addresses need page tables: this host has neither for anyone.
-    if ((op.flags & (GNTMAP_device_map | GNTMAP_contains_pte)) != 0 || (by.translated() && (op.flags & kPvOnly) != 0)) {
+    if (by.translated() && (op.flags & kPvOnly) != 0) {
         op.status = GNTST_general_error;
         return;
     }
@@ -90,9 +118,10 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     const GrantRef ref{op.ref};
     const bool writable = (op.flags & GNTMAP_readonly) == 0;
     GrantStatus status = owner->grants.pin(ref, by, writable, PinUse::map);
-    if (status == GNTST_okay) {
+    if (status == GNTST_okay && on_host) {
         const Mfn mfn = owner->grants.active(ref).mfn;
-        status = place(caller, op.host_addr, mfn, op.flags);
+        status = uses_page_tables(caller, op.flags) ? place_in_tables(caller, op.host_addr, mfn, op.flags, *owner)
+                                                    : place(caller, op.host_addr, mfn, op.flags);
         if (status != GNTST_okay) {
             owner->grants.unpin(ref, by, writable, PinUse::map);
             host.put_frame(mfn);
@@ -101,14 +130,16 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op) {
     op.status = status;
     if (status != GNTST_okay) return by.grants.give_handle_back(*handle);
 
+    // Without an IOMMU a device sees the frame where it is, and the mapping is a pin.
+    if (on_device) on_host ? owner->grants.pin_device(ref, by, writable) : owner->grants.device_alone(ref, writable);
     GrantTrack& track = *by.grants.track(*handle);
     track.ref = ref;
     track.owner = owner;
     track.flags = static_cast<std::uint16_t>(op.flags);
-    track.at = gfn_of(op.host_addr);
+    track.at = on_host ? gfn_of(op.host_addr) : kNoGfn;
     const Mfn mfn = owner->grants.active(ref).mfn;
     if (writable) host.mark_dirty(*owner, mfn);
-    observe(by, *handle, track, mfn, true);
+    if (on_host) observe(by, *handle, track, mfn, true);
     op.handle = handle->value;
     op.dev_bus_addr = mfn.value * kPageSize;
 }
@@ -119,19 +150,29 @@ GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::u
     GrantTrack* track = by.grants.track(handle);
     if (!track || track->flags == 0) return GNTST_bad_handle;
     const Mfn mfn = track->owner->grants.active(track->ref).mfn;
-    if (op.dev_bus_addr != 0 && op.dev_bus_addr != mfn.value * kPageSize) return GNTST_general_error;
+    if (op.dev_bus_addr != 0 && op.dev_bus_addr != mfn.value * kPageSize) return GNTST_bad_dev_addr;
     // With neither address there is nothing to do, and Xen says that it went well.
-    if (op.host_addr == 0) return GNTST_okay;
-    // To move the page-table entry of another address here takes page tables.
-    if (new_address != 0) return GNTST_general_error;
-    const GrantStatus status = take_away(by, op.host_addr, mfn, track->flags);
-    if (status == GNTST_okay) let_go(by, handle, *track);
-    return status;
+    const bool on_host = op.host_addr != 0 && (track->flags & GNTMAP_host_map) != 0;
+    const bool on_device = op.dev_bus_addr != 0 && (track->flags & GNTMAP_device_map) != 0;
+    if (on_host) {
+        GrantStatus status;
+        if (uses_page_tables(caller, track->flags))
+            status = take_from_tables(caller, op.host_addr, mfn, track->flags, new_address);
+        else if (new_address != 0)
+            status = replace(by, op.host_addr, new_address, mfn, track->flags);
+        else
+            status = take_away(by, op.host_addr, mfn, track->flags);
+        if (status != GNTST_okay) return status;
+        let_go(by, handle, *track, GNTMAP_host_map);
+    }
+    if (on_device) let_go(by, handle, *track, GNTMAP_device_map);
+    return GNTST_okay;
 }
 
 void release_mappings(Domain& d) {
     for (std::size_t i = 0; i < d.grants.tracks().size(); ++i)
-        if (d.grants.tracks()[i].flags != 0) let_go(d, d.grants.handle_at(i), d.grants.tracks()[i]);
+        for (const std::uint16_t part : {std::uint16_t{GNTMAP_host_map}, std::uint16_t{GNTMAP_device_map}})
+            if ((d.grants.tracks()[i].flags & part) != 0) let_go(d, d.grants.handle_at(i), d.grants.tracks()[i], part);
 }
 
 }  // namespace xenrig::hypervisor

@@ -29,7 +29,10 @@ std::uint16_t wanted_flags(bool writable) {
     return static_cast<std::uint16_t>(GTF_reading | (writable ? GTF_writing : 0u));
 }
 
-std::uint8_t& counter(Pins& pins, bool writable) { return writable ? pins.host_rw : pins.host_ro; }
+std::uint8_t& counter(Pins& pins, bool writable, bool device = false) {
+    if (device) return writable ? pins.device_rw : pins.device_ro;
+    return writable ? pins.host_rw : pins.host_ro;
+}
 
 void fetch_or(std::byte* at, std::uint16_t bits) {
     shared::raw::rmw<std::uint16_t>(at, shared::Rmw::fetch_or, bits, std::uint16_t{0});
@@ -70,7 +73,9 @@ GrantStatus GrantTable::set_status_v2(GrantRef ref, const ActiveGrant& active, c
                                       PinUse use) {
     const auto granted = [&](Head h) {
         const unsigned type = h.flags & type_mask(use);
-        return (type == GTF_permit_access || type == GTF_transitive) && h.domid == peer.id.value;
+        // What is granted on can be copied and not mapped.
+        const bool fits = type == GTF_permit_access || (type == GTF_transitive && use == PinUse::copy);
+        return fits && h.domid == peer.id.value;
     };
     const Head before = head(entry(ref));
     if (!active.pins.any() && !granted(before)) return GNTST_general_error;
@@ -192,15 +197,36 @@ GrantStatus GrantTable::pin(GrantRef ref, Domain& peer, bool writable, PinUse us
         found = still_grants(ref, active);
     }
     if (found != GNTST_okay) return found;
+    if (writable && !host_.page_types.may_be_written(active.mfn)) {
+        if (Domain* behind = active.behind) {
+            behind->grants.unpin(active.behind_ref, domain_, writable, PinUse::copy);
+            host_.put_frame(active.mfn);
+        }
+        clear_flags(ref, active, writable);
+        return GNTST_general_error;
+    }
     ++counter(active.pins, writable);
     host_.memory.get(active.mfn);
     observe(ref, peer, writable, use, true);
     return GNTST_okay;
 }
 
-void GrantTable::unpin(GrantRef ref, Domain& peer, bool writable, PinUse use) {
+void GrantTable::pin_device(GrantRef ref, Domain& peer, bool writable) {
     ActiveGrant& active = active_[ref.value];
-    std::uint8_t& pins = counter(active.pins, writable);
+    ++counter(active.pins, writable, true);
+    host_.memory.get(active.mfn);
+    observe(ref, peer, writable, PinUse::map, true);
+}
+
+void GrantTable::device_alone(GrantRef ref, bool writable) {
+    Pins& pins = active_[ref.value].pins;
+    --counter(pins, writable);
+    ++counter(pins, writable, true);
+}
+
+void GrantTable::unpin(GrantRef ref, Domain& peer, bool writable, PinUse use, bool device) {
+    ActiveGrant& active = active_[ref.value];
+    std::uint8_t& pins = counter(active.pins, writable, device);
     check(pins != 0, "a grant is unpinned as often as it was pinned");
     // A peer may have written until now.
     if (writable && !active.behind) host_.mark_dirty(domain_, active.mfn);

@@ -90,7 +90,18 @@ public:
     /// transitive grants in a row the second is refused (may_follow).
     GrantStatus pin(GrantRef ref, Domain& peer, bool writable, PinUse use, bool may_follow = true);
     /// One pin less; the entry's flags are cleared when they say too much. The frame's use is the caller's to end.
-    void unpin(GrantRef ref, Domain& peer, bool writable, PinUse use);
+    void unpin(GrantRef ref, Domain& peer, bool writable, PinUse use, bool device = false);
+    /// A pin taken by pin() is for a device, too, or for it alone (GNTMAP_device_map).
+    void pin_device(GrantRef ref, Domain& peer, bool writable);
+    void device_alone(GrantRef ref, bool writable);
+    /// Locks an entry that accepts a frame from `from` (gnttab_prepare_for_transfer). False when it does not.
+    bool commit_transfer(GrantRef ref, const Domain& from);
+    /// Where the guest wants the frame of a committed entry.
+    Gfn transfer_gfn(GrantRef ref) const;
+    /// The frame is there; a PV guest is told its number.
+    void complete_transfer(GrantRef ref, Mfn mfn);
+    /// Does `peer` use this frame by one of the entries from `first` on?
+    bool used_by(const Domain& peer, Mfn mfn, GrantRef first) const;
     /// Frames that a peer may write at this moment, by gfn.
     void mark_writable_dirty();
     bool mapped_writable(Mfn mfn) const;
@@ -144,6 +155,10 @@ void map_grant(Vcpu& caller, gnttab_map_grant_ref_t& op);
 GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::uint64_t new_address = 0);
 /// GNTTABOP_copy's.
 GrantStatus copy_grant(Domain& caller, const gnttab_copy_t& op);
+/// GNTTABOP_transfer's. From some point on a failure costs the caller its frame, as on Xen.
+GrantStatus transfer_grant(Domain& caller, const gnttab_transfer_t& op);
+/// GNTTABOP_cache_flush's, 0 or a negated Errno. `first` is the entry at which a preempted search goes on.
+std::int64_t flush_cache(Domain& caller, const gnttab_cache_flush_t& op, GrantRef first);
 /// All mappings that a dying domain holds.
 void release_mappings(Domain& d);
 

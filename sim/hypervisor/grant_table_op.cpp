@@ -137,6 +137,23 @@ std::int64_t swap_grant_ref(Call& call) {
         put_status<Op>(call));
 }
 
+std::int64_t transfer(Call& call) {
+    using Op = gnttab_transfer_t;
+    return batch<Op>(call, [&](Op& op) { op.status = transfer_grant(call.domain, op); }, put_status<Op>(call));
+}
+
+/// Has no status: the first that can't be done ends the call.
+std::int64_t cache_flush(Call& call, GrantRef first) {
+    const auto count = static_cast<std::uint32_t>(call.arg(2));
+    for (std::uint32_t i = 0; i < count; ++i) {
+        gnttab_cache_flush_t op;
+        if (!call.guest.fetch(op, call.arg(1) + i * sizeof op)) return -error(Errno::fault);
+        if (const std::int64_t result = flush_cache(call.domain, op, first); result != 0) return result;
+        first = GrantRef{0};
+    }
+    return 0;
+}
+
 /// A translated guest can't have its mapping replaced by another address; without one it is an unmap.
 std::int64_t unmap_and_replace(Call& call) {
     using Op = gnttab_unmap_and_replace_t;
@@ -154,10 +171,12 @@ std::int64_t unmap_and_replace(Call& call) {
 }  // namespace
 
 std::int64_t grant_table_op(Call& call) {
-    // A count that is negative as an int, and the bits in which Xen keeps a preempted call's place.
+    // A count that is negative as an int, and the bits in which Xen keeps where a preempted cache_flush was.
     constexpr std::uint32_t kOperations = 0xfff;
-    const auto operation = static_cast<std::uint32_t>(call.arg(0));
-    if (static_cast<std::int32_t>(call.arg(2)) < 0 || operation > kOperations) return -error(Errno::inval);
+    const auto command = static_cast<std::uint32_t>(call.arg(0));
+    const std::uint32_t operation = command & kOperations, place = command & ~kOperations;
+    if (static_cast<std::int32_t>(call.arg(2)) < 0 || (place != 0 && operation != GNTTABOP_cache_flush))
+        return -error(Errno::inval);
     switch (operation) {
         case GNTTABOP_map_grant_ref:
             return map_grant_ref(call);
@@ -173,6 +192,10 @@ std::int64_t grant_table_op(Call& call) {
             return get_status_frames(call);
         case GNTTABOP_swap_grant_ref:
             return swap_grant_ref(call);
+        case GNTTABOP_transfer:
+            return transfer(call);
+        case GNTTABOP_cache_flush:
+            return cache_flush(call, GrantRef{place});
         case GNTTABOP_copy:
             return copy(call);
         case GNTTABOP_query_size:

@@ -27,4 +27,9 @@ bool ProcessAccess::copy_to_guest(std::uint64_t to, const void* from, std::size_
     return true;
 }
 
+GuestAccess* ProcessAccess::lasting() {
+    static ProcessAccess process;
+    return &process;
+}
+
 }  // namespace xenrig::hypervisor

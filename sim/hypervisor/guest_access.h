@@ -15,9 +15,17 @@ namespace xenrig::hypervisor {
 class GuestAccess {
 public:
     virtual ~GuestAccess() = default;
+    /// The width of the caller's word, which says how its structs are laid out: 64, or 32 (compat.h).
+    virtual unsigned bits() const { return 64; }
+    /// Who called, below a translation of its structs.
+    virtual GuestAccess& caller() { return *this; }
     /// False when a byte of it can't be read: the hypercall's answer is EFAULT.
     [[nodiscard]] virtual bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) = 0;
     [[nodiscard]] virtual bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) = 0;
+
+    /// The same caller's memory when the call is over, for a place that the hypervisor writes to again and again; null
+    /// where that can't be had.
+    virtual GuestAccess* lasting() { return nullptr; }
 
     template <class T>
     [[nodiscard]] bool fetch(T& out, std::uint64_t from) {
@@ -37,6 +45,7 @@ class ProcessAccess final : public GuestAccess {
 public:
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
+    GuestAccess* lasting() override;
 };
 
 }  // namespace xenrig::hypervisor

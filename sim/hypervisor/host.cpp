@@ -11,19 +11,23 @@ Host::Host(Machine& under, HostConfig settings)
     : machine(under),
       config(std::move(settings)),
       memory(config.frames, config.first_mfn),
+      processors(*this, config.cpus),
       next_domid_(config.first_domid) {}
 
 Host::~Host() {
     observer = nullptr;
     listener = nullptr;
+    processors.stop();
     for (const auto& d : all_)
-        for (const auto& v : d->vcpus) cancel_timers(*v);
+        for (const auto& v : d->vcpus) {
+            cancel_timers(*v);
+            processors.detach(*v);
+        }
 }
 
 Domain* Host::find_any(DomId dom, Domain& self) const { return dom.value == DOMID_SELF ? &self : find(dom); }
 
-Result<DomId> Host::free_domid(const DomainConfig& settings) {
-    if (settings.privileged && !find(DomId{0})) return DomId{0};
+Result<DomId> Host::free_domid() {
     DomId dom = next_domid_;
     for (unsigned tries = 0; tries < DOMID_FIRST_RESERVED; ++tries) {
         if (dom.value == 0 || dom.value >= DOMID_FIRST_RESERVED) dom = DomId{1};
@@ -44,12 +48,17 @@ Result<DomId> Host::create(const DomainConfig& settings) {
     if (settings.max_grant_frames == 0) return fail(Errno::inval, "a domain has at least one grant frame");
     if (settings.first_port.value == 0 || settings.first_port.value >= settings.bits * settings.bits)
         return fail(Errno::inval, "the first port is one that the layout has, and not 0");
-    const auto dom = free_domid(settings);
+    const auto dom = settings.privileged && !find(DomId{0}) ? Result<DomId>{DomId{0}} : free_domid();
     if (!dom) return dom;
+    if (const auto made = create_as(*dom, settings, true); !made) return std::unexpected(made.error());
+    return *dom;
+}
 
-    const auto shared = memory.allocate(*dom, FrameKind::special);
+Result<> Host::create_as(DomId dom, const DomainConfig& settings, bool with_vcpus) {
+    const auto shared = memory.allocate(dom, FrameKind::special);
     if (!shared) return fail(Errno::nomem, "no frame is left for shared_info");
-    Domain& d = *all_.emplace_back(std::make_unique<Domain>(*this, *dom, settings, *shared));
+    Domain& d = *all_.emplace_back(std::make_unique<Domain>(*this, dom, settings, *shared));
+    if (with_vcpus) d.make_vcpus();
     if (observer) observer->frame_allocated(*shared, d.id);
     if (!d.grants.init()) {
         d.life = Life::dead;
@@ -60,10 +69,15 @@ Result<DomId> Host::create(const DomainConfig& settings) {
     listed_.set(d.id, &d);
     last_.set(d.id, &d);
     if (settings.privileged && !control_) control_ = &d;
+    for (const auto& v : d.vcpus) {
+        if (settings.vcpus_up == 0 || v->id.value < settings.vcpus_up) continue;
+        v->up = v->initialised = false;
+        hold(*v);
+    }
     // Built while it can't run; its builder lets it go.
     pause(d);
     if (observer) observer->domain_created(d.id);
-    return *dom;
+    return {};
 }
 
 std::vector<DomId> Host::domains() const {
@@ -72,31 +86,9 @@ std::vector<DomId> Host::domains() const {
     return found;
 }
 
-std::optional<Mfn> Host::special_frame(Domain& d) {
-    const auto mfn = memory.allocate(d.id, FrameKind::special);
-    if (mfn && observer) [[unlikely]]
-        observer->frame_allocated(*mfn, d.id);
-    return mfn;
-}
-
-std::optional<Mfn> Host::give_frame(Domain& d, Gfn gfn) {
-    if (d.frames >= d.config.max_frames || gfn >= Physmap::kEnd) return std::nullopt;
-    const PhysmapEntry before = d.physmap.at(gfn);
-    if (before && !before.own()) return std::nullopt;
-    const auto mfn = memory.allocate(d.id, FrameKind::ram);
-    if (!mfn) return std::nullopt;
-    ++d.frames;
-    if (observer) [[unlikely]]
-        observer->frame_allocated(*mfn, d.id);
-    displace(d, before);
-    memory.set_gfn(*mfn, gfn);
-    set_physmap(d, gfn, *mfn, PageType::ram);
-    d.dirty.mark(gfn);
-    return mfn;
-}
-
 void Host::displace(Domain& d, PhysmapEntry before) {
     if (!before) return;
+    if (before.type == PageType::pod) return d.pod.replaced();
     memory.set_gfn(before.frame(), kNoGfn);
     if (before.type == PageType::ram) d.unplaced.push_back(before.frame());
 }
@@ -104,19 +96,22 @@ void Host::displace(Domain& d, PhysmapEntry before) {
 void Host::put_frame(Mfn mfn) {
     const DomId owner = memory.owner(mfn);
     const FrameKind kind = memory.kind(mfn);
-    if (!memory.put(mfn)) return;
-    if (observer) [[unlikely]]
+    const bool freed = memory.put(mfn);
+    if (freed && observer) [[unlikely]]
         observer->frame_freed(mfn, owner);
-    if (kind != FrameKind::ram) return;
     Domain* d = find(owner);
-    check(d != nullptr && d->frames != 0, "a domain is listed as long as it owns a frame");
-    if (--d->frames == 0 && d->life == Life::released) finish(*d);
+    if (freed && kind == FrameKind::ram) {
+        check(d != nullptr && d->frames != 0, "a domain is listed as long as it owns a frame");
+        --d->frames;
+    }
+    if (d && d->life == Life::released) [[unlikely]]
+        finish_if_unused(*d);
 }
 
 void Host::set_physmap(Domain& d, Gfn gfn, Mfn mfn, PageType type) {
     check(d.physmap.set(gfn, mfn, type), "who maps a gfn has checked that it can be");
     if (observer) [[unlikely]]
-        observer->physmap_changed(d.id, gfn, mfn);
+        observer->physmap_changed(d.id, gfn, type == PageType::pod ? Mfn{~0ull} : mfn);
 }
 
 void Host::clear_physmap(Domain& d, Gfn gfn) {
@@ -125,19 +120,16 @@ void Host::clear_physmap(Domain& d, Gfn gfn) {
         observer->physmap_changed(d.id, gfn, Mfn{~0ull});
 }
 
-std::int64_t Host::remove_page(Domain& d, Gfn gfn) {
+PhysmapEntry Host::look_up(Domain& d, Gfn gfn) const {
     const PhysmapEntry entry = d.physmap.at(gfn);
-    if (!entry) return -error(Errno::inval);
-    if (!entry.own()) return -error(Errno::nxio);
-    clear_physmap(d, gfn);
-    memory.set_gfn(entry.frame(), kNoGfn);
-    if (entry.type == PageType::ram) put_frame(entry.frame());
-    return 0;
+    if (entry.type != PageType::pod) [[likely]]
+        return entry;
+    return d.pod.populate(gfn) ? d.physmap.at(gfn) : PhysmapEntry{};
 }
 
 std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
     if (d.translated()) {
-        const PhysmapEntry entry = d.physmap.at(Gfn{gmfn});
+        const PhysmapEntry entry = look_up(d, Gfn{gmfn});
         return entry.own() ? std::optional{entry.frame()} : std::nullopt;
     }
     const Mfn mfn{gmfn};
@@ -147,12 +139,14 @@ std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
 void Host::mark_unseen_writes(Domain& d) {
     d.grants.mark_writable_dirty();
     for (const Mfn mfn : d.events.frames()) mark_dirty(d, mfn);
+    if (const auto mfn = d.pirqs.eoi_frame()) mark_dirty(d, *mfn);
     for (const auto& v : d.vcpus)
         if (v->info_frame) mark_dirty(d, *v->info_frame);
 }
 
 void Host::send_global_virq(std::uint32_t virq) {
-    if (control_ && !control_->dying()) control_->events.raise_virq(VcpuId{0}, virq);
+    Domain* to = virq_handlers[virq] ? virq_handlers[virq] : control_;
+    if (to && !to->dying()) to->events.raise_virq(VcpuId{0}, virq);
 }
 
 void Host::state_changed(Domain& d) {

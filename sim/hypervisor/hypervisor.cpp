@@ -7,6 +7,7 @@
 #include "sim/hypervisor/dispatch.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_param.h"
+#include "sim/hypervisor/linear_access.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/shared/raw.h"
@@ -79,7 +80,7 @@ Result<DomainInfo> Hypervisor::info(DomId dom) const {
                       .shutdown_reason = d->shutdown_reason,
                       .pauses = d->pauses,
                       .frames = d->frames,
-                      .max_frames = d->config.max_frames};
+                      .max_frames = d->max_frames};
 }
 
 DomId Hypervisor::control_domain() const {
@@ -123,9 +124,19 @@ AddressSpace& Hypervisor::address_space(DomId dom) {
     return ever(*host_, dom);
 }
 
+std::array<std::uint64_t, 4> Hypervisor::vcpu_times(DomId dom, VcpuId vcpu) const {
+    const InHypervisor inside(host_->machine);
+    const vcpu_runstate_info_t info = ever(*host_, dom, vcpu).runstates.info(host_->machine.now());
+    return {info.time[0], info.time[1], info.time[2], info.time[3]};
+}
+
 std::int64_t Hypervisor::hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number,
                                    const HypercallArgs& args) {
     return dispatch(ever(*host_, dom, vcpu), guest, number, args);
+}
+
+std::unique_ptr<GuestAccess> Hypervisor::linear_access(DomId dom, VcpuId vcpu) {
+    return std::make_unique<LinearAccess>(ever(*host_, dom, vcpu));
 }
 
 bool Hypervisor::upcall_pending(DomId dom, VcpuId vcpu) const {
@@ -150,7 +161,8 @@ Result<Mfn> Hypervisor::lookup(DomId dom, Gfn gfn) const {
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     const PhysmapEntry entry = d->physmap.at(gfn);
-    if (!entry) return fail(Errno::noent, "nothing is at gfn " + std::to_string(gfn.value));
+    if (!entry || entry.type == PageType::pod)
+        return fail(Errno::noent, "nothing is at gfn " + std::to_string(gfn.value));
     return entry.frame();
 }
 
@@ -248,7 +260,7 @@ Result<> Hypervisor::set_param(DomId dom, unsigned index, std::uint64_t value) {
     const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
-    return result_of(set_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
+    return result_of(set_hvm_param(*d, {}, index, value), "no such parameter for this type of guest");
 }
 
 Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
@@ -256,7 +268,7 @@ Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     std::uint64_t value = 0;
-    const auto result = result_of(get_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
+    const auto result = result_of(get_hvm_param(*d, {}, index, value), "no such parameter for this type of guest");
     if (!result) return std::unexpected(result.error());
     return value;
 }
@@ -284,6 +296,15 @@ Result<> Hypervisor::seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame) {
     seed.domid = to.value;
     seed.frame = static_cast<std::uint32_t>(d->translated() ? frame.value : entry.frame().value);
     shared::raw::copy_to_page(d->grants.entry(ref), reinterpret_cast<const std::byte*>(&seed), sizeof seed);
+    return {};
+}
+
+Result<> Hypervisor::raise_interrupt(unsigned gsi) {
+    const InHypervisor inside(host_->machine);
+    if (!MachineInterrupts::is_line(gsi))
+        return fail(Errno::inval,
+                    "the machine's interrupt lines are 0 to " + std::to_string(MachineInterrupts::kLines - 1));
+    host_->interrupts.raise(static_cast<Irq>(gsi));
     return {};
 }
 

@@ -40,6 +40,8 @@ struct HostConfig {
     Mfn first_mfn{0x1000};
     DomId first_domid{1};
     GrantHandle first_handle{0};
+    /// Physical processors, shared by Xen's credit scheduler; 0: as many as vCPUs.
+    unsigned cpus = 0;
     /// A debug hypervisor: any domain may write to the console (CONFIG_VERBOSE_DEBUG), not the control domain alone.
     bool verbose_debug = false;
 };
@@ -59,6 +61,10 @@ struct DomainConfig {
     Port first_port{1};
     unsigned max_grant_frames = 64;
     unsigned max_maptrack_frames = 1024;
+    /// Its share of the processors against other domains', and the percent of one that it never exceeds (0: no limit).
+    std::uint16_t weight = 256, cap = 0;
+    /// So many vCPUs are up at first; the guest initialises the others and brings them up itself. 0: all are.
+    unsigned vcpus_up = 0;
 };
 
 /// What a toolstack may know of a domain (domctl.h: getdomaininfo).
@@ -116,8 +122,12 @@ public:
     /// Both stay valid as long as the host, whatever becomes of the domain.
     Hypercalls& hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
+    /// Nanoseconds running, runnable (waiting for a processor), blocked and offline: RUNSTATE_* of vcpu.h.
+    std::array<std::uint64_t, 4> vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.
     std::int64_t hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number, const HypercallArgs& args);
+    /// The memory of a caller whose pointers are linear addresses of the guest's own (linear_access.h).
+    std::unique_ptr<GuestAccess> linear_access(DomId dom, VcpuId vcpu);
     /// Would an upcall be delivered? Looks without being seen: no choice point. False for a dead domain.
     bool upcall_pending(DomId dom, VcpuId vcpu) const;
 
@@ -155,6 +165,9 @@ public:
     Result<Port> alloc_unbound(DomId dom, DomId remote);
     /// Writes an entry of its grant table before it runs, as a builder does for console and store (xc_dom_gnttab_seed).
     Result<> seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame);
+    /// A device of the machine raises its interrupt line: the domains that are bound to it hear of it. EINVAL for a
+    /// line that the machine has not.
+    Result<> raise_interrupt(unsigned gsi);
     /// The page of shared_info, for a save and for oracles; null when the domain is gone.
     std::byte* shared_info(DomId dom);
 

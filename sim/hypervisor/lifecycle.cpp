@@ -1,8 +1,11 @@
 // Pause, shutdown, resume and death of a domain (domain.c: domain_shutdown, domain_resume, domain_kill,
 // domain_destroy).
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/mmu_op.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 
@@ -11,21 +14,25 @@ namespace xenrig::hypervisor {
 void Host::hold(Vcpu& v) {
     ++v.holds;
     if (v.cpu) v.cpu->pause();
+    processors.settle(v);
 }
 
 void Host::let_go(Vcpu& v) {
     check(v.holds != 0, "a vCPU is let go as often as it was held");
     --v.holds;
     if (v.cpu) v.cpu->unpause();
+    processors.settle(v);
 }
 
 void Host::attach(Vcpu& v, Cpu& cpu) {
     check(v.cpu == nullptr, "a vCPU has one runner");
     v.cpu = &cpu;
     for (unsigned i = 0; i < v.holds; ++i) cpu.pause();
+    processors.attach(v, cpu);
 }
 
 void Host::detach(Vcpu& v) {
+    processors.detach(v);
     Cpu* cpu = std::exchange(v.cpu, nullptr);
     if (!cpu) return;
     for (unsigned i = 0; i < v.holds; ++i) cpu->unpause();
@@ -115,27 +122,46 @@ void Host::release(Domain& d) {
     kill(d);
     if (d.life != Life::dying) return;
     d.events.reset(true);
+    d.pirqs.release();
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {
+        processors.detach(*v);
+        v->runstate_area = {};
+        v->time_area = {};
         v->cpu = nullptr;
+        drop_page_tables(*v);
         v->info = v->own_info.data();
         if (v->info_frame) put_frame(*v->info_frame);
         v->info_frame.reset();
     }
+    claim(d, 0);
+    page_types.unpin_all(d);
     std::vector<Mfn> owned = std::move(d.unplaced);
+    std::ranges::copy(d.pod.take_all(), std::back_inserter(owned));
     d.physmap.for_each([&](Gfn, PhysmapEntry entry) {
         if (entry.own()) memory.set_gfn(entry.frame(), kNoGfn);
-        if (entry.type == PageType::ram) owned.push_back(entry.frame());
+        if (entry.type == PageType::ram || entry.type == PageType::foreign) owned.push_back(entry.frame());
     });
     d.physmap.reset();
     d.dirty.disable();
     for (const Mfn mfn : owned) put_frame(mfn);
 
+    d.target = nullptr;
+    std::ranges::replace(virq_handlers, &d, static_cast<Domain*>(nullptr));
     d.life = Life::released;
     // DOMDYING_dead: all that could be freed is; whoever still maps one of its frames keeps the rest.
     state_changed(d);
-    if (d.frames == 0) finish(d);
+    finish_if_unused(d);
+}
+
+void Host::finish_if_unused(Domain& d) {
+    if (d.frames != 0 || memory.uses(d.shared_info_mfn) != 1) return;
+    for (unsigned i = 0; i < d.grants.frames(); ++i)
+        if (memory.uses(d.grants.frame(i)) != 1) return;
+    for (unsigned i = 0; i < d.grants.status_frames(); ++i)
+        if (memory.uses(d.grants.status_frame(i)) != 1) return;
+    finish(d);
 }
 
 void Host::finish(Domain& d) {

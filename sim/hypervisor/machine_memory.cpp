@@ -1,6 +1,7 @@
 #include "sim/hypervisor/machine_memory.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "sim/hypervisor/arena.h"
 #include "xenrig/abi/check.h"
@@ -32,6 +33,11 @@ std::optional<Mfn> MachineMemory::allocate(DomId owner, FrameKind kind) {
     } else {
         return std::nullopt;
     }
+    begin(mfn, owner, kind);
+    return mfn;
+}
+
+void MachineMemory::begin(Mfn mfn, DomId owner, FrameKind kind) {
     FrameInfo& frame = info(mfn);
     frame.gfn = kNoGfn;
     frame.owner = owner;
@@ -39,7 +45,36 @@ std::optional<Mfn> MachineMemory::allocate(DomId owner, FrameKind kind) {
     frame.touched.store(false, std::memory_order_relaxed);
     frame.uses.store(1, std::memory_order_release);
     ++allocated_;
-    return mfn;
+}
+
+std::optional<Mfn> MachineMemory::free_run(std::uint64_t count, Mfn end) const {
+    const std::uint64_t used = used_.load(std::memory_order_relaxed);
+    for (std::uint64_t run = (first_.value + count - 1) / count * count; run + count <= end.value; run += count) {
+        std::uint64_t free = 0;
+        while (free < count && (run + free - first_.value >= used || uses(Mfn{run + free}) == 0)) ++free;
+        if (free == count) return Mfn{run};
+    }
+    return std::nullopt;
+}
+
+std::optional<Mfn> MachineMemory::allocate_run(DomId owner, unsigned order, Mfn limit) {
+    if (order == 0 && limit >= end()) return allocate(owner, FrameKind::ram);
+    const std::uint64_t count = std::uint64_t{1} << order;
+    if (frames_free() < count) return std::nullopt;
+    const auto run = free_run(count, std::min(limit, end()));
+    if (!run) return run;
+    // Those before the row that nobody has had yet are as good as freed.
+    for (std::uint64_t fresh = used_.load(std::memory_order_relaxed); fresh < run->value + count - first_.value;
+         ++fresh) {
+        FrameInfo& frame = infos_[fresh];
+        frame.uses.store(0, std::memory_order_relaxed);
+        frame.touched.store(false, std::memory_order_relaxed);
+        freed_.push_back(Mfn{first_.value + fresh});
+        used_.store(fresh + 1, std::memory_order_release);
+    }
+    std::erase_if(freed_, [&](Mfn mfn) { return mfn >= *run && mfn.value < run->value + count; });
+    for (std::uint64_t i = 0; i < count; ++i) begin(Mfn{run->value + i}, owner, FrameKind::ram);
+    return run;
 }
 
 void MachineMemory::get(Mfn mfn) {
@@ -69,6 +104,15 @@ std::byte* MachineMemory::page(Mfn mfn) {
     if (!info(mfn).touched.load(std::memory_order_acquire)) [[unlikely]]
         touch(mfn);
     return arena_->page(mfn.value - first_.value);
+}
+
+bool MachineMemory::zero(Mfn mfn) const {
+    // What nobody has had an address of is as it was allocated.
+    return !info(mfn).touched || std::ranges::none_of(words(arena_->page(mfn.value - first_.value)), std::identity{});
+}
+
+void MachineMemory::clear(Mfn mfn) {
+    if (info(mfn).touched) std::ranges::fill(words(arena_->page(mfn.value - first_.value)), 0);
 }
 
 void MachineMemory::touch(Mfn mfn) {

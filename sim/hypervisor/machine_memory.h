@@ -41,6 +41,11 @@ public:
     /// A frame that reads as zeroes, with a count of one; nothing when all are taken. Freed frames come last and oldest
     /// first, so that poison stays as long as it can.
     std::optional<Mfn> allocate(DomId owner, FrameKind kind);
+    /// 2^order frames of RAM in a row below `limit`, the first one's number a multiple of that; nothing when there is
+    /// no such row.
+    std::optional<Mfn> allocate_run(DomId owner, unsigned order, Mfn limit);
+    /// Behind the last frame that there is (Xen's max_page).
+    Mfn end() const { return Mfn{first_.value + frames_}; }
     /// One use more of an allocated frame.
     void get(Mfn mfn);
     /// One use less; true when that freed the frame.
@@ -58,6 +63,9 @@ public:
     /// Where an allocated frame lies in this process; fixed while it is allocated. From any thread; all else is the
     /// hypervisor's, one at a time.
     std::byte* page(Mfn mfn);
+    /// Does an allocated frame read as zeroes; and makes it do so.
+    bool zero(Mfn mfn) const;
+    void clear(Mfn mfn);
 
     Mfn first() const { return first_; }
     std::uint64_t frames() const { return frames_; }
@@ -82,6 +90,8 @@ public:
 private:
     FrameInfo& info(Mfn mfn) const { return infos_[mfn.value - first_.value]; }
     void touch(Mfn mfn);
+    void begin(Mfn mfn, DomId owner, FrameKind kind);
+    std::optional<Mfn> free_run(std::uint64_t count, Mfn end) const;
 
     Mfn first_;
     std::uint64_t frames_;

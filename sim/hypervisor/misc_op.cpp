@@ -3,24 +3,34 @@
 #include <array>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
 
+namespace {
+/// Of what nobody has taken yet, this much is kept at least, and at most twice as much.
+constexpr std::size_t kConsoleMax = 128_KiB;
+}  // namespace
+
 std::int64_t console_io(Call& call) {
     constexpr std::uint32_t kWrite = CONSOLEIO_write, kRead = CONSOLEIO_read;
     const auto op = static_cast<std::uint32_t>(call.arg(0));
     if (!call.domain.privileged() && !(call.host.config.verbose_debug && op == kWrite)) return -error(Errno::perm);
-    if (op == kRead) return 0;
+    // What was read and an error must not be the same number.
+    if (op == kRead) return static_cast<std::uint32_t>(call.arg(1)) > INT32_MAX ? -error(Errno::toobig) : 0;
     if (op != kWrite) return -error(Errno::nosys);
     std::array<char, 128> part;
     std::uint64_t at = call.arg(2);
     for (auto left = static_cast<std::uint32_t>(call.arg(1)); left != 0;) {
         const auto n = std::min<std::uint32_t>(left, part.size());
         if (!call.guest.copy_from_guest(part.data(), at, n)) return -error(Errno::fault);
-        call.domain.console.append(part.data(), n);
+        call.host.console.write({part.data(), n});
+        std::string& text = call.domain.console;
+        text.append(part.data(), n);
+        if (text.size() > 2 * kConsoleMax) text.erase(0, text.size() - kConsoleMax);
         left -= n, at += n;
     }
     return 0;
@@ -50,13 +60,30 @@ std::int64_t callback_op(Call& call) {
     }
 }
 
+namespace {
+
+/// hypercall_preempt_check(): something waits for the vCPU to come out of the hypervisor.
+bool preempted(const Vcpu& v) { return v.upcall_pending() || v.blocked || !v.shutdown_over; }
+
+}  // namespace
+
 std::int64_t multicall(Call& call) {
     if (call.vcpu.in_multicall) return -error(Errno::inval);
     const auto count = static_cast<std::uint32_t>(call.arg(1));
+    constexpr std::uint32_t kEntries = ~0u / sizeof(multicall_entry_t);
+    // A list of 32-bit words stands translated where no guest's can (compat.h), and fails entry by entry.
+    const bool as_it_is = &call.guest.caller() == &call.guest;
+    if (as_it_is && (!may_be_guests(call.domain, call.arg(0)) || (!call.domain.translated() && count >= kEntries)))
+        return -error(Errno::fault);
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {
-        const std::uint64_t at = call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t);
+        // The guest sees its upcall between two entries, and makes the call for the others.
+        if (i != 0 && preempted(call.vcpu)) {
+            call.vcpu.continuation = HypercallArgs{call.arg(0) + i * sizeof(multicall_entry_t), count - i};
+            break;
+        }
+        const std::uint64_t at = call.arg(0) + i * sizeof(multicall_entry_t);
         multicall_entry_t entry;
         if (!call.guest.fetch(entry, at)) {
             answer = -error(Errno::fault);
@@ -64,9 +91,8 @@ std::int64_t multicall(Call& call) {
         }
         HypercallArgs args;
         std::copy_n(entry.args, args.size(), args.begin());
-        Call one{call.host, call.domain, call.vcpu, call.guest, args};
-        const Handler handler = entry.op < 64 ? handler_of(static_cast<unsigned>(entry.op)) : nullptr;
-        const std::int64_t result = handler ? handler(one) : -error(Errno::nosys);
+        Call one{call.host, call.domain, call.vcpu, call.guest.caller(), args};
+        const std::int64_t result = entry.op < 64 ? invoke(one, static_cast<unsigned>(entry.op)) : -error(Errno::nosys);
         entry.result = static_cast<xen_ulong_t>(result);
         if (!call.guest.put(at + offsetof(multicall_entry_t, result), entry.result)) answer = -error(Errno::fault);
     }

@@ -4,20 +4,26 @@
 
 namespace xenrig::hypervisor {
 
-namespace {
-
 /// The node below, made when it is missing. Only the hypervisor writes, one at a time.
 template <class Node>
-Node& child(std::atomic<Node*>& slot) {
+Node& Physmap::child(std::atomic<Node*>& slot) {
     Node* node = slot.load(std::memory_order_relaxed);
-    if (!node) slot.store(node = new Node{}, std::memory_order_release);
+    if (!node) {
+        slot.store(node = new Node{}, std::memory_order_release);
+        ++nodes_;
+    }
     return *node;
 }
 
-}  // namespace
+bool Physmap::fits(Gfn gfn) const {
+    if (gfn >= kEnd) return false;
+    const Middle* middle = top_[gfn.value >> 18].load(std::memory_order_relaxed);
+    const bool leaf = middle && (*middle)[(gfn.value >> 9) & 511].load(std::memory_order_relaxed);
+    return leaf || nodes_ + (middle ? 1 : 2) <= nodes_max_;
+}
 
 bool Physmap::set(Gfn gfn, Mfn mfn, PageType type) {
-    if (gfn >= kEnd) return false;
+    if (!fits(gfn)) return false;
     Leaf& leaf = child(child(top_[gfn.value >> 18])[(gfn.value >> 9) & 511]);
     PhysmapEntry entry;
     entry.mfn = mfn.value & ((std::uint64_t{1} << 56) - 1);
@@ -38,6 +44,7 @@ void Physmap::reset() {
         for (auto& leaf : *middle) delete leaf.load(std::memory_order_relaxed);
         delete middle;
     }
+    nodes_ = 0;
 }
 
 }  // namespace xenrig::hypervisor

@@ -1,6 +1,8 @@
 // A domain's physical-to-machine map: which frame stands behind each of its gfns, and with what right.
 //
-// A radix tree of three levels, so that a gfn costs three loads wherever it lies, and a small domain a few pages.
+// A radix tree of three levels, so that a gfn costs three loads wherever it lies, and a small domain a few pages. A
+// guest that maps here and there can't make it grow beyond `nodes_max` pages: as with Xen's pool of paging memory, what
+// would need one more is refused.
 // It holds no use of a frame: who puts an entry in or takes one out minds the frame's count.
 #pragma once
 
@@ -13,7 +15,7 @@
 namespace xenrig::hypervisor {
 
 /// p2m_type_t, as far as a guest can tell the difference.
-enum class PageType : std::uint8_t { none, ram, special, grant_rw, grant_ro, foreign };
+enum class PageType : std::uint8_t { none, ram, special, grant_rw, grant_ro, foreign, pod };
 
 struct PhysmapEntry {
     std::uint64_t mfn : 56 = 0;
@@ -24,6 +26,8 @@ struct PhysmapEntry {
     bool granted() const { return type == PageType::grant_rw || type == PageType::grant_ro; }
     /// Frames of the domain itself.
     bool own() const { return type == PageType::ram || type == PageType::special; }
+    /// Frames of others, which nothing but an unmap takes away.
+    bool others() const { return granted() || type == PageType::foreign; }
 };
 
 static_assert(std::atomic<PhysmapEntry>::is_always_lock_free);
@@ -33,7 +37,7 @@ public:
     /// Gfns below this fit: 512 GiB of guest-physical space.
     static constexpr Gfn kEnd{std::uint64_t{1} << 27};
 
-    Physmap() = default;
+    explicit Physmap(std::uint64_t nodes_max) : nodes_max_(nodes_max) {}
     Physmap(const Physmap&) = delete;
     Physmap& operator=(const Physmap&) = delete;
     ~Physmap() { reset(); }
@@ -46,7 +50,9 @@ public:
         const Leaf* leaf = (*middle)[(gfn.value >> 9) & 511].load(std::memory_order_acquire);
         return leaf ? (*leaf)[gfn.value & 511].load(std::memory_order_acquire) : PhysmapEntry{};
     }
-    /// False when the gfn lies beyond kEnd.
+    /// Is there room for an entry, below kEnd and within the limit?
+    bool fits(Gfn gfn) const;
+    /// False when it does not fit.
     bool set(Gfn gfn, Mfn mfn, PageType type);
     void clear(Gfn gfn);
     /// Frees everything. Nobody may look any more.
@@ -73,8 +79,13 @@ private:
     using Leaf = std::array<std::atomic<PhysmapEntry>, kFanOut>;
     using Middle = std::array<std::atomic<Leaf*>, kFanOut>;
 
+    template <class Node>
+    Node& child(std::atomic<Node*>& slot);
+
     std::array<std::atomic<Middle*>, kFanOut> top_{};
     Gfn highest_{};
+    const std::uint64_t nodes_max_;
+    std::uint64_t nodes_ = 0;
 };
 
 }  // namespace xenrig::hypervisor

@@ -9,7 +9,8 @@ namespace xenrig::hypervisor {
 
 namespace {
 
-std::int64_t yield() {
+std::int64_t yield(Call& call) {
+    call.host.processors.yield(call.vcpu);
     if (scheduler && !scheduler->in_upcall()) scheduler->yield();
     return 0;
 }
@@ -21,10 +22,24 @@ std::int64_t block(Vcpu& v) {
     return 0;
 }
 
+/// A 32-bit guest's handle has 4 bytes (compat/sched.h: compat_sched_poll).
+bool fetch_poll(Call& call, sched_poll_t& op) {
+    if (call.domain.config.bits != 32) return call.fetch(op);
+    struct {
+        std::uint32_t ports, nr_ports;
+        std::uint64_t timeout;
+    } compat;
+    if (!call.fetch(compat)) return false;
+    op.ports.p = reinterpret_cast<evtchn_port_t*>(std::uintptr_t{compat.ports});
+    op.nr_ports = compat.nr_ports;
+    op.timeout = compat.timeout;
+    return true;
+}
+
 std::int64_t poll(Call& call) {
     constexpr unsigned kPortsMax = 128;
     sched_poll_t op;
-    if (!call.fetch(op)) return -error(Errno::fault);
+    if (!fetch_poll(call, op)) return -error(Errno::fault);
     if (op.nr_ports > kPortsMax) return -error(Errno::inval);
     Vcpu& v = call.vcpu;
     if (v.upcall_pending()) return 0;
@@ -95,15 +110,17 @@ std::int64_t watchdog(Call& call) {
     return fresh ? static_cast<std::int64_t>(i + 1) : 0;
 }
 
-/// The control domain ties its vCPU to a processor; there is one, number 0.
+/// The control domain ties its vCPU to a processor, or unties it (core.c: vcpu_temporary_affinity).
 std::int64_t pin_override(Call& call) {
     sched_pin_override_t op;
     if (!call.domain.privileged()) return -error(Errno::perm);
     if (!call.fetch(op)) return -error(Errno::fault);
-    if (op.pcpu < 0 && !call.domain.pinned) return -error(Errno::inval);
-    if (op.pcpu > 0) return -error(Errno::inval);
-    if (op.pcpu == 0 && call.domain.pinned) return -error(Errno::busy);
-    call.domain.pinned = op.pcpu == 0;
+    Processors& processors = call.host.processors;
+    const bool pinned = call.vcpu.unit.pinned.has_value();
+    if (op.pcpu < 0 && !pinned) return -error(Errno::inval);
+    if (op.pcpu >= static_cast<int>(processors.count())) return -error(Errno::inval);
+    if (op.pcpu >= 0 && pinned) return -error(Errno::busy);
+    processors.pin(call.vcpu, op.pcpu < 0 ? std::nullopt : std::optional{static_cast<std::uint32_t>(op.pcpu)});
     return 0;
 }
 
@@ -112,7 +129,7 @@ std::int64_t pin_override(Call& call) {
 std::int64_t sched_op(Call& call) {
     switch (static_cast<std::uint32_t>(call.arg(0))) {
         case SCHEDOP_yield:
-            return yield();
+            return yield(call);
         case SCHEDOP_block:
             return block(call.vcpu);
         case SCHEDOP_poll:

@@ -12,12 +12,23 @@ Vcpu::Vcpu(Host& owner, Domain& of, VcpuId number)
     : host(owner),
       domain(of),
       id(number),
+      unit(of.share, *this),
+      runstates(owner.machine.now()),
       info(number.value < XEN_LEGACY_MAX_VCPUS ? of.shared_info + number.value * kVcpuInfoBytes : own_info.data()) {}
 
 std::int64_t Vcpu::call(unsigned number, const HypercallArgs& args) {
     ProcessAccess guest;
     return dispatch(*this, guest, number, args);
 }
+
+void Vcpu::has_work(bool any) { host.processors.has_work(*this, any); }
+
+void Vcpu::runner_ends() {
+    host.processors.detach(*this);
+    cpu = nullptr;
+}
+
+std::uint64_t Vcpu::number() const { return std::uint64_t{domain.id.value} << 16 | id.value; }
 
 bool Vcpu::upcall_pending() const {
     return shared::raw::load<std::uint8_t>(info + kUpcallPending) != 0 &&

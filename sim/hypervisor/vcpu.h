@@ -8,8 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <vector>
 
+#include "sim/hypervisor/credit.h"
+#include "sim/hypervisor/runstate.h"
+#include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/hypercall.h"
 #include "xenrig/abi/types.h"
 #include "xenrig/platform/machine.h"
@@ -28,13 +33,25 @@ struct OneShot {
 /// NR_VIRQS of xen.h.
 inline constexpr std::size_t kVirqs = 24;
 
-class Vcpu final : public Hypercalls {
+class Vcpu;
+
+struct SchedulingUnit : CreditScheduler::Unit {
+    SchedulingUnit(CreditScheduler::Share& domains, Vcpu& of) : Unit(domains), vcpu(of) {}
+    Vcpu& vcpu;
+};
+
+class Vcpu final : public Hypercalls, public RunListener {
 public:
     Vcpu(Host& owner, Domain& of, VcpuId number);
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
+    void has_work(bool any) override;
+    void runner_ends() override;
+
+    /// What a trace calls it.
+    std::uint64_t number() const;
 
     /// Would an upcall be delivered now?
     bool upcall_pending() const;
@@ -56,9 +73,23 @@ public:
     Cpu* cpu = nullptr;
     /// How often the runner is paused because of this vCPU.
     unsigned holds = 0;
-    /// VCPUOP_is_up.
-    bool up = true;
+    /// VCPUOP_is_up, and whether VCPUOP_initialise was made or is not needed.
+    bool up = true, initialised = true;
     bool in_multicall = false;
+    /// What is left of a hypercall that was preempted: the guest makes it anew.
+    std::optional<HypercallArgs> continuation;
+
+    SchedulingUnit unit;
+    /// The runner's word; a vCPU without one always has work.
+    bool has_runner_work = true;
+    bool hears_runner = false;
+    RunStates runstates;
+    GuestArea runstate_area, time_area;
+    std::uint32_t time_version = 0;
+    /// vcpu_info's time was written.
+    bool has_time = false;
+    /// HVMOP_set_evtchn_upcall_vector's; 0: the domain's way (HVM_PARAM_CALLBACK_IRQ).
+    std::uint8_t upcall_vector = 0;
 
     /// The vcpu_info of a vCPU that has none in shared_info and registered none.
     std::array<std::byte, 64> own_info{};
@@ -67,6 +98,12 @@ public:
     /// The gfn's frame, used while VCPUOP_register_vcpu_info holds it.
     std::optional<Mfn> info_frame;
     std::array<std::uint32_t, kVirqs> virq_ports{};
+
+    /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
+    std::optional<Mfn> page_tables, user_page_tables;
+    std::vector<Mfn> descriptor_frames;
+    /// What XEN_DOMCTL_setvcpucontext said last.
+    std::unique_ptr<vcpu_guest_context_t> context;
 
     /// In SCHEDOP_block or SCHEDOP_poll.
     std::atomic<bool> blocked{false};

@@ -1,6 +1,9 @@
 // __HYPERVISOR_vcpu_op (domain.c: do_vcpu_op, common_vcpu_op; x86/domain.c: do_vcpu_op). A vCPU of another domain can't
 // be named, so rights are no matter.
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <utility>
 
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
@@ -19,7 +22,8 @@ std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
     if (op.offset > kPageSize - kVcpuInfoBytes || op.offset % alignof(vcpu_info_t) != 0) return -error(Errno::inval);
     if (v.info_frame) return -error(Errno::inval);
     const auto mfn = call.host.guest_frame(call.domain, op.mfn);
-    if (!mfn || call.host.memory.kind(*mfn) != FrameKind::ram) return -error(Errno::inval);
+    if (!mfn || call.host.memory.kind(*mfn) != FrameKind::ram || !call.host.page_types.may_be_written(*mfn))
+        return -error(Errno::inval);
     call.host.memory.get(*mfn);
     v.info_frame = *mfn;
     std::byte* to = call.host.memory.page(*mfn) + op.offset;
@@ -32,35 +36,76 @@ std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
     return 0;
 }
 
-/// Every vCPU here was initialised by its builder; the context is read before that is looked at.
-std::int64_t initialise(Call& call) {
-    vcpu_guest_context_t context;
-    return call.fetch(context, 2) ? -error(Errno::exist) : -error(Errno::fault);
+/// What the caller's kind of guest describes a new vCPU by (public/arch-x86/xen.h, hvm/hvm_vcpu.h). Of it only its
+/// presence matters: code of the guest's is run by the vCPU's runner.
+std::size_t context_bytes(const Domain& d) {
+    constexpr std::size_t kContext32 = 2800;  // xen/foreign/x86_32.h: vcpu_guest_context
+    if (d.translated()) return sizeof(vcpu_hvm_context_t);
+    return d.config.bits == 32 ? kContext32 : sizeof(vcpu_guest_context_t);
 }
 
-/// Never descheduled: all its time it was running.
-vcpu_runstate_info_t runstate(const Vcpu& v) {
-    vcpu_runstate_info_t state{};
-    state.state = v.blocked ? RUNSTATE_blocked : RUNSTATE_running;
-    state.time[RUNSTATE_running] = v.host.machine.now().value;
-    return state;
-}
-
-std::int64_t get_runstate_info(Call& call, const Vcpu& v) {
-    return call.put(runstate(v), 2) ? 0 : -error(Errno::fault);
-}
-
-/// The area is filled in once; that it can't be written is no error.
-std::int64_t register_runstate_area(Call& call, const Vcpu& v) {
-    vcpu_register_runstate_memory_area_t op;
-    if (!call.fetch(op, 2)) return -error(Errno::fault);
-    if (op.addr.p != 0) static_cast<void>(call.guest.put(op.addr.p, runstate(v)));
+std::int64_t initialise(Call& call, Vcpu& v) {
+    std::array<std::byte, sizeof(vcpu_guest_context_t)> context;
+    static_assert(sizeof context >= sizeof(vcpu_hvm_context_t));
+    if (!call.guest.copy_from_guest(context.data(), call.arg(2), context_bytes(call.domain)))
+        return -error(Errno::fault);
+    if (v.initialised) return -error(Errno::exist);
+    v.initialised = true;
     return 0;
 }
 
-std::int64_t register_time_area(Call& call) {
-    vcpu_register_time_memory_area_t op;
-    return call.fetch(op, 2) ? 0 : -error(Errno::fault);
+std::int64_t up(Call& call, Vcpu& v) {
+    if (!v.initialised) return -error(Errno::inval);
+    if (!std::exchange(v.up, true)) call.host.let_go(v);
+    return 0;
+}
+
+/// The last that goes down takes the domain with it.
+std::int64_t down(Call& call, Vcpu& v) {
+    const auto others_up = [&](const auto& other) { return other.get() != &v && other->up; };
+    if (std::none_of(call.domain.vcpus.begin(), call.domain.vcpus.end(), others_up)) {
+        call.host.shut_down(call.domain, SHUTDOWN_poweroff, &v == &call.vcpu ? &v : nullptr);
+        return 0;
+    }
+    if (std::exchange(v.up, false)) call.host.hold(v);
+    return 0;
+}
+
+vcpu_runstate_info_t runstate(Call& call, Vcpu& v) {
+    call.host.processors.settle(v);
+    return v.runstates.info(call.host.machine.now());
+}
+
+std::int64_t get_runstate_info(Call& call, Vcpu& v) {
+    return put_runstate(call.guest, call.arg(2), runstate(call, v), call.domain.config.bits) ? 0 : -error(Errno::fault);
+}
+
+/// The address in a struct of one handle: 32 bits of it for a 32-bit guest.
+std::optional<GuestArea> fetch_area(Call& call) {
+    std::uint64_t address = 0;
+    if (!call.fetch(address, 2)) return std::nullopt;
+    if (call.domain.config.bits == 32) address &= 0xffffffff;
+    if (!may_be_guests(call.domain, address)) return std::nullopt;
+    return GuestArea{address != 0 ? call.guest.lasting() : nullptr, address};
+}
+
+/// The area is filled in at once; that it can't be written is no error.
+std::int64_t register_runstate_area(Call& call, Vcpu& v) {
+    const auto area = fetch_area(call);
+    if (!area) return -error(Errno::fault);
+    v.runstate_area = *area;
+    if (area->address != 0)
+        static_cast<void>(put_runstate(call.guest, area->address, runstate(call, v), call.domain.config.bits));
+    return 0;
+}
+
+std::int64_t register_time_area(Call& call, Vcpu& v) {
+    const auto area = fetch_area(call);
+    if (!area) return -error(Errno::fault);
+    v.time_area = *area;
+    update_time_area({area->address != 0 ? &call.guest : nullptr, area->address}, call.host.machine.now(),
+                     v.time_version);
+    return 0;
 }
 
 void arm_periodic(Vcpu& v, Nanoseconds period) {
@@ -81,9 +126,12 @@ std::int64_t set_periodic_timer(Call& call, Vcpu& v) {
 
 /// Xen does not look at VCPU_SSHOTTMR_future: what is past fires at once.
 std::int64_t set_singleshot_timer(Call& call, Vcpu& v) {
-    vcpu_set_singleshot_timer_t op;
+    vcpu_set_singleshot_timer_t op{};
     if (&v != &call.vcpu) return -error(Errno::inval);
-    if (!call.fetch(op, 2)) return -error(Errno::fault);
+    // A 32-bit guest's has no padding behind its flags.
+    constexpr std::size_t kBytes32 = offsetof(vcpu_set_singleshot_timer_t, flags) + sizeof op.flags;
+    if (!call.guest.copy_from_guest(&op, call.arg(2), call.domain.config.bits == 32 ? kBytes32 : sizeof op))
+        return -error(Errno::fault);
     v.set_timer(v.singleshot_timer, Nanoseconds{op.timeout_abs_ns},
                 [&v] { v.domain.events.raise_virq(v.id, VIRQ_TIMER); });
     return 0;
@@ -95,6 +143,15 @@ std::int64_t stop_singleshot_timer(Call& call, Vcpu& v) {
     return 0;
 }
 
+/// ACPI's and the local APIC's number of the processor that the control domain's vCPU is pinned to; where there is but
+/// one, it always is (is_hwdom_pinned_vcpu).
+std::int64_t get_physid(Call& call, const Vcpu& v) {
+    const bool pinned = v.unit.pinned || call.host.processors.count() == 1;
+    if (!call.domain.privileged() || !pinned) return -error(Errno::inval);
+    const std::uint64_t processor = v.unit.pinned.value_or(0);
+    return call.put(processor << 32 | processor, 2) ? 0 : -error(Errno::fault);
+}
+
 }  // namespace
 
 std::int64_t vcpu_op(Call& call) {
@@ -103,9 +160,11 @@ std::int64_t vcpu_op(Call& call) {
     if (!v) return -error(Errno::noent);
     switch (op) {
         case VCPUOP_initialise:
-            return initialise(call);
+            return initialise(call, *v);
         case VCPUOP_up:
-            return 0;
+            return up(call, *v);
+        case VCPUOP_down:
+            return down(call, *v);
         case VCPUOP_is_up:
             return v->up ? 1 : 0;
         case VCPUOP_get_runstate_info:
@@ -126,7 +185,9 @@ std::int64_t vcpu_op(Call& call) {
         case VCPUOP_send_nmi:
             return call.arg(2) == 0 ? 0 : -error(Errno::inval);
         case VCPUOP_register_vcpu_time_memory_area:
-            return register_time_area(call);
+            return register_time_area(call, *v);
+        case VCPUOP_get_physid:
+            return get_physid(call, *v);
         default:
             return -error(Errno::nosys);
     }

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+// Toolstacks' types too; said before the first of them is read.
+#define __XEN_TOOLS__ 1
 // After <cstdint>: they use its types without including it.
 #include <xen/xen.h>
 
@@ -13,8 +15,10 @@
 #include <xen/features.h>
 #include <xen/grant_table.h>
 #include <xen/hvm/hvm_op.h>
+#include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
+#include <xen/physdev.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>

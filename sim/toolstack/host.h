@@ -20,6 +20,8 @@ struct HostOptions {
     std::uint64_t frames = 1 << 14;
     unsigned control_vcpus = 2;
     std::uint64_t control_frames = 512;
+    /// Physical processors for all its vCPUs; 0: as many as those.
+    unsigned cpus = 0;
 };
 
 /// Where the parts of a guest's memory of `frames` frames lie; the toolstack's ring pages are the last two.
@@ -51,6 +53,8 @@ public:
     Task& spawn_job(std::string name, std::function<void()> body);
     /// The vCPU that jobs run on.
     Cpu& job_cpu() { return *cpus_.back(); }
+    /// The control domain's.
+    const std::vector<Cpu*>& cpus() const { return cpus_; }
 
     /// As when the power goes: the control domain's epoch ends and its tasks unwind. Its objects stay until the end.
     void stop();

@@ -35,10 +35,12 @@ int replay_fuzz(const std::string& token, const std::string& library, bool trace
     if (trace)
         for (const std::string& line : report.trace_tail) std::printf("    %s\n", line.c_str());
     if (report.ok()) std::printf("well\n");
-    std::printf(
-        "  %zu bytes, %u acts of the hostile peer, %llu steps, %llu door accesses; the device's state is '%s'\n",
-        run->input.size(), report.acts, static_cast<unsigned long long>(report.steps),
-        static_cast<unsigned long long>(report.accesses), report.state.c_str());
+    std::printf("  %zu bytes, %u acts of the hostile peer, %llu steps", run->input.size(), report.acts,
+                static_cast<unsigned long long>(report.steps));
+    if (report.accesses != 0)
+        std::printf(", %llu door accesses; the device's state is '%s'",
+                    static_cast<unsigned long long>(report.accesses), report.state.c_str());
+    std::printf("\n");
     std::printf("  trace hash %016llx\n", static_cast<unsigned long long>(report.hash));
     return report.ok() ? kWell : kFoundWrong;
 }

@@ -17,6 +17,7 @@ namespace {
 
 struct HypercallsArguments {
     std::string script;
+    std::string kind = "dom0";
     std::optional<std::uint64_t> seed;
     std::uint64_t length = 1000;
 };
@@ -38,12 +39,12 @@ int hypercalls_command(const HypercallsArguments& a) {
     hypercalls::Tally tally;
     std::string text;
     if (a.seed) {
-        text = hypercalls::generate(*a.seed, a.length, &tally);
+        text = hypercalls::generate(*a.seed, a.length, &tally, *hypercalls::find_kernel_kind(a.kind));
     } else {
         std::ifstream file(a.script, std::ios::binary);
         const std::string script{std::istreambuf_iterator<char>(file), {}};
         if (!file.is_open() || file.bad()) return complain(a.script + ": can't be read");
-        text = hypercalls::run_script(script, &tally);
+        text = hypercalls::run_script(script, &tally, *hypercalls::find_kernel_kind(a.kind));
         if (tally.operations == 0)
             return complain(a.script + ": there is no operation in it; one a line, like `au 0 0`");
     }
@@ -59,6 +60,8 @@ void add_hypercalls(CLI::App& app, Action& chosen) {
     auto a = std::make_shared<HypercallsArguments>();
     CLI::App* command = app.add_subcommand("hypercalls", "Answers a script of hypercalls as Xen does");
     CLI::Option* script = command->add_option("script", a->script, "the script: one operation a line");
+    command->add_option("--as", a->kind, "who answers it; dom0 unless told")
+        ->check(CLI::IsMember({"dom0", "dom0-32", "domu", "domu-32", "pvh", "pvh-32"}));
     CLI::Option* seed =
         command->add_option("--generate", a->seed, "print a script that this seed makes")->excludes(script);
     command->add_option("--length", a->length, "its operations; 1000 unless told")->needs(seed);

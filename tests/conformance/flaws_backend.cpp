@@ -80,6 +80,18 @@ std::vector<Flaw> of_the_ring() {
          },
          {"blkif.broken-queue-stops-backend", "ring.request-overflow-stops-backend"}},
         {"FetchesARequestTwice", [] { return Tamper{.fetches_twice = true}; }, {"ring.backend-copies-request"}},
+        {"LeavesOutTheWriteBarrier",
+         [] { return Tamper{.without_write_barrier = true}; },
+         {"ring.response-before-index"}},
+        {"LeavesOutTheReadBarrier",
+         [] { return Tamper{.without_read_barrier = true}; },
+         {"ring.backend-takes-every-request"}},
+        {"LeavesOutTheBarrierAfterItsIndex",
+         [] { return Tamper{.without_barrier_after = {Word::rsp_prod}}; },
+         {"ring.backend-meets-sleeping-frontend"}},
+        {"LeavesOutTheBarrierBeforeItsLastLook",
+         [] { return Tamper{.without_barrier_after = {Word::req_event}}; },
+         {"ring.backend-final-check"}},
         {"PublishesTheIndexFirst", [] { return Tamper{.index_first = true}; }, {"ring.response-before-index"}},
         {"NeverSendsAnEvent",
          [] { return Tamper{.without_event = [] { return true; }}; },
@@ -305,7 +317,7 @@ std::vector<Flaw> of_requests() {
                      r.operation = BLKIF_OP_WRITE;
              }};
          },
-         {"blkif.backend-refuses-unknown-operation", "blkif.response-echoes-request", "ring.response-before-index"}},
+         {"blkif.backend-refuses-unknown-operation", "blkif.response-echoes-request"}},
         {"CutsTheNumberOfSegments",
          [] {
              return Tamper{.takes_request = [](blkif_request_t& r) {
@@ -343,7 +355,7 @@ std::vector<Flaw> of_requests() {
           "blkif.backend-refuses-indirect-operation", "blkif.backend-refuses-indirect-range",
           "blkif.backend-refuses-segment-count", "blkif.backend-refuses-segment-range",
           "blkif.backend-survives-bad-grant", "blkif.backend-survives-bad-indirect-page",
-          "blkif.read-only-disk-refuses-writes", "blkif.response-echoes-request"}},
+          "blkif.read-only-disk-refuses-writes", "blkif.response-echoes-request", "ring.backend-takes-every-request"}},
         {"BeginsAgainAtTheDisksEnd",
          [] {
              return Tamper{.takes_request = [](blkif_request_t& r) {

@@ -119,6 +119,7 @@ public:
               Where where) override {
         const bool tampers = !deep_ && case_.subjects_own();
         const Of of = tampers ? what(w, offset) : Of::neither;
+        if (tampers) note_word(of, offset, length);
         if (of == Of::ring && is_message(offset, length)) return load_message(w, offset, out, length, fetch, where);
         if (of == Of::data && case_.how.fetches_lists_twice && is_list(length)) {
             load_again(w, offset, out, length, fetch, where);
@@ -139,6 +140,7 @@ public:
 
     void store(const shared::Window& w, std::size_t offset, const void* in, std::size_t length, Where where) override {
         const Of of = case_.subjects_own() ? what(w, offset) : Of::neither;
+        if (case_.subjects_own()) note_word(of, offset, length);
         std::vector<std::byte> bytes(static_cast<const std::byte*>(in), static_cast<const std::byte*>(in) + length);
         if (of == Of::ring && is_word(offset, length)) {
             Words& words = rings_[w.host_address(0)];
@@ -156,15 +158,16 @@ public:
         if (of == Of::ring && is_message(offset, length)) {
             change(bytes, case_.how.puts_request);
             change(bytes, case_.how.puts_response);
-            if (case_.how.index_first) return held_.push_back({w, offset, bytes});
+            if (case_.how.index_first || case_.how.without_write_barrier) return held_.push_back({w, offset, bytes});
         }
         if (of == Of::data && case_.how.stores_data) case_.how.stores_data(bytes);
+        const bool word = of == Of::ring && is_word(offset, length);
+        if (word && case_.how.without_write_barrier) store_held(where);
         inner_.store(w, offset, bytes.data(), length, where);
-        if (of != Of::ring || !is_word(offset, length) || held_.empty()) return;
+        if (!word || held_.empty()) return;
         // Long enough for the peer to look.
         for (unsigned i = 0; i < 8; ++i) scheduler->yield();
-        for (const Held& held : std::exchange(held_, {}))
-            inner_.store(held.window, held.offset, held.bytes.data(), held.bytes.size(), where);
+        store_held(where);
     }
 
     void store_now(const shared::Window& w, std::size_t offset, const void* in, std::size_t length,
@@ -175,7 +178,13 @@ public:
                       std::uint64_t operand, std::uint64_t expected, Where where) override {
         return inner_.rmw(w, offset, width, op, operand, expected, where);
     }
-    void barrier(shared::Barrier b, Where where) override { inner_.barrier(b, where); }
+    void barrier(shared::Barrier b, Where where) override {
+        const bool left_out = last_word_ && case_.subjects_own() &&
+                              (b == shared::Barrier::read ? case_.how.without_read_barrier
+                                                          : b == shared::Barrier::full &&
+                                                                case_.how.without_barrier_after.contains(*last_word_));
+        if (!left_out) inner_.barrier(b, where);
+    }
     void new_decision() override { inner_.new_decision(); }
 
 private:
@@ -211,6 +220,16 @@ private:
     Of what(const shared::Window& w, std::size_t offset) const {
         const auto found = pages_.find(w.host_address(offset / kPageSize * kPageSize));
         return found == pages_.end() ? Of::neither : found->second;
+    }
+
+    void note_word(Of of, std::size_t offset, std::size_t length) {
+        last_word_.reset();
+        if (of == Of::ring && is_word(offset, length)) last_word_ = static_cast<RawRing::Word>(offset);
+    }
+
+    void store_held(Where where) {
+        for (const Held& held : std::exchange(held_, {}))
+            inner_.store(held.window, held.offset, held.bytes.data(), held.bytes.size(), where);
     }
 
     template <class Message>
@@ -261,6 +280,8 @@ private:
     /// Looked up alone, never gone through.
     std::map<const std::byte*, Of> pages_;
     bool deep_ = false;
+    /// Of the subject's last access.
+    std::optional<RawRing::Word> last_word_;
 };
 
 class TamperGrants final : public Grants {

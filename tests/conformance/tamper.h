@@ -53,6 +53,12 @@ struct Tamper {
     bool fetches_twice = false;
     /// A list of indirect segments is read twice, and counts as it was the second time.
     bool fetches_lists_twice = false;
+    /// No barrier stands between a message and its index: not the write barrier, and no lock that would do for it.
+    bool without_write_barrier = false;
+    /// No barrier stands between an index and the message that is loaded after it.
+    bool without_read_barrier = false;
+    /// No full barrier follows the store of these.
+    std::set<Word> without_barrier_after = {};
     /// Before each store of a word a byte of the header's padding is counted up.
     bool scribbles = false;
 

@@ -1,13 +1,15 @@
-// Writes the named seeds of the block targets:  make_seeds fixtures/fuzz
+// Writes the named seeds:  make_seeds fixtures/fuzz
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "tests/fuzz/blk_seeds.h"
+#include "tests/fuzz/hypercall_seeds.h"
 
 namespace {
 
-bool write(const std::filesystem::path& folder, const std::vector<xenrig::fuzz::BlkSeed>& seeds) {
+template <class Seed>
+bool write(const std::filesystem::path& folder, const std::vector<Seed>& seeds) {
     std::filesystem::create_directories(folder);
     for (const auto& seed : seeds) {
         std::ofstream out(folder / seed.name, std::ios::binary);
@@ -25,7 +27,8 @@ int main(int argc, char** argv) {
     }
     const std::filesystem::path folder = argv[1];
     const bool written = write(folder / "blkback", xenrig::fuzz::blkback_seeds()) &&
-                         write(folder / "blkfront", xenrig::fuzz::blkfront_seeds());
+                         write(folder / "blkfront", xenrig::fuzz::blkfront_seeds()) &&
+                         write(folder / "hypercall", xenrig::fuzz::hypercall_seeds());
     if (!written) std::fprintf(stderr, "%s: can't be written\n", argv[1]);
     return written ? 0 : 1;
 }

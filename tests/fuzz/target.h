@@ -31,6 +31,8 @@ std::uint64_t xenstore_ring(std::span<const std::byte> input);
 std::uint64_t blkback(std::span<const std::byte> input);
 std::uint64_t blkfront(std::span<const std::byte> input);
 
+std::uint64_t hypercall(std::span<const std::byte> input);
+
 /// What runs of this process have cost, for who reports it.
 struct Totals {
     std::uint64_t runs = 0;

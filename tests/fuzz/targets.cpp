@@ -8,10 +8,11 @@ namespace {
 
 constexpr std::size_t kWholeWorlds = 1'500;
 
-constexpr std::array<Target, 4> kTargets{{{"xenstore_wire", xenstore_wire},
+constexpr std::array<Target, 5> kTargets{{{"xenstore_wire", xenstore_wire},
                                           {"xenstore_ring", xenstore_ring},
                                           {"blkback", blkback, kWholeWorlds, true},
-                                          {"blkfront", blkfront, kWholeWorlds, true}}};
+                                          {"blkfront", blkfront, kWholeWorlds, true},
+                                          {"hypercall", hypercall, kWholeWorlds}}};
 
 }  // namespace
 

@@ -122,7 +122,7 @@ static void answer(struct blkback* b, const blkif_request_t* r, int status) {
     ++b->rsp_prod;
     if (BUG != BACK_NO_WMB) xenrig_wmb(b->ring);
     xenrig_store32(b->ring, RSP_PROD, b->rsp_prod);
-    if (BUG != BACK_NO_WMB) xenrig_mb(b->ring);
+    if (BUG != BACK_NO_MB) xenrig_mb(b->ring);
     /* RING_PUSH_RESPONSES_AND_CHECK_NOTIFY, one at a time. */
     if (xenrig_poll32(b->ring, RSP_EVENT) == b->rsp_prod) b->dev.xen->events->notify(b->dev.xen, b->channel);
 }
@@ -169,7 +169,7 @@ static void run_ring(struct blkback* b) {
             claims_too_much(b);
             return;
         }
-        xenrig_rmb(b->ring);
+        if (BUG != BACK_NO_RMB) xenrig_rmb(b->ring);
         /* Even who trusts the index stops some time. */
         for (; b->req_cons != req_prod && served < 2 * RING_SIZE; ++served) serve_one(b);
         if (b->req_cons != req_prod) {
@@ -179,7 +179,7 @@ static void run_ring(struct blkback* b) {
         /* RING_FINAL_CHECK_FOR_REQUESTS: ask for the next one, then look once more. */
         xenrig_store32(b->ring, REQ_EVENT, b->req_cons + 1);
         if (BUG == BACK_NO_FINAL_CHECK) return;
-        xenrig_mb(b->ring);
+        if (BUG != BACK_NO_MB_BEFORE_SLEEP) xenrig_mb(b->ring);
     } while (xenrig_poll32(b->ring, REQ_PROD) != b->req_cons);
 }
 

@@ -121,11 +121,12 @@ static void issue(struct blkfront* f) {
         if (BUG == FRONT_INDEX_FIRST) xenrig_store32(f->ring, REQ_PROD, f->req_prod + 1);
         xenrig_copy_in(f->ring, ring_slot(f->req_prod), &request, sizeof request);
         ++f->req_prod;
+        if (BUG == FRONT_NO_WMB) xenrig_store32(f->ring, REQ_PROD, f->req_prod);
     }
     if (f->req_prod == old) return;
     xenrig_wmb(f->ring);
     xenrig_store32(f->ring, REQ_PROD, f->req_prod);
-    xenrig_mb(f->ring);
+    if (BUG != FRONT_NO_MB) xenrig_mb(f->ring);
     /* RING_PUSH_REQUESTS_AND_CHECK_NOTIFY: is the index that was asked for among the new ones? */
     const uint32_t req_event = xenrig_poll32(f->ring, REQ_EVENT);
     if (BUG == FRONT_NEVER_NOTIFIES) return;
@@ -152,7 +153,7 @@ static void take_responses(struct blkfront* f) {
         broken(f, "the backend claims responses to requests that were not made");
         return;
     }
-    xenrig_rmb(f->ring);
+    if (BUG != FRONT_NO_RMB) xenrig_rmb(f->ring);
     while (f->rsp_cons != rsp_prod) {
         blkif_response_t response;
         xenrig_new_decision(f->ring);
@@ -185,7 +186,7 @@ static void run_ring(struct blkfront* f) {
         /* RING_FINAL_CHECK_FOR_RESPONSES: ask for the next one, then look once more. */
         xenrig_store32(f->ring, RSP_EVENT, f->rsp_cons + 1);
         if (BUG == FRONT_NO_FINAL_CHECK) return;
-        xenrig_mb(f->ring);
+        if (BUG != FRONT_NO_MB_BEFORE_SLEEP) xenrig_mb(f->ring);
     } while (xenrig_poll32(f->ring, RSP_PROD) != f->rsp_cons);
 }
 

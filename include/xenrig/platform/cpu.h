@@ -36,6 +36,16 @@ public:
     virtual void deliver() = 0;
 };
 
+/// Who hears when a vCPU begins and ceases to have something to run: its hypervisor's scheduler (sched/core.c:
+/// vcpu_wake, vcpu_block). Called wherever that happens: it may place vCPUs, and must not block.
+class RunListener {
+public:
+    virtual ~RunListener() = default;
+    virtual void has_work(bool any) = 0;
+    /// The runner is about to end.
+    virtual void runner_ends() = 0;
+};
+
 class Cpu {
 public:
     virtual ~Cpu() = default;
@@ -59,6 +69,15 @@ public:
     /// pause takes effect at its next choice point.
     virtual void pause() = 0;
     virtual void unpause() = 0;
+
+    /// From now on `listener` hears of this vCPU, now for the first time. On a `counted` processor every step takes
+    /// time, and nothing runs before place(). False: nobody will hear anything, as on the threaded platform, whose time
+    /// is real.
+    virtual bool set_run_listener(RunListener* /*listener*/, bool /*counted*/) { return false; }
+    /// No more, unless another hears by now.
+    virtual void drop_run_listener(RunListener* /*listener*/) {}
+    /// Onto a processor, or off it wherever it stands: in the middle of a function, with locks held.
+    virtual void place(bool /*on_processor*/) {}
 
     /// The vCPU runs no step of the guest's any more, and this returns when that is so; what is left is to kill it.
     /// From outside the guest's vCPUs only.

@@ -53,6 +53,12 @@ public:
     virtual void defer_unwinding(bool on) = 0;
 
     virtual Nanoseconds now() = 0;
+
+    /// The caller computes for so long. Time passes by it where processors are counted, and then others may take the
+    /// processor and upcalls come in the middle.
+    virtual void work(Nanoseconds /*duration*/) {}
+    /// Is the task what its vCPU runs, as far as its own kernel can tell? The vCPU may have no processor.
+    virtual bool on_vcpu(const Task& /*task*/) { return false; }
 };
 
 /// The scheduler that runs on this thread.

@@ -1,0 +1,21 @@
+#include "sim/fuzz/heap_in_use.h"
+
+#if defined(XENRIG_ASAN) || defined(XENRIG_TSAN)
+#include <sanitizer/allocator_interface.h>
+#else
+#include <malloc.h>
+#endif
+
+namespace xenrig::fuzz {
+
+std::size_t heap_in_use() {
+#if defined(XENRIG_ASAN) || defined(XENRIG_TSAN)
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    // Pieces beyond the threshold are mapped, and counted by themselves.
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#endif
+}
+
+}  // namespace xenrig::fuzz

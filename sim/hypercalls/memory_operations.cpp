@@ -1,0 +1,112 @@
+// What a kernel does without asking Xen: the event bits of shared_info, bytes and words of its pages and windows.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "sim/hypercalls/operations.h"
+#include "sim/hypervisor/xen_abi.h"
+
+namespace xenrig::hypercalls {
+
+namespace {
+
+using hypervisor::SharedLayout;
+
+/// A port's bit in one of shared_info's arrays, wrapped like the kernel does it.
+struct Bit {
+    Bit(std::int64_t port, const SharedLayout& layout)
+        : byte(static_cast<std::uint64_t>(port / layout.word_bits) % layout.word_bits * (layout.word_bits / 8) +
+               static_cast<std::uint64_t>(port) % layout.word_bits / 8),
+          one(static_cast<std::uint8_t>(1u << static_cast<std::uint64_t>(port) % 8)) {}
+    bool is_set(const std::byte* words) const { return (std::to_integer<unsigned>(words[byte]) & one) != 0; }
+    void set(std::byte* words, bool value) const {
+        words[byte] = value ? words[byte] | std::byte{one} : words[byte] & ~std::byte{one};
+    }
+    std::uint64_t byte;
+    std::uint8_t one;
+};
+
+}  // namespace
+
+Operations::Operations(BareKernel& kernel) : kernel_(kernel) {
+    const SharedLayout& layout = kernel_.layout();
+    std::byte* shared = kernel_.shared_info();
+    shared[hypervisor::kUpcallMask] = std::byte{1};
+    std::fill_n(shared + layout.evtchn_mask, layout.ports() / 8, std::byte{0xff});
+}
+
+bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) {
+    const SharedLayout& layout = kernel_.layout();
+    std::byte* shared = kernel_.shared_info();
+    if (name == "mask") {
+        Bit(a[0], layout).set(shared + layout.evtchn_mask, a[1] != 0);
+    } else if (name == "bits") {
+        const Bit bit(a[0] & (layout.ports() - 1), layout);
+        std::uint64_t selector = 0;
+        std::memcpy(&selector, shared + layout.pending_sel, layout.word_bits / 8);
+        out.say("pend", bit.is_set(shared + layout.evtchn_pending));
+        out.say("mask", bit.is_set(shared + layout.evtchn_mask));
+        out.say_hex("sel", selector);
+        out.say("up", std::to_integer<int>(shared[hypervisor::kUpcallPending]));
+    } else if (name == "clr") {
+        std::fill_n(shared + layout.evtchn_pending, layout.ports() / 8, std::byte{0});
+        std::fill_n(shared + layout.pending_sel, layout.word_bits / 8, std::byte{0});
+        shared[hypervisor::kUpcallPending] = std::byte{0};
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/// Where a translated kernel has no memory, nobody answers: all ones are read and what is written is lost.
+bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out) {
+    const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
+    const Window window = windows_[static_cast<std::size_t>(a[0] & 15)];
+    std::byte* mapped = window != Window::unmapped ? kernel_.at(kernel_.window_address(a[0]) + offset) : nullptr;
+    std::byte* const page = kernel_.page(a[0]);
+    if (name == "pw" || name == "prd") {
+        out.faulted = page == nullptr && !kernel_.translated();
+        if (out.faulted) return true;
+        if (name == "prd")
+            out.line = ' ' + std::to_string(page ? std::to_integer<int>(page[offset]) : 0xff);
+        else if (page)
+            page[offset] = static_cast<std::byte>(a[2]);
+    } else if (name == "mw") {
+        out.well = mapped != nullptr && window == Window::writable;
+        if (out.well)
+            *mapped = static_cast<std::byte>(a[2]);
+        else
+            out.line = " unmapped";
+    } else if (name == "mr") {
+        out.well = mapped != nullptr;
+        out.line = ' ' + std::to_string(mapped ? std::to_integer<int>(*mapped) : -1);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool Operations::words(std::string_view name, const Arguments& a, Answered& out) {
+    if (name != "w2" && name != "w4" && name != "w8" && name != "r2" && name != "r4" && name != "r8") return false;
+    std::byte* page = kernel_.page(a[0]);
+    out.faulted = page == nullptr && !kernel_.translated();
+    if (out.faulted) return true;
+    const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
+    const std::size_t bytes = std::min<std::size_t>(static_cast<std::size_t>(name[1] - '0'), kPageSize - offset);
+    std::uint64_t word = static_cast<std::uint64_t>(a[2]);
+    if (name[0] == 'w') {
+        if (page) std::memcpy(page + offset, &word, bytes);
+        return true;
+    }
+    word = 0;
+    if (page)
+        std::memcpy(&word, page + offset, bytes);
+    else
+        std::memset(&word, 0xff, bytes);
+    char digits[24];
+    std::snprintf(digits, sizeof digits, " %llx", static_cast<unsigned long long>(word));
+    out.line = digits;
+    return true;
+}
+
+}  // namespace xenrig::hypercalls

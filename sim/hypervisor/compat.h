@@ -1,0 +1,47 @@
+// Hypercalls of 32-bit callers: the caller's memory as if its structs had the 64-bit layout, so that each operation is
+// written once.
+//
+// A translated struct or list stands at an address that no guest has; each field is read from and written to where it
+// really lies, when it is read or written, so that a fault comes where it would have come (xen/common/compat).
+#pragma once
+
+#include <vector>
+
+#include "sim/hypervisor/compat_layout.h"
+#include "sim/hypervisor/guest_access.h"
+
+namespace xenrig::hypervisor {
+
+struct Call;
+
+class CompatAccess final : public GuestAccess {
+public:
+    explicit CompatAccess(GuestAccess& caller) : caller_(caller) {}
+
+    /// Where the struct, or the array of them, at `address` is seen in the 64-bit layout; a null pointer stays one.
+    std::uint64_t translated(std::uint64_t address, const CompatLayout& layout);
+
+    [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
+    [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
+    GuestAccess& caller() override { return caller_; }
+
+private:
+    struct Window {
+        std::uint64_t address;
+        const CompatLayout* layout;
+    };
+    /// The window of an address, with the offset into it; null for an ordinary one.
+    const Window* window_of(std::uint64_t address, std::uint64_t& offset) const;
+    bool read_element(const Window& window, std::uint64_t index, std::byte* native);
+    bool write_fields(const Window& window, std::uint64_t index, std::size_t begin, const std::byte* from,
+                      std::size_t bytes);
+
+    GuestAccess& caller_;
+    std::vector<Window> windows_;
+};
+
+/// One operation for a caller of either word, if it exists for the kind of domain that calls (the table at the end of
+/// xen/include/hypercall-defs.c); else -ENOSYS.
+std::int64_t invoke(Call& call, unsigned number);
+
+}  // namespace xenrig::hypervisor

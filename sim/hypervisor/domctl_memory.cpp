@@ -1,0 +1,106 @@
+// The commands about a domain's memory (domctl.c: max_mem; x86/domctl.c: getpageframeinfo3; paging.c: paging_domctl,
+// paging_log_dirty_op).
+#include <algorithm>
+
+#include "sim/hypervisor/domain.h"
+#include "sim/hypervisor/domctl.h"
+#include "sim/hypervisor/host.h"
+
+namespace xenrig::hypervisor {
+
+namespace {
+
+/// It may be less than the domain has: nothing is taken away, and nothing more given.
+std::int64_t max_mem(Domctl& d) {
+    constexpr unsigned kKibPerFrameShift = 2;
+    d.domain->max_frames = std::min<std::uint64_t>(d.op.u.max_mem.max_memkb >> kKibPerFrameShift, ~0u - 1u);
+    return 0;
+}
+
+std::int64_t get_page_types(Domctl& d) {
+    constexpr std::uint64_t kMost = 1024;
+    const auto& op = d.op.u.getpageframeinfo3;
+    if (op.num > kMost) return -error(Errno::toobig);
+    const auto array = reinterpret_cast<std::uint64_t>(op.array.p);
+    for (std::uint64_t i = 0; i < op.num; ++i) {
+        xen_pfn_t frame = 0;
+        const std::uint64_t at = array + i * sizeof frame;
+        if (!d.call.guest.fetch(frame, at)) return -error(Errno::fault);
+        // Unsigned, as Xen's own type is: the highest ones have bit 31.
+        const std::uint64_t type =
+            d.call.host.guest_frame(*d.domain, frame) ? XEN_DOMCTL_PFINFO_NOTAB : XEN_DOMCTL_PFINFO_XTAB;
+        if (!d.call.guest.put(at, xen_pfn_t{type})) return -error(Errno::fault);
+    }
+    d.answered = true;
+    return 0;
+}
+
+/// A bit a gfn, in bytes; how many gfns were told.
+std::int64_t put_dirty(Domctl& d, bool clean) {
+    auto& op = d.op.u.shadow_op;
+    const auto bitmap = reinterpret_cast<std::uint64_t>(op.dirty_bitmap.p);
+    Domain& domain = *d.domain;
+    const std::uint64_t gfns = std::min(op.pages, domain.physmap.highest().value + 1);
+    for (std::uint64_t byte = 0; bitmap != 0 && byte < (gfns + 7) / 8; ++byte) {
+        std::uint8_t bits = 0;
+        for (unsigned i = 0; i < 8; ++i)
+            if (domain.dirty.marked(Gfn{byte * 8 + i})) bits = static_cast<std::uint8_t>(bits | 1u << i);
+        if (!d.call.guest.put(bitmap + byte, bits)) return -error(Errno::fault);
+    }
+    op.stats.dirty_count = static_cast<std::uint32_t>(domain.dirty.count());
+    if (clean) {
+        static_cast<void>(domain.dirty.clean());
+        d.call.host.mark_unseen_writes(domain);
+    }
+    op.pages = bitmap != 0 ? gfns : 0;
+    return 0;
+}
+
+std::int64_t shadow_op(Domctl& d) {
+    auto& op = d.op.u.shadow_op;
+    Domain& domain = *d.domain;
+    if (&domain == &d.call.domain) return -error(Errno::inval);
+    d.answered = true;
+    const bool log = op.op == XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY ||
+                     (op.op == XEN_DOMCTL_SHADOW_OP_ENABLE && (op.mode & XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY) != 0);
+    if (log) {
+        // It takes hardware-assisted paging here.
+        if (!domain.translated()) return -error(Errno::opnotsupp);
+        if (domain.dirty.enabled()) return -error(Errno::inval);
+        domain.dirty.enable();
+        d.call.host.mark_unseen_writes(domain);
+        return 0;
+    }
+    switch (op.op) {
+        case XEN_DOMCTL_SHADOW_OP_OFF:
+            if (!domain.dirty.enabled()) return -error(Errno::inval);
+            domain.dirty.disable();
+            return 0;
+        case XEN_DOMCTL_SHADOW_OP_CLEAN:
+        case XEN_DOMCTL_SHADOW_OP_PEEK:
+            if (!domain.dirty.enabled()) {
+                op.pages = 0;
+                return 0;
+            }
+            return put_dirty(d, op.op == XEN_DOMCTL_SHADOW_OP_CLEAN);
+        default:
+            return -error(Errno::inval);
+    }
+}
+
+}  // namespace
+
+std::int64_t memory_domctl(Domctl& d) {
+    switch (d.op.cmd) {
+        case XEN_DOMCTL_max_mem:
+            return max_mem(d);
+        case XEN_DOMCTL_getpageframeinfo3:
+            return get_page_types(d);
+        case XEN_DOMCTL_shadow_op:
+            return shadow_op(d);
+        default:
+            return -error(Errno::nosys);
+    }
+}
+
+}  // namespace xenrig::hypervisor

@@ -1,0 +1,86 @@
+#include "sim/hypervisor/runstate.h"
+
+#include <cstring>
+#include <utility>
+
+#include "sim/hypervisor/guest_access.h"
+#include "xenrig/shared/raw.h"
+
+namespace xenrig::hypervisor {
+
+namespace {
+
+/// Of vcpu_runstate_info: where the 64-bit numbers begin, and all its bytes.
+std::size_t times_at(unsigned bits) { return bits == 32 ? 4 : 8; }
+constexpr std::size_t kTimesBytes = 5 * sizeof(std::uint64_t);
+static_assert(sizeof(vcpu_runstate_info_t) == 8 + kTimesBytes);
+static_assert(offsetof(vcpu_runstate_info_t, state_entry_time) == 8);
+
+}  // namespace
+
+bool RunStates::enter(int state, Nanoseconds now) {
+    if (state == state_) return false;
+    time_[static_cast<std::size_t>(state_)] += (now - entered_).value;
+    state_ = state;
+    entered_ = now;
+    return true;
+}
+
+vcpu_runstate_info_t RunStates::info(Nanoseconds now) const {
+    vcpu_runstate_info_t info{};
+    info.state = state_;
+    info.state_entry_time = entered_.value;
+    std::memcpy(info.time, time_.data(), sizeof info.time);
+    info.time[state_] += (now - entered_).value;
+    return info;
+}
+
+bool put_runstate(GuestAccess& to, std::uint64_t address, const vcpu_runstate_info_t& info, unsigned bits) {
+    std::array<std::byte, sizeof info> bytes{};
+    std::memcpy(bytes.data(), &info.state, sizeof info.state);
+    std::memcpy(bytes.data() + times_at(bits), &info.state_entry_time, kTimesBytes);
+    return to.copy_to_guest(address, bytes.data(), times_at(bits) + kTimesBytes);
+}
+
+void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, unsigned bits, bool flagged) {
+    if (!area.access) return;
+    // That the guest has taken its memory away is its own loss.
+    if (!flagged) return static_cast<void>(put_runstate(*area.access, area.address, info, bits));
+    vcpu_runstate_info_t marked = info;
+    marked.state_entry_time |= XEN_RUNSTATE_UPDATE;
+    const std::uint64_t at = area.address + times_at(bits);
+    if (!area.access->put(at, marked.state_entry_time)) return;
+    if (!put_runstate(*area.access, area.address, marked, bits)) return;
+    static_cast<void>(area.access->put(at, info.state_entry_time));
+}
+
+vcpu_time_info_t time_info(Nanoseconds now, std::uint32_t version) {
+    vcpu_time_info_t time{};
+    time.version = version;
+    time.tsc_timestamp = now.value;
+    time.system_time = now.value;
+    // (ticks << 1) * 2^31 >> 32: a tick is a nanosecond.
+    time.tsc_shift = 1;
+    time.tsc_to_system_mul = 1u << 31;
+    return time;
+}
+
+void update_time(std::byte* vcpu_info, Nanoseconds now) {
+    std::byte* const at = vcpu_info + offsetof(vcpu_info_t, time);
+    const auto version = shared::raw::load<std::uint32_t>(at + offsetof(vcpu_time_info_t, version));
+    const vcpu_time_info_t time = time_info(now, (version | 1) + 1);
+    shared::raw::store<std::uint32_t>(at, time.version - 1);
+    constexpr std::size_t kBody = offsetof(vcpu_time_info_t, tsc_timestamp);
+    shared::raw::copy_to_page(at + kBody, reinterpret_cast<const std::byte*>(&time) + kBody, sizeof time - kBody);
+    shared::raw::store<std::uint32_t>(at, time.version);
+}
+
+void update_time_area(const GuestArea& area, Nanoseconds now, std::uint32_t& version) {
+    if (!area.access) return;
+    const vcpu_time_info_t time = time_info(now, version += 2);
+    vcpu_time_info_t marked = time;
+    marked.version = version - 1;
+    if (area.access->put(area.address, marked)) static_cast<void>(area.access->put(area.address, time.version));
+}
+
+}  // namespace xenrig::hypervisor

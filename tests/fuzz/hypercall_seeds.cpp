@@ -1,0 +1,187 @@
+// Fields go by a byte each: a domain is 0 for itself, 1 the hostile one, 2 its helper, 3 the bystander, 4 the control
+// domain; a frame below 0x60 is the caller's, from 0x60 the helper's, from 0x80 the bystander's; an address is a page.
+#include "tests/fuzz/hypercall_seeds.h"
+
+#include <cstdint>
+
+#include "sim/hypervisor/xen_abi.h"
+#include "tests/fuzz/hypercall_script.h"
+
+namespace xenrig::fuzz {
+
+namespace {
+
+using S = HypercallScript;
+using Place = HypercallScript::Place;
+
+constexpr int kSelf = 0, kBystander = 3;
+constexpr int kWindow = 32;
+constexpr int kOne = 0;  // how many structs
+constexpr unsigned kEvents = __HYPERVISOR_event_channel_op, kGrants = __HYPERVISOR_grant_table_op,
+                   kMemory = __HYPERVISOR_memory_op, kVcpu = __HYPERVISOR_vcpu_op, kSched = __HYPERVISOR_sched_op;
+
+S& map(S& s, int window, int flags, int ref, int dom, int at = 0) {
+    return s.call(kGrants, GNTTABOP_map_grant_ref, {window, flags, ref, dom}, at, {kOne});
+}
+S& unmap(S& s, int window, int handle) {
+    return s.call(kGrants, GNTTABOP_unmap_grant_ref, {window, 0xff, 0, handle}, 0, {kOne});
+}
+
+std::string maps_what_was_granted(unsigned kind) {
+    S s(kind, 0);
+    map(s, kWindow, GNTMAP_host_map, 8, kBystander);
+    map(s, kWindow + 1, GNTMAP_host_map | GNTMAP_readonly, 9, kBystander);
+    s.poke(kWindow, 3, 77).poke(kWindow + 1, 3, 77);
+    return s.bytes();
+}
+
+std::string writes_answers_into_a_read_only_mapping(unsigned kind) {
+    S s(kind, 0);
+    map(s, kWindow, GNTMAP_host_map | GNTMAP_readonly, 9, kBystander);
+    const int mapped = S::pointer(Place::mapped);
+    s.call(__HYPERVISOR_xen_version, XENVER_compile_info, {}, mapped);
+    s.call(kVcpu, VCPUOP_get_runstate_info, {}, mapped, {0});
+    return s.bytes();
+}
+
+std::string structs_end_in_a_hole() {
+    S s;
+    for (const int at : {0, 1, 7, 15, 31}) {
+        map(s, kWindow, GNTMAP_host_map, 8, kBystander, S::pointer(Place::into_hole, at));
+        s.call(kEvents, EVTCHNOP_status, {kSelf, 1}, S::pointer(Place::into_hole, at));
+        s.call(kEvents, EVTCHNOP_alloc_unbound, {kSelf, kBystander}, S::pointer(Place::into_hole, at));
+    }
+    return s.bytes();
+}
+
+std::string a_batch_runs_over_its_own_answers() {
+    S s(kPv);
+    s.call(kGrants, GNTTABOP_map_grant_ref, {kWindow, 2, 8, kBystander}, S::pointer(Place::same), {7});
+    s.call(kGrants, GNTTABOP_copy, {8, kBystander, 0, 8, kBystander, 0, 16}, S::pointer(Place::same, 8), {7});
+    s.begin_multicall(3);
+    for (int i = 0; i < 3; ++i) s.shape(kEvents, EVTCHNOP_alloc_unbound, {kSelf, 2}, S::pointer(Place::same, i));
+    return s.end_multicall(S::pointer(Place::same)).bytes();
+}
+
+std::string ends_with_mappings_held(unsigned kind, unsigned order) {
+    S s(kind, order);
+    map(s, kWindow, GNTMAP_host_map, 8, 2);
+    map(s, kWindow + 1, GNTMAP_host_map | GNTMAP_readonly, 9, 2);
+    s.bystander(2, 0x08).kill_helper();
+    s.by_helper();
+    map(s, kWindow, GNTMAP_host_map | GNTMAP_readonly, 9, 1);
+    s.by_hostile().destroy(0);
+    unmap(s, kWindow, 0);
+    map(s, kWindow + 2, GNTMAP_host_map, 8, 2);
+    return s.bytes();
+}
+
+std::string maps_everywhere() {
+    S s;
+    // One mapping each in a part of the guest-physical space that nothing lies in yet, and gone again.
+    for (int i = 1; i <= 200; ++i) {
+        const int low = (i << 6) & 0xff, high = i >> 2;
+        s.call(kGrants, GNTTABOP_map_grant_ref, {0xff, 0xff, 0, 0, 0, low, high, 0, 0, 0, 2, 8, kBystander}, 0, {kOne});
+        s.call(kGrants, GNTTABOP_unmap_grant_ref, {0xff, 0xff, 0, 0, 0, low, high, 0, 0, 0, 0xff, 0, i - 1}, 0, {kOne});
+    }
+    return s.bytes();
+}
+
+std::string fifo_in_pages_that_are_granted() {
+    S s;
+    s.entry(20, 2, 20, GTF_permit_access);
+    s.call(kEvents, EVTCHNOP_init_control, {20, 0, 0});
+    s.call(kEvents, EVTCHNOP_expand_array, {21});
+    s.call(kEvents, EVTCHNOP_expand_array, {20});
+    s.call(kEvents, EVTCHNOP_send, {1}).call(kEvents, EVTCHNOP_set_priority, {1, 3});
+    s.call(kMemory, XENMEM_decrease_reservation, {0, 1, 0, 0, kSelf});
+    s.call(kEvents, EVTCHNOP_reset, {kSelf}).call(kEvents, EVTCHNOP_init_control, {20, 0, 0});
+    return s.bytes();
+}
+
+std::string balloons_what_is_in_use() {
+    S s(0, kPv);
+    map(s, kWindow, GNTMAP_host_map, 8, 2);
+    s.call(kVcpu, VCPUOP_register_vcpu_info, {10, 64}, 0, {0});
+    s.poke(0, 0, 10).poke(0, 1, 32).poke(0, 2, 8);
+    for (int i = 0; i < 3; ++i) s.call(kMemory, XENMEM_decrease_reservation, {S::pointer(Place::same), 3, 0, 0, kSelf});
+    s.call(kMemory, XENMEM_populate_physmap, {S::pointer(Place::same), 3, 0, 0, kSelf});
+    s.call(kMemory, XENMEM_add_to_physmap, {kSelf, 1, XENMAPSPACE_grant_table, 0, 32});
+    s.call(kMemory, XENMEM_add_to_physmap, {kSelf, 1, XENMAPSPACE_shared_info, 0, 8});
+    s.call(kMemory, XENMEM_remove_from_physmap, {kSelf, 8});
+    return s.bytes();
+}
+
+std::string changes_the_version_with_grants_in_use() {
+    S s;
+    s.bystander(2, 0).by_helper();
+    map(s, kWindow, GNTMAP_host_map, 9, 1);
+    s.by_hostile();
+    for (const int version : {2, 1, 2, 3}) s.call(kGrants, GNTTABOP_set_version, {version}, 0, {kOne});
+    s.call(kGrants, GNTTABOP_get_status_frames, {1, kSelf, 0}, 0, {kOne});
+    s.entry(16, 2, 8, GTF_transitive);
+    s.call(kGrants, GNTTABOP_swap_grant_ref, {8, 9}, 0, {kOne});
+    s.by_helper().call(kGrants, GNTTABOP_copy, {8, 1, 0, 8, 1, 0, 16}, 0, {kOne});
+    return s.bytes();
+}
+
+std::string waits_with_everything_armed() {
+    S s(0, 0x80);
+    s.call(kSched, SCHEDOP_watchdog, {0, 1}).call(kVcpu, VCPUOP_set_periodic_timer, {253}, 0, {0});
+    s.call(kVcpu, VCPUOP_set_singleshot_timer, {100, 0}, 0, {0});
+    s.call(kSched, SCHEDOP_poll, {0, 1, 50}).pass(200);
+    s.by_hostile(1).call(kSched, SCHEDOP_shutdown, {2}).toolstack(2).toolstack(0).toolstack(1);
+    return s.call(kSched, SCHEDOP_block, {}).bytes();
+}
+
+std::string talks_for_ever() {
+    S s(kTalkative);
+    s.call(__HYPERVISOR_console_io, CONSOLEIO_write, {}, 0, {246});
+    return s.times(450).bytes();
+}
+
+std::string every_shape_once(unsigned kind) {
+    S s(kind, kind);
+    for (const Shape& shape : shapes()) {
+        // Who waits makes no further call.
+        if (shape.number == kSched) s.by_hostile(1);
+        s.mildest(shape).toolstack(2).by_hostile(0);
+    }
+    return s.bytes();
+}
+
+}  // namespace
+
+std::vector<HypercallSeed> hypercall_seeds() {
+    return {
+        {"every-shape-as-pvh", every_shape_once(0), 80},
+        {"every-shape-as-pv", every_shape_once(kPv), 80},
+        {"every-shape-as-hvm-of-32-bits", every_shape_once(kHvm | k32Bit), 80},
+        {"every-shape-as-pv-control-domain", every_shape_once(kPv | kPrivileged), 80},
+        {"every-shape-as-pvh-control-domain", every_shape_once(kPrivileged), 80},
+        {"maps-what-was-granted-pvh", maps_what_was_granted(0), 2},
+        {"maps-what-was-granted-pv", maps_what_was_granted(kPv), 2},
+        {"answers-into-a-read-only-mapping-pvh", writes_answers_into_a_read_only_mapping(0), 3},
+        {"answers-into-a-read-only-mapping-pv", writes_answers_into_a_read_only_mapping(kPv), 3},
+        {"structs-end-in-a-hole", structs_end_in_a_hole(), 15},
+        {"batch-runs-over-its-own-answers", a_batch_runs_over_its_own_answers(), 3},
+        {"ends-with-mappings-held", ends_with_mappings_held(0, 0), 4},
+        {"ends-with-mappings-held-backwards", ends_with_mappings_held(kPv, kBackwardsOrder), 4},
+        {"maps-everywhere", maps_everywhere(), 400},
+        {"fifo-in-pages-that-are-granted", fifo_in_pages_that_are_granted(), 8},
+        {"balloons-what-is-in-use", balloons_what_is_in_use(), 9},
+        {"version-changes-with-grants-in-use", changes_the_version_with_grants_in_use(), 8},
+        {"waits-with-everything-armed", waits_with_everything_armed(), 5},
+        {"talks-for-ever", talks_for_ever(), 450},
+        {"host-is-full",
+         S(kSmallHost, kPv)
+             .create(0, 15)
+             .create(2, 15)
+             .call(kMemory, XENMEM_populate_physmap, {0, 5, 0, 0, kSelf})
+             .destroy(1)
+             .bytes(),
+         1},
+    };
+}
+
+}  // namespace xenrig::fuzz

@@ -1,0 +1,18 @@
+// The named seeds of the target `hypercall`: what each attacks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace xenrig::fuzz {
+
+struct HypercallSeed {
+    std::string name;
+    std::string input;
+    /// At least so many hypercalls of it are made.
+    std::uint64_t calls_min;
+};
+
+std::vector<HypercallSeed> hypercall_seeds();
+
+}  // namespace xenrig::fuzz
