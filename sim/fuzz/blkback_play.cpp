@@ -128,6 +128,9 @@ private:
 
     /// Whether it ends depends on the guest.
     void detach(unsigned device) {
+        // Each wakes all others at every change: a hundred of them would be all that there is to see.
+        constexpr unsigned kDetachesMax = 4;
+        if (++detaches_ > kDetachesMax) return;
         spawn_admin([this, device] { (void)stage_.tools().remove_disk(hostile_->domain, device); });
     }
 
@@ -224,6 +227,7 @@ private:
     std::array<blk::SimDisk*, kDevices.size()> disks_{};
     std::array<std::unique_ptr<HostileFrontend>, kDevices.size()> peers_;
     std::size_t ports_without_ = 0;
+    unsigned detaches_ = 0;
 };
 
 }  // namespace

@@ -101,6 +101,9 @@ private:
 
     /// Whether it ends depends on the backend.
     void detach(unsigned device) {
+        // Each wakes all others at every change: a hundred of them would be all that there is to see.
+        constexpr unsigned kDetachesMax = 4;
+        if (++detaches_ > kDetachesMax) return;
         stage_.control().spawn("xl block-detach", TaskRole::service,
                                [this, device] { (void)stage_.tools().remove_disk(victim_->domain(), device); });
     }
@@ -197,6 +200,7 @@ private:
     Stage& stage_ = arena_.stage();
     BareGuest* hostile_ = nullptr;
     std::size_t ports_without_ = 0;
+    unsigned detaches_ = 0;
     std::unique_ptr<world::Guest> victim_;
     std::unique_ptr<UserOperations> users_;
     std::array<std::unique_ptr<HostileBackend>, kSettings.size()> peers_;
