@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/conformance/forwarding_store.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/shared/watcher.h"
 #include "xenrig/shared/window.h"
@@ -12,42 +13,18 @@
 namespace xenrig::conformance {
 
 /// A store that keeps the paths that are read through it.
-class WitnessStore final : public Store {
+class WitnessStore final : public ForwardingStore {
 public:
-    explicit WitnessStore(Store& inner) : inner_(inner) {}
+    using ForwardingStore::ForwardingStore;
 
     const std::vector<std::string>& read_paths() const { return read_paths_; }
 
     Result<std::string> read(StoreTx tx, const std::string& path) override {
         read_paths_.push_back(path);
-        return inner_.read(tx, path);
+        return ForwardingStore::read(tx, path);
     }
-    Result<> write(StoreTx tx, const std::string& path, std::string_view value) override {
-        return inner_.write(tx, path, value);
-    }
-    Result<> mkdir(StoreTx tx, const std::string& path) override { return inner_.mkdir(tx, path); }
-    Result<> rm(StoreTx tx, const std::string& path) override { return inner_.rm(tx, path); }
-    Result<std::vector<std::string>> directory(StoreTx tx, const std::string& path) override {
-        return inner_.directory(tx, path);
-    }
-    Result<std::vector<StorePerm>> get_perms(StoreTx tx, const std::string& path) override {
-        return inner_.get_perms(tx, path);
-    }
-    Result<> set_perms(StoreTx tx, const std::string& path, const std::vector<StorePerm>& perms) override {
-        return inner_.set_perms(tx, path, perms);
-    }
-    Result<StoreTx> start() override { return inner_.start(); }
-    Result<> end(StoreTx tx, bool commit) override { return inner_.end(tx, commit); }
-    Result<Watch> watch(const std::string& path, WatchHandler handler) override {
-        return inner_.watch(path, std::move(handler));
-    }
-
-protected:
-    /// Watches are the inner store's own.
-    void unwatch(std::uint64_t) override {}
 
 private:
-    Store& inner_;
     std::vector<std::string> read_paths_;
 };
 

@@ -18,6 +18,9 @@ struct Flaw {
 
 const std::vector<Flaw>& frontend_flaws();
 const std::vector<Flaw>& backend_flaws();
+// Parts of them.
+std::vector<Flaw> backend_request_flaws();
+std::vector<Flaw> backend_feature_flaws();
 
 // What many flaws do.
 

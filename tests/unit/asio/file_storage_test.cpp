@@ -93,6 +93,7 @@ TEST_P(FileStorageTest, ManyOperationsAtOnceAllArriveWhereTheyBelong) {
     for (unsigned i = 0; i < 256; ++i) pending.begin(*storage, Kind::write, i * 4096, page(i));
     pending.wait();
     std::vector<std::shared_ptr<Op>> reads;
+    reads.reserve(256);
     for (unsigned i = 0; i < 256; ++i) reads.push_back(pending.begin(*storage, Kind::read, i * 4096, page(0xee)));
     pending.begin(*storage, Kind::flush, 0, {});
     pending.wait();
@@ -151,6 +152,7 @@ TEST_P(FileStorageTest, WhatCanNotBeDoneFails) {
 TEST_P(FileStorageTest, ItsEndWaitsForWhatIsUnderWay) {
     Pending pending;
     std::vector<std::shared_ptr<Op>> writes;
+    writes.reserve(64);
     for (unsigned i = 0; i < 64; ++i) writes.push_back(pending.begin(*storage, Kind::write, i * 4096, page(i)));
     storage.reset();
     for (const auto& op : writes) EXPECT_TRUE(op->result && !op->done);

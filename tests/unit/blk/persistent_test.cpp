@@ -45,6 +45,7 @@ TEST(BlkbackPersistent, ForgetsTheGrantThatWasNotUsedForLongest) {
         s.frontend().write("feature-persistent", "1");
         if (!s.connect_frontend()) return;
         std::vector<RawFrontend::Transfer> reads;
+        reads.reserve(kPlaces + 2);
         for (unsigned i = 0; i < kPlaces + 2; ++i) reads.push_back(s.frontend().read(8 * i, 8));
         for (unsigned i = 0; i < kPlaces; ++i) s.expect(maps_of(s, reads[i]) == 1, "a new grant is mapped");
         s.expect(maps_of(s, reads[0]) == 0, "a grant that is used again is not");
