@@ -108,6 +108,9 @@ void join_halves(unsigned number, HypercallArgs& args) {
         args[1] |= args[2] << 32;
         args[2] = args[3];
         args[3] = args[4];
+    } else if (number == __HYPERVISOR_update_descriptor) {
+        args[0] |= args[1] << 32;
+        args[1] = args[2] | args[3] << 32;
     }
 }
 

@@ -186,7 +186,8 @@ private:
         hash_.add(ring.error);
         const xenstore::Domain* domain = daemon_.store().domains().find(kHostile);
         if (domain != nullptr && domain->connection != nullptr)
-            check(domain->connection->waiting() <= waiting_max(), "what waits for a guest that does not read is bounded");
+            check(domain->connection->waiting() <= waiting_max(),
+                  "what waits for a guest that does not read is bounded");
     }
 
     /// C xenstored's bound is on bytes (the audit), of which an answer takes 19. oxenstored stops listening to whoever
