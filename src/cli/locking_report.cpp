@@ -1,8 +1,8 @@
 #include "locking_report.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <cstdio>
-#include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -31,7 +31,8 @@ void print_table(const LockingReport& r) {
         for (const LockKind kind : r.kinds()) {
             std::printf("%-10s %-9s", kind == r.kinds().front() ? microseconds(hold).c_str() : "", name(kind));
             for (const unsigned o : r.overcommits())
-                std::printf(" %7.2f%s", overhead_us(r, *r.cell(kind, o, hold)), r.cheapest(o, hold) == kind ? "*" : " ");
+                std::printf(" %7.2f%s", overhead_us(r, *r.cell(kind, o, hold)),
+                            r.cheapest(o, hold) == kind ? "*" : " ");
             std::printf("\n");
         }
     std::printf("* the cheapest\n\n");

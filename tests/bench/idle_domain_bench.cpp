@@ -1,6 +1,6 @@
 // What an idle domain takes beyond its own pages, and how long ten thousand of them take to make: event channels (one
-// unbound for the store, one for the console, a pair with the domain before), shared_info and the grant table at gfns of
-// their own, a grant, a connection to xenstored through a ring page, and a home in the store.
+// unbound for the store, one for the console, a pair with the domain before), shared_info and the grant table at gfns
+// of their own, a grant, a connection to xenstored through a ring page, and a home in the store.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
@@ -90,9 +90,9 @@ void IdleDomains(benchmark::State& state) {
         state.ResumeTiming();
     }
     state.counters["bytes/domain"] = bytes;
-    state.counters["us/domain"] = benchmark::Counter(static_cast<double>(domains) * 1e-6,
-                                                     benchmark::Counter::kIsIterationInvariantRate |
-                                                         benchmark::Counter::kInvert);
+    state.counters["us/domain"] =
+        benchmark::Counter(static_cast<double>(domains) * 1e-6,
+                           benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(IdleDomains)->Arg(100)->Arg(10'000)->Unit(benchmark::kMillisecond);
 

@@ -8,9 +8,9 @@
 namespace xenrig::world {
 
 struct LockCosts {
-    /// One round of a spin loop: ten PAUSEs of 140 cycles each on a 3 GHz Skylake (Intel's Optimization Reference Manual,
-    /// "Pause Latency in Skylake Client Microarchitecture"), and the look at the lock. The experiment's spin loops take
-    /// this long, so that it is also how often they look.
+    /// One round of a spin loop: ten PAUSEs of 140 cycles each on a 3 GHz Skylake (Intel's Optimization Reference
+    /// Manual, "Pause Latency in Skylake Client Microarchitecture"), and the look at the lock. The experiment's spin
+    /// loops take this long, so that it is also how often they look.
     std::uint64_t spin_round_ns = 500;
     /// From one kernel thread to another, without the cache's warmth: 1.1 to 1.5 µs between two pinned threads of Linux
     /// over a pipe (lmbench's lat_ctx and its kind).

@@ -26,8 +26,8 @@ struct LockCounts {
     /// A vCPU that goes idle makes one, too (SCHEDOP_block).
     std::uint64_t hypercalls = 0;
     std::uint64_t upcalls = 0;
-    /// Times that Xen gave a processor to one of its vCPUs, took it away while there was work, and did that to a vCPU in
-    /// the middle of a critical section.
+    /// Times that Xen gave a processor to one of its vCPUs, took it away while there was work, and did that to a vCPU
+    /// in the middle of a critical section.
     std::uint64_t placed = 0, descheduled = 0, holder_descheduled = 0;
     /// Nanoseconds of all its vCPUs: with a processor, and waiting for one (steal time).
     std::uint64_t running_ns = 0, stolen_ns = 0;

@@ -8,8 +8,7 @@ namespace {
 
 /// Two ends of the sweep, short sections.
 Scenario ends() {
-    Scenario scenario =
-        load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/adaptive-locking.toml").value();
+    Scenario scenario = load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/adaptive-locking.toml").value();
     scenario.locking->overcommits = {100, 300};
     scenario.locking->holds = {2_us};
     scenario.locking->seeds = 1;
@@ -74,11 +73,8 @@ TEST_F(Locking, ALockThatBlocksHardlySpinsAndPaysBySwitchesAndEvents) {
 
 TEST_F(Locking, OtherCostsAndTheConclusionIsAnother) {
     LockingReport other = *report;
-    other.costs = {.spin_round_ns = 500,
-                   .context_switch_ns = 0,
-                   .hypercall_ns = 0,
-                   .upcall_ns = 0,
-                   .vcpu_switch_ns = 0};
+    other.costs = {
+        .spin_round_ns = 500, .context_switch_ns = 0, .hypercall_ns = 0, .upcall_ns = 0, .vcpu_switch_ns = 0};
     EXPECT_EQ(other.cheapest(100, 2_us), LockKind::block) << "if nothing else costs, not to spin is best";
     other.costs = {.spin_round_ns = 0};
     EXPECT_NE(other.cheapest(300, 2_us), LockKind::block) << "if spinning is free, it wins";
