@@ -10,7 +10,6 @@
 
 namespace xenrig::fuzz {
 
-using hypervisor::DomainConfig;
 using World = HypercallWorld;
 
 namespace {

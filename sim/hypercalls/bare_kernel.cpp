@@ -1,6 +1,7 @@
 #include "sim/hypercalls/bare_kernel.h"
 
 #include "sim/hypercalls/flat_access.h"
+#include "sim/hypercalls/kernel_tables.h"
 #include "sim/hypercalls/word_structs.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
@@ -8,7 +9,13 @@
 namespace xenrig::hypercalls {
 
 BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind& kind)
-    : host_(host), dom_(dom), kind_(kind), memory_(std::make_unique<FlatAccess>(host.address_space(dom), kind.bits)) {
+    : host_(host), dom_(dom), kind_(kind) {
+    if (translated()) {
+        memory_ = std::make_unique<FlatAccess>(host.address_space(dom), kind.bits);
+    } else {
+        tables_ = std::make_unique<KernelTables>(host, dom, kind.bits);
+        memory_ = host.linear_access(dom, VcpuId{0});
+    }
     const auto number = [](std::int64_t v) { return std::to_string(v); };
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
@@ -79,6 +86,7 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
         case __HYPERVISOR_memory_op:
             return first & 0x3f;
         case __HYPERVISOR_set_timer_op:
+        case __HYPERVISOR_vm_assist:
         case __HYPERVISOR_multicall:
         case __HYPERVISOR_update_va_mapping:
         case __HYPERVISOR_update_va_mapping_otherdomain:
@@ -112,6 +120,7 @@ std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, 
 std::byte* BareKernel::shared_info() { return host_.shared_info(dom_); }
 
 std::byte* BareKernel::at(std::uint64_t address) {
+    if (tables_) return tables_->at(address);
     std::byte* page = host_.address_space(dom_).page(Gfn{address / kPageSize});
     return page ? page + address % kPageSize : nullptr;
 }

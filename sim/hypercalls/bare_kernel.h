@@ -12,12 +12,11 @@
 #include <vector>
 
 #include "sim/hypercalls/kernel_kind.h"
+#include "sim/hypercalls/kernel_tables.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/shared_layout.h"
 
 namespace xenrig::hypercalls {
-
-class FlatAccess;
 
 class BareKernel {
 public:
@@ -67,7 +66,7 @@ public:
     /// What an address of the kernel leads to now; null when nothing is mapped there.
     std::byte* at(std::uint64_t address);
     /// Its stack, so to speak, is still there: without it the next operation is a fault.
-    bool can_go_on() { return at(kScratch) != nullptr; }
+    bool can_go_on() { return tables_ ? tables_->writable(kScratch) : at(kScratch) != nullptr; }
     /// The frame behind one of its own addresses as a hypercall takes it: a PV kernel's machine frame, a PVH one's gfn.
     std::uint64_t frame_of(std::uint64_t address) const;
 
@@ -86,7 +85,9 @@ private:
     hypervisor::Hypervisor& host_;
     const DomId dom_;
     const KernelKind kind_;
-    std::unique_ptr<FlatAccess> memory_;
+    /// A PV kernel's; the others see their memory as it is.
+    std::unique_ptr<KernelTables> tables_;
+    std::unique_ptr<hypervisor::GuestAccess> memory_;
     std::byte* grants_ = nullptr;
     std::byte* status_ = nullptr;
     std::string opening_;

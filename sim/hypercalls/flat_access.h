@@ -1,4 +1,4 @@
-// The memory of a kernel that sees its pseudo-physical memory one to one, by its page tables or without any: an address
+// The memory of a kernel without page tables, which sees its pseudo-physical memory one to one: an address
 // is gfn * 4096 and what is inside the page.
 //
 // That is how Xen's dom0 builder starts a kernel that asks for VIRT_BASE 0 (XEN_ELFNOTE_VIRT_BASE).

@@ -91,8 +91,9 @@ bool Host::take_out(Domain& d, Mfn mfn) {
 std::int64_t Host::remove_frame(Domain& d, Mfn mfn) {
     if (!memory.allocated(mfn)) return -error(Errno::inval);
     if (memory.owner(mfn) != d.id) return -error(Errno::nxio);
+    if (memory.kind(mfn) != FrameKind::ram || !take_out(d, mfn)) return 0;
     page_types.forget_pin(mfn);
-    if (memory.kind(mfn) == FrameKind::ram && take_out(d, mfn)) put_frame(mfn);
+    put_frame(mfn);
     return 0;
 }
 

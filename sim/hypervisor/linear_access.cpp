@@ -21,6 +21,8 @@ bool LinearAccess::pages(std::uint64_t address, std::size_t bytes, Each each) {
     return true;
 }
 
+unsigned LinearAccess::bits() const { return vcpu_.domain.config.bits; }
+
 const std::byte* LinearAccess::readable(std::uint64_t address) {
     Domain& d = vcpu_.domain;
     if (!vcpu_.page_tables) return d.page(Gfn{address / kPageSize});
@@ -30,13 +32,13 @@ const std::byte* LinearAccess::readable(std::uint64_t address) {
 }
 
 std::optional<Mfn> LinearAccess::writable(std::uint64_t address) {
-    const Domain& d = vcpu_.domain;
+    Domain& d = vcpu_.domain;
     if (vcpu_.page_tables) {
         const auto at = walk(vcpu_, address);
         if (!at || !at->entry.present() || !at->writable || !d.host.memory.allocated(at->entry.mfn())) return {};
         return at->entry.mfn();
     }
-    const PhysmapEntry entry = d.physmap.at(Gfn{address / kPageSize});
+    const PhysmapEntry entry = d.host.look_up(d, Gfn{address / kPageSize});
     if (!entry) return {};
     if (entry.type == PageType::grant_ro) return d.translated() ? std::optional{kDropped} : std::nullopt;
     // What is a page table would be mapped read-only.

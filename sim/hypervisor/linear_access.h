@@ -18,6 +18,7 @@ class LinearAccess final : public GuestAccess {
 public:
     explicit LinearAccess(Vcpu& caller) : vcpu_(caller) {}
 
+    unsigned bits() const override;
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
 

@@ -108,7 +108,7 @@ std::vector<Flaw> of_the_ring() {
                                },
                            .deaf = [=] { return *looked = false; }};
          },
-         {"blkif.backend-queues-are-independent", "ring.backend-final-check",
+         {"blkif.backend-reads-parameters-anew", "blkif.backend-queues-are-independent", "ring.backend-final-check",
           "xenbus.backend-begins-anew-after-closed"}},
         {"AsksForTheEventAfterTheNextOnceTheRingWasFull",
          [] {
@@ -176,12 +176,12 @@ std::vector<Flaw> of_the_states() {
           "xenbus.backend-follows-closing-frontend"}},
         {"KeepsItsRingMapped",
          [] { return Tamper{.never_unmaps = {Of::ring}}; },
-         {"blkif.backend-releases-persistent-grants", "blkif.broken-queue-stops-backend",
-          "xenbus.backend-closes-on-error", "xenbus.closed-backend-lets-go"}},
+         {"blkif.backend-reads-parameters-anew", "blkif.backend-releases-persistent-grants",
+          "blkif.broken-queue-stops-backend", "xenbus.backend-closes-on-error", "xenbus.closed-backend-lets-go"}},
         {"KeepsItsPort", [] { return Tamper{.never_closes_port = true}; }, {"xenbus.closed-backend-lets-go"}},
         {"IsNeverOnline",
          [] { return Tamper{.reads = reads_as("online", "0")}; },
-         {"xenbus.backend-begins-anew-after-closed"}},
+         {"blkif.backend-reads-parameters-anew", "xenbus.backend-begins-anew-after-closed"}},
         {"IgnoresAnEarlyFrontend",
          [] {
              const auto first = std::make_shared<std::string>();
@@ -267,6 +267,23 @@ std::vector<Flaw> of_the_nodes() {
         {"KeepsNoPersistentGrants",
          [] { return Tamper{.reads = reads_as("feature-persistent", "0")}; },
          {"blkif.backend-keeps-persistent-grants"}},
+        {"RemembersThatAFrontendKeptItsGrants",
+         [] {
+             const auto kept = std::make_shared<bool>(false);
+             return Tamper{.reads = [kept](const std::string& name, Tamper::Text is, bool) {
+                 if (name != "feature-persistent") return is;
+                 *kept = *kept || is == "1";
+                 return *kept ? Tamper::Text("1") : is;
+             }};
+         },
+         {"blkif.backend-reads-parameters-anew"}},
+        {"CallsEveryDiskACdrom",
+         [] {
+             return Tamper{.writes = [](const std::string& name, std::string is) {
+                 return Tamper::Text(name == "info" ? std::to_string(std::stoul(is) | VDISK_CDROM) : is);
+             }};
+         },
+         {"blkif.backend-info-tells-kind"}},
         {"CountsLargeSectors",
          [] { return Tamper{.disk = [](blk::StorageInfo& info) { info.bytes /= info.sector_bytes / 512; }}; },
          {"blkif.backend-counts-512"}},
@@ -290,11 +307,12 @@ std::vector<Flaw> of_requests() {
          {"blkif.barrier-makes-writes-durable", "blkif.flush-makes-writes-durable"}},
         {"KeepsPagesMapped",
          [] { return Tamper{.never_unmaps = {Of::data}}; },
-         {"blkif.backend-reads-indirect", "blkif.backend-refuses-indirect-beyond-end",
-          "blkif.backend-refuses-indirect-count", "blkif.backend-refuses-indirect-operation",
-          "blkif.backend-refuses-indirect-range", "blkif.backend-releases-persistent-grants",
-          "blkif.backend-survives-bad-grant", "blkif.backend-survives-bad-indirect-page",
-          "blkif.backend-unmaps-before-response", "blkif.backend-writes-indirect", "xenbus.closed-backend-lets-go"}},
+         {"blkif.backend-reads-parameters-anew", "blkif.backend-reads-indirect",
+          "blkif.backend-refuses-indirect-beyond-end", "blkif.backend-refuses-indirect-count",
+          "blkif.backend-refuses-indirect-operation", "blkif.backend-refuses-indirect-range",
+          "blkif.backend-releases-persistent-grants", "blkif.backend-survives-bad-grant",
+          "blkif.backend-survives-bad-indirect-page", "blkif.backend-unmaps-before-response",
+          "blkif.backend-writes-indirect", "xenbus.closed-backend-lets-go"}},
         {"ReadsPagesWithAWrongByte",
          [] {
              return Tamper{.stores_data = [](std::span<std::byte> data) {
