@@ -1,5 +1,6 @@
 // Scenarios as TOML: every key is known or refused with its line and the nearest word that would have been right.
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #define TOML_EXCEPTIONS 0
@@ -108,7 +109,7 @@ public:
         const toml::array* a = n->as_array();
         for (std::size_t i = 0; a && i < a->size(); ++i)
             if (const auto v = (*a)[i].value<double>(); v && *v >= 0 && *v < 1e6)
-                list.push_back(static_cast<std::uint64_t>(*v * scale + 0.5));
+                list.push_back(static_cast<std::uint64_t>(std::llround(*v * scale)));
         if (!a || list.size() != a->size()) wrong(*n, std::string(key) + " must be a list of numbers, [1, 1.5]");
         return list;
     }
@@ -226,11 +227,11 @@ void read_locking(Table& t, LockingSpec& l) {
     }
     const auto ratios = t.numbers("vcpus-per-cpu", 100, {l.overcommits.begin(), l.overcommits.end()});
     l.overcommits.assign(ratios.begin(), ratios.end());
-    std::vector<std::uint64_t> holds;
-    for (const Nanoseconds n : l.holds) holds.push_back(n.value);
+    std::vector<std::uint64_t> holds(l.holds.size());
+    std::ranges::transform(l.holds, holds.begin(), &Nanoseconds::value);
     holds = t.numbers("section-us", 1000, holds);
-    l.holds.clear();
-    for (const std::uint64_t n : holds) l.holds.push_back(Nanoseconds{n});
+    l.holds.resize(holds.size());
+    std::ranges::transform(holds, l.holds.begin(), [](std::uint64_t n) { return Nanoseconds{n}; });
     l.outside = t.small("outside", l.outside);
     l.duration = Nanoseconds{t.number("duration-ms", l.duration.value / 1'000'000, 100'000) * 1'000'000};
     l.seeds = t.small("seeds", l.seeds);

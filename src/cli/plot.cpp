@@ -88,7 +88,8 @@ std::string mark(std::size_t kind, double x, double y) {
 
 std::string grid(const Axes& axes, const PlotPanel& panel, double left, double top, bool first) {
     std::string out = text(left, top - 10, panel.title, "font-weight=\"bold\"");
-    for (double power = axes.y.from; power <= axes.y.to; power += 1) {
+    const int last = static_cast<int>(axes.y.to);
+    for (int power = static_cast<int>(axes.y.from); power <= last; ++power) {
         const double value = std::pow(10, power), y = axes.at_y(top, value);
         out += straight(left, y, left + kWidth, y, "#ddd");
         if (first) out += text(left - 8, y + 4, fmt::format("{:g}", value), "text-anchor=\"end\"");
@@ -131,9 +132,10 @@ std::string svg(const Plot& plot) {
     out += text(kLeft, 28, plot.title, "font-size=\"18\" font-weight=\"bold\"");
     out += text(kLeft, 48, plot.subtitle, "fill=\"#555\"");
     for (std::size_t i = 0; i < plot.panels.size(); ++i) {
-        const double left = kLeft + static_cast<double>(i % across) * (kWidth + kGapX);
-        const double top = kTop + static_cast<double>(i / across) * (kHeight + kGapY);
-        out += grid(axes, plot.panels[i], left, top, i % across == 0);
+        const std::size_t column = i % across, row = i / across;
+        const double left = kLeft + static_cast<double>(column) * (kWidth + kGapX);
+        const double top = kTop + static_cast<double>(row) * (kHeight + kGapY);
+        out += grid(axes, plot.panels[i], left, top, column == 0);
         for (std::size_t k = 0; k < plot.panels[i].lines.size(); ++k)
             out += curve(axes, plot.panels[i].lines[k], k, left, top);
     }
