@@ -16,7 +16,7 @@ constexpr std::uint8_t kPointer32 = 4;
 /// A number; its width in the 32-bit struct is its own or, for a word of the caller's, 4.
 #define FIELD(Struct, member, compat_at, compat_bytes) \
     CompatField { offsetof(Struct, member), compat_at, sizeof(Struct::member), compat_bytes }
-#define ANSWERS(Struct, member, compat_at, layout)                                                                    \
+#define ANSWERS(Struct, member, compat_at, layout) \
     CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::answers, layout }
 #define POINTER(Struct, member, compat_at, layout) \
     CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::pointer, layout }
