@@ -193,6 +193,9 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
     const std::uint64_t operation = number == __HYPERVISOR_memory_op ? args[0] & kMemoryOperation : args[0];
     if (const auto answer = refused(call, number, operation)) return *answer;
     const CompatArgument* argument = compat_argument(number, operation);
+    // What a translated guest describes a vCPU by is the same for both (hvm/hvm_vcpu.h).
+    if (number == __HYPERVISOR_vcpu_op && operation == VCPUOP_initialise && call.domain.translated())
+        argument = nullptr;
     if (argument) args[argument->index] = access.translated(args[argument->index], *argument->layout);
     Call translated{call.host, call.domain, call.vcpu, access, args};
     std::int64_t result = handler(translated);

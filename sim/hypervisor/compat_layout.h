@@ -2,7 +2,7 @@
 // either, and which pointer leads to what.
 //
 // Structs without a pointer, a frame number or an unsigned long are the same in both and are not named here
-// (xen/common/compat, include/xlat.lst). sched_op and vcpu_op look at the guest's word themselves.
+// (xen/common/compat, include/xlat.lst).
 #pragma once
 
 #include <cstddef>
