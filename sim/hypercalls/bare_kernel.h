@@ -18,7 +18,6 @@
 
 namespace xenrig::hypercalls {
 
-
 class BareKernel {
 public:
     /// Starts: shared_info and the first grant frame are its own to see.

@@ -31,8 +31,7 @@ KernelTables::KernelTables(hypervisor::Hypervisor& host, DomId dom, unsigned bit
             kPresent | kUser | (gfn < first_.value ? kWritable : 0));
     // One table a level above: the second's entries are the tables of the last, the others have one each.
     Gfn above{first_.value + last_level};
-    for (std::uint64_t i = 0; i < last_level; ++i)
-        put(above, i, Gfn{first_.value + i}, kPresent | kWritable | kUser);
+    for (std::uint64_t i = 0; i < last_level; ++i) put(above, i, Gfn{first_.value + i}, kPresent | kWritable | kUser);
     for (; above.value + 1 < frames_; above = Gfn{above.value + 1})
         put(Gfn{above.value + 1}, 0, above, kPresent | kUser | (bits == 64 ? kWritable : 0));
 

@@ -21,8 +21,8 @@ void observe(Domain& by, GrantHandle handle, const GrantTrack& track, Mfn mfn, b
     mapped ? by.host.observer->mapped(m) : by.host.observer->unmapped(m);
 }
 
-/// Puts the frame into the caller's address space. As long as a PV guest has loaded no page tables, its linear addresses
-/// are its gfns.
+/// Puts the frame into the caller's address space. As long as a PV guest has loaded no page tables, its linear
+/// addresses are its gfns.
 GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
     Domain& d = caller.domain;
     if (d.translated() && (flags & ~std::uint32_t{GNTMAP_readonly}) != GNTMAP_host_map) return GNTST_general_error;
