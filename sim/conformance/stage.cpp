@@ -123,6 +123,8 @@ void Stage::guest_up() {
         guest_ = *domain;
         const toolstack::DiskNodes disk{.number = kDevice, .params = "disk", .read_only = conditions_.disk.read_only};
         check(tools_->add_disk(guest_, disk).has_value(), "a disk is added to a new domain");
+        if (conditions_.neighbour)
+            check(tools_->add_disk(guest_, {.number = kNeighbour, .params = "disk"}).has_value(), "and a second one");
         hypervisor::Hypervisor& xen = host_->xen();
         xen.attach_vcpu(guest_, VcpuId{0}, *guest_cpus_[0]);
         kernel_->bind({{&xen.hypercalls(guest_, VcpuId{0})}, &xen.address_space(guest_), guest_});
@@ -287,6 +289,12 @@ UserCallPtr Stage::discard(std::uint64_t sector, std::uint64_t sectors, bool sec
     return call("user discards",
                 [=](FrontendSubject& subject, UserCall& c) { c.result = subject.discard(sector, sectors, secure); });
 }
+
+UserCallPtr Stage::as_user(std::function<Result<>()> asks) {
+    return call("user", [asks = std::move(asks)](FrontendSubject&, UserCall& c) { c.result = asks(); });
+}
+
+std::size_t Stage::grants() const { return kernel_->grants().grants_in_use(); }
 
 std::vector<std::byte> Stage::on_disk(std::uint64_t sector, std::uint64_t sectors) const {
     std::vector<std::byte> out(sectors * 512);

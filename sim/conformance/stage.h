@@ -54,6 +54,8 @@ struct Conditions {
     engine::Model model = engine::Model::sc;
     /// The subject's: engine::Engine::stores_late().
     bool stores_late = false;
+    /// The guest has a second disk, kNeighbour, on the same backend.
+    bool neighbour = false;
     DiskShape disk = {};
 };
 
@@ -74,7 +76,7 @@ Nodes usual_properties(std::uint64_t sectors = 2048, unsigned info = 0);
 
 class Stage {
 public:
-    static constexpr unsigned kDevice = 51712;
+    static constexpr unsigned kDevice = 51712, kNeighbour = 51728;
     static constexpr std::uint64_t kSectors = 2048;
 
     /// Both ends' directories exist, in Initialising; the subject has not looked yet. Not in a script.
@@ -119,6 +121,8 @@ public:
     UserCallPtr write(std::uint64_t sector, std::vector<std::byte> data, unsigned first = 0);
     UserCallPtr flush();
     UserCallPtr discard(std::uint64_t sector, std::uint64_t sectors, bool secure = false);
+    /// Whatever else a task of the guest's may ask.
+    UserCallPtr as_user(std::function<Result<>()> asks);
 
     /// The subject's disk, if it is a backend.
     blk::SimDisk& disk() { return *disk_; }
@@ -130,6 +134,8 @@ public:
     std::size_t maps() const { return ledger_->mappings(DomId{0}, guest_).size() - maps_before_; }
     /// Event channels of the subject's domain since the script began.
     std::size_t ports() const;
+    /// Grants that the guest has given, whoever is the subject.
+    std::size_t grants() const;
     DomId guest() const { return guest_; }
     const DiskShape& disk_shape() const { return conditions_.disk; }
     /// Discards that the subject asked its disk to make unrecoverable.

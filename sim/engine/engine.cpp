@@ -46,6 +46,7 @@ void Engine::remove_cpu(Cpu& cpu) {
     auto& gone = static_cast<VirtualCpu&>(cpu);
     gone.kill();
     gone.upcall = nullptr;
+    if (gone.run_listener) gone.run_listener->runner_ends();
     count_processors(gone, false);
     update(gone);
     memory_.full_barrier(gone.memory_port);
@@ -113,14 +114,10 @@ bool Engine::pass_time() {
     now_.value = std::max(now_.value, deadline);
     record(Event::time, now_.value, id, 0);
     outside(fire);
-    if (counted_ != 0) update_attention();
     return true;
 }
 
-void Engine::from_outside(const std::function<void()>& body) {
-    outside(body);
-    if (counted_ != 0) update_attention();
-}
+void Engine::from_outside(const std::function<void()>& body) { outside(body); }
 
 std::uint32_t Engine::pick(std::uint32_t stream, std::uint32_t n) {
     const std::uint32_t value = choices_.pick(stream, n);

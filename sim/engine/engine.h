@@ -161,11 +161,13 @@ private:
     /// Outside any vCPU, on whatever stack: what `body` does is no step.
     template <class F>
     auto outside(F body) {
+        if (counted_ != 0) charge();
         VirtualCpu* here = std::exchange(current_, nullptr);
         VirtualCpu* on = here ? std::exchange(outside_on_, here) : outside_on_;
         auto back = [&] {
             current_ = here;
             outside_on_ = on;
+            if (counted_ != 0) update_attention();
         };
         if constexpr (std::is_void_v<decltype(body())>) {
             body();

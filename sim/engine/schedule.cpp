@@ -142,6 +142,7 @@ void Engine::reschedule(bool yields) {
         // A spin lock may be taken in a destructor: it looks for itself and goes on without the lock.
         if (self.cancelled) return self.spins ? void() : block_cancelled(self);
         update(cpu);
+        if (counted_ != 0) charge();
         const bool free = cpu.can_run();
         if (free && (cpu.in_upcall || self.state == State::running)) return;
 
@@ -335,6 +336,7 @@ void Engine::unwind(FiberTask& task) {
         task.state = FiberTask::State::finished;
         return;
     }
+    if (counted_ != 0) charge();
     Fiber* outer = unwinder_;
     VirtualCpu* here = current_;
     VirtualCpu* on = here ? here : outside_on_;
@@ -349,6 +351,7 @@ void Engine::unwind(FiberTask& task) {
     task.cpu.current = was == &task && task.finished() ? nullptr : was;
     current_ = here;
     unwinder_ = outer;
+    if (counted_ != 0) update_attention();
 }
 
 Task* Engine::current_task() { return current_ ? current_->current : nullptr; }

@@ -124,7 +124,7 @@ void VirtualCpu::kill() {
     engine.update(*this);
 }
 
-void VirtualCpu::set_run_listener(RunListener* listener, bool on_counted) {
+bool VirtualCpu::set_run_listener(RunListener* listener, bool on_counted) {
     engine.count_processors(*this, on_counted);
     placed = !on_counted;
     run_listener = listener;
@@ -132,6 +132,7 @@ void VirtualCpu::set_run_listener(RunListener* listener, bool on_counted) {
     if (listener) listener->has_work(listener_knows_of_work);
     engine.update(*this);
     engine.update_attention();
+    return true;
 }
 
 void VirtualCpu::drop_run_listener(RunListener* listener) {

@@ -80,7 +80,7 @@ public:
     /// Nobody runs but the caller.
     void freeze() override { pause(); }
     void kill() override;
-    void set_run_listener(RunListener* listener, bool counted) override;
+    bool set_run_listener(RunListener* listener, bool counted) override;
     void drop_run_listener(RunListener* listener) override;
     void place(bool on_processor) override;
 

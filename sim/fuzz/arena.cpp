@@ -1,40 +1,48 @@
 #include "sim/fuzz/arena.h"
 
+#include <utility>
+
 #include "sim/fuzz/play_meter.h"
 
 namespace xenrig::fuzz {
 
-PlayReport Arena::play(std::span<const std::byte> bytes, const ArenaRules& rules) {
-    Input input(bytes);
-    const std::uint8_t options = input.byte();
+PlayReport Arena::play(std::span<const std::byte> bytes, ArenaRules rules) {
+    rules_ = std::move(rules);
+    input_ = Input(bytes);
+    const std::uint8_t options = input_.byte();
     const PlayMeter meter(stage_);
-    const std::uint8_t choices_bytes = input.byte();
-    const std::string choices = input.take(choices_bytes);
+    const std::uint8_t choices_bytes = input_.byte();
+    const std::string choices = input_.take(choices_bytes);
     source_.begin(std::as_bytes(std::span(choices)));
     stage_.engine().renew_choices();
 
-    const std::size_t device = (options & kDeviceMask) % rules.devices;
-    PlayReport report;
-    bool well = stage_.play(*hostile_->kernel, "hostile", [&] {
-        while (!input.empty() && report.acts < kActsMax) {
-            rules.act(device, input);
-            ++report.acts;
-        }
-        stage_.settle();
-        rules.end_of_acts(device);
-    });
-    report.late_writes = late_.done();
+    const std::size_t device = (options & kDeviceMask) % rules_.devices;
+    bool well = stage_.play(*hostile_->kernel, "hostile", [this, device] { act(device); });
+    report_.late_writes = late_.done();
     late_.clear();
     stage_.fail_no_hypercall();
     well = well && stage_.until_quiet();
-    report.state = rules.state_of(device);
-    if (well) rules.check_device(device);
-    const auto fine = [&] { return well && stage_.engine().problems().empty(); };
+    report_.state = rules_.state_of(device);
+    if (well) judge(device, options);
+    meter.finish(report_);
+    return report_;
+}
+
+void Arena::act(std::size_t device) {
+    while (!input_.empty() && report_.acts < kActsMax) {
+        rules_.act(device, input_);
+        ++report_.acts;
+    }
+    stage_.settle();
+    rules_.end_of_acts(device);
+}
+
+void Arena::judge(std::size_t device, std::uint8_t options) {
+    const auto well = [this] { return stage_.engine().problems().empty(); };
     const bool destroyed = (options & kDestroyed) != 0;
-    if (fine() && ((options & kUnwitnessed) == 0 || destroyed)) well = rules.other_device_serves();
-    if (fine() && destroyed) rules.check_nothing_is_left();
-    meter.finish(report);
-    return report;
+    rules_.check_device(device);
+    if (well() && ((options & kUnwitnessed) == 0 || destroyed) && !rules_.other_device_serves()) return;
+    if (well() && destroyed) rules_.check_nothing_is_left();
 }
 
 }  // namespace xenrig::fuzz

@@ -40,14 +40,21 @@ public:
     void set_hostile(BareGuest& guest) { hostile_ = &guest; }
 
     /// Once. The rules hold for an input of any bytes.
-    PlayReport play(std::span<const std::byte> input, const ArenaRules& rules);
+    PlayReport play(std::span<const std::byte> input, ArenaRules rules);
 
 private:
+    void act(std::size_t device);
+    void judge(std::size_t device, std::uint8_t options);
+
     ByteSource source_;
     Stage stage_{source_};
     BareGuest* hostile_ = nullptr;
     LateWrites late_{
         [this] { return scheduler->current_cpu() != nullptr && scheduler->current_cpu() != hostile_->cpus[0]; }};
+    // What a script stands on that is ended in the middle, when something was found wrong.
+    ArenaRules rules_;
+    Input input_{{}};
+    PlayReport report_;
 };
 
 }  // namespace xenrig::fuzz

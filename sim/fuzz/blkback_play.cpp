@@ -107,6 +107,7 @@ private:
                           unsigned device,
                           std::uint64_t sectors) { spawn_admin([this, device, sectors] { resize(device, sectors); }); },
             .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(DomId{0}, after); },
+            .peek = [this](const std::string& path) { return stage_.peek(path); },
             .broken = [this](std::string rule, std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
     }
 

@@ -236,7 +236,7 @@ void HostileFrontend::finish() {
     }
     if (asked) world_.settle();
     count_answers();
-    if (!asked || backend_node("state") != "4") return;
+    if (!asked || world_.peek(backend_path_ + "state") != "4") return;
     for (const Ring& r : rings_)
         if (r.book.honest() && r.book.unanswered() != 0)
             world_.broken("answers", "the backend is connected, and " + std::to_string(r.book.unanswered()) +

@@ -89,6 +89,8 @@ public:
         std::function<void(unsigned device, std::uint64_t sectors)> resize;
         /// Of those that the victim makes from now on, the one after so many.
         std::function<void(unsigned after)> fail_hypercall;
+        /// What a node holds; nobody notices.
+        std::function<std::string(const std::string& path)> peek;
         /// The victim has broken a rule.
         std::function<void(std::string rule, std::string how)> broken;
     };

@@ -23,6 +23,8 @@ bool beyond(std::uint64_t sector, std::uint64_t units, const DiskRules& disk) {
 }
 
 std::string wrong_segments(const RequestView& request, const DiskRules& disk) {
+    // Nothing at any place is nothing.
+    if (request.claimed == 0) return {};
     if (request.claimed > BLKIF_MAX_SEGMENTS_PER_REQUEST) return std::to_string(request.claimed) + " segments";
     std::uint64_t units = 0;
     for (const RequestView::Segment& s : request.segments) {

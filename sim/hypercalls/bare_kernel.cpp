@@ -127,8 +127,7 @@ std::byte* BareKernel::at(std::uint64_t address) {
 std::uint64_t BareKernel::frame_of(std::uint64_t address) const {
     const Gfn gfn{address / kPageSize};
     if (translated()) return gfn.value;
-    const auto mfn = host_.lookup(dom_, gfn);
-    return mfn ? mfn->value : ~0ull;
+    return tables_->frame_of(gfn);
 }
 
 }  // namespace xenrig::hypercalls

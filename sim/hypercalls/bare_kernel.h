@@ -40,6 +40,7 @@ public:
         std::int64_t answer;
     };
     std::vector<Asked> take_asked() { return std::exchange(asked_, {}); }
+    bool translated() const { return kind_.type != hypervisor::GuestType::pv; }
     bool narrow() const { return kind_.bits == 32; }
     const KernelKind& kind() const { return kind_; }
     DomId domid() const { return dom_; }
@@ -77,7 +78,6 @@ private:
     static std::uint64_t masked(std::int64_t index) { return static_cast<std::uint64_t>(index) & 15; }
     std::int64_t call_on(unsigned number, unsigned operation, void* op, std::size_t bytes, std::uint64_t count);
     std::uint32_t operation_of(unsigned number, std::uint64_t first);
-    bool translated() const { return kind_.type != hypervisor::GuestType::pv; }
     std::int64_t add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index);
     /// The answer and the status of setup_table; the frame is in the kernel's list then.
     std::pair<std::int64_t, std::int64_t> set_up_table();

@@ -113,10 +113,42 @@ bool Operations::fifo(std::string_view name, const Arguments& a, Answered& out) 
         const std::size_t queue = static_cast<std::size_t>(a[0] & 15);
         out.say_hex("ready", word_at(control_ + offsetof(evtchn_fifo_control_block_t, ready)));
         out.say("head", word_at(control_ + offsetof(evtchn_fifo_control_block_t, head) + queue * sizeof(event_word_t)));
+    } else if (name == "fm" || name == "fd") {
+        name == "fm" ? mask_word(a, out) : take_event(a, out);
     } else {
         return false;
     }
     return true;
+}
+
+event_word_t* Operations::word_of(std::uint32_t port) {
+    const std::size_t page = port / kWordsOfPage;
+    return page < array_.size() ? reinterpret_cast<event_word_t*>(array_[page]) + port % kWordsOfPage : nullptr;
+}
+
+void Operations::mask_word(const Arguments& a, Answered& out) {
+    constexpr event_word_t kMasked = 1u << EVTCHN_FIFO_MASKED;
+    event_word_t* const word = word_of(u32(a[0]));
+    if (!word) return void(out.line = " none");
+    *word = a[1] != 0 ? *word | kMasked : *word & ~kMasked;
+}
+
+/// As the end of a queue that a guest has: the next event leaves it, and is pending no more.
+void Operations::take_event(const Arguments& a, Answered& out) {
+    out.line = " none";
+    if (!control_) return;
+    const std::size_t queue = static_cast<std::size_t>(a[0] & 15);
+    auto* const block = reinterpret_cast<evtchn_fifo_control_block_t*>(control_);
+    const event_word_t port = block->head[queue];
+    event_word_t* const word = word_of(port);
+    if ((block->ready >> queue & 1) == 0 || port == 0 || !word) return;
+    constexpr event_word_t kLinkMask = (1u << EVTCHN_FIFO_LINK_BITS) - 1;
+    const event_word_t link = *word & kLinkMask;
+    *word &= ~(kLinkMask | 1u << EVTCHN_FIFO_LINKED | 1u << EVTCHN_FIFO_PENDING);
+    block->head[queue] = link;
+    if (link == 0) block->ready &= ~(1u << queue);
+    out.line.clear();
+    out.say("port", port);
 }
 
 }  // namespace xenrig::hypercalls

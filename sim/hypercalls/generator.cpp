@@ -1,45 +1,63 @@
 #include "sim/hypercalls/generator.h"
 
 #include <algorithm>
-#include <initializer_list>
+
+#include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypercalls {
 
 namespace {
 
 constexpr std::int64_t kSelf = DOMID_SELF;
-/// Bounds that keep every kind of collision likely.
-constexpr std::size_t kChannelsMax = 24, kMappingsMax = 12;
-constexpr std::uint32_t kFirstRef = 8, kRefs = 24;
+/// A bound that keeps every kind of collision likely.
+constexpr std::size_t kChannelsMax = 24;
+/// The page of the FIFO's control block, and those of its array.
+constexpr unsigned kControlPage = 4, kArrayPages = 3;
 
-std::string line_of(const char* name, std::initializer_list<std::string> words) {
-    std::string line = name;
-    for (const std::string& word : words) line += ' ' + word;
-    return line;
-}
 std::string text(std::int64_t v) { return std::to_string(v); }
 std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
 
 }  // namespace
 
-/// SplitMix64.
-std::uint32_t Generator::pick(std::uint32_t n) {
-    state_ += 0x9e3779b97f4a7c15;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) * n >> 32);
+Generator::Generator(std::uint64_t seed, const KernelKind& kind)
+    : source_(seed), stream_(choices_.add_stream("script", engine::StreamKind::data)), interpreter_(kind) {
+    const auto add = [this](const char* prefix, BareKernel& kernel) {
+        parties_.push_back({.prefix = prefix,
+                            .domid = kernel.domid().value,
+                            .translated = kernel.kind().type != hypervisor::GuestType::pv,
+                            .narrow = kernel.narrow()});
+    };
+    Scene& scene = interpreter_.scene();
+    add("", scene.subject());
+    if (scene.has_two()) add("0: ", scene.control());
 }
 
-Answered Generator::perform(const std::string& line) { return interpreter_.run(*parse_line(line)); }
+Answered Generator::perform(const std::string& line) {
+    step_ += line + '\n';
+    return interpreter_.run(*parse_line(line));
+}
+
+Answered Generator::say(const char* name, std::initializer_list<std::string> words) {
+    std::string line = me().prefix;
+    line += name;
+    for (const std::string& word : words) line += ' ' + word;
+    return perform(line);
+}
 
 std::string Generator::next() {
-    std::string line;
-    if (one_in(8))
-        line = wild();
-    else
-        line = one_in(2) ? channels() : grants();
-    return line + '\n';
+    step_.clear();
+    actor_ = parties_.size() > 1 && one_in(4) ? 1 : 0;
+    if (one_in(8)) {
+        wild();
+    } else {
+        const std::uint32_t topic = pick(20);
+        topic < 8 ? channels() : topic < 16 ? grants() : calls();
+    }
+    return step_;
+}
+
+std::int64_t Generator::any_number(std::initializer_list<std::int64_t> values) {
+    return values.begin()[pick(static_cast<std::uint32_t>(values.size()))];
 }
 
 std::string Generator::free_variable() {
@@ -47,210 +65,154 @@ std::string Generator::free_variable() {
     return '=' + std::to_string(next_variable_);
 }
 
+std::string Generator::domain_of(unsigned party) { return text(parties_[party].domid); }
+std::string Generator::own_domain() { return text(one_in(2) ? kSelf : me().domid); }
+
 std::string Generator::port() {
-    if (channels_.empty()) return text(pick(64));
-    const Channel& channel = any_of(channels_);
+    if (me().channels.empty()) return text(pick(64));
+    const Channel& channel = any_of(me().channels);
     return one_in(2) ? variable(channel.variable) : text(channel.port);
 }
 
-std::string Generator::new_channel() {
+void Generator::new_channel() {
     const std::uint32_t kind = pick(6);
-    const auto bindable = std::ranges::find_if(channels_, &Channel::bindable);
-    std::string line;
-    bool opens = false;
-    if (bindable != channels_.end() && kind < 3) {
-        line = line_of("bi", {text(one_in(2) ? kSelf : 0), variable(bindable->variable)});
-        bindable->bindable = false;
-    } else if (kind < 4) {
-        const std::int64_t remotes[] = {kSelf, kSelf, 0, 0, 3};
-        const std::int64_t remote = any_of(remotes);
-        opens = remote != 3;
-        line = line_of("au", {text(one_in(2) ? kSelf : 0), text(remote)});
+    // Somebody's unbound port that waits for us.
+    for (unsigned p = 0; p < parties_.size() && kind < 3; ++p) {
+        auto& theirs = parties_[p].channels;
+        const auto found = std::ranges::find(theirs, actor_, &Channel::bindable_by);
+        if (found == theirs.end()) continue;
+        found->bindable_by = Channel::kNobody;
+        const std::string remote = variable(found->variable);
+        const Answered bound = say("bi", {p == actor_ ? own_domain() : domain_of(p), remote, free_variable()});
+        if (bound.well) me().channels.push_back({next_variable_, bound.number});
+        return;
+    }
+    Answered opened;
+    unsigned bindable_by = Channel::kNobody;
+    if (kind < 4) {
+        const unsigned remote = pick(static_cast<std::uint32_t>(parties_.size()));
+        const bool stranger = one_in(5);
+        if (!stranger) bindable_by = remote;
+        const std::string dom = own_domain();
+        opened = say("au", {dom,
+                            stranger           ? "3"
+                            : remote == actor_ ? own_domain()
+                                               : domain_of(remote),
+                            free_variable()});
     } else if (kind == 4) {
         // VIRQ_TIMER is left out: on real Xen it comes by the clock.
-        line = line_of("bv", {text(1 + pick(23)), "0"});
+        opened = say("bv", {text(1 + pick(23)), "0", free_variable()});
     } else {
-        line = line_of("ip", {"0"});
+        opened = say("ip", {"0", free_variable()});
     }
-    line += ' ' + free_variable();
-    const Answered answered = perform(line);
-    if (answered.well) channels_.push_back({next_variable_, answered.number, opens});
-    return line;
+    if (opened.well) me().channels.push_back({next_variable_, opened.number, bindable_by});
 }
 
-std::string Generator::channels() {
-    if (channels_.empty() || (channels_.size() < kChannelsMax && one_in(4))) return new_channel();
-    std::string line;
-    switch (pick(13)) {
+void Generator::channels() {
+    auto& mine = me().channels;
+    if (mine.empty() || (mine.size() < kChannelsMax && one_in(4))) return new_channel();
+    switch (pick(14)) {
         case 0: {
-            const std::size_t i = pick(static_cast<std::uint32_t>(channels_.size()));
-            line = line_of("cl", {variable(channels_[i].variable)});
-            channels_.erase(channels_.begin() + static_cast<std::ptrdiff_t>(i));
+            const std::size_t i = pick(static_cast<std::uint32_t>(mine.size()));
+            const std::string closed = variable(mine[i].variable);
+            mine.erase(mine.begin() + static_cast<std::ptrdiff_t>(i));
+            say("cl", {closed});
             break;
         }
         case 1:
         case 2:
         case 3:
-            line = line_of("se", {port()});
+            say("se", {port()});
             break;
         case 4:
-            line = line_of("um", {port()});
+            say("um", {port()});
             break;
-        case 5:
-            line = line_of("bc", {port(), text(one_in(4) ? 1 : 0)});
+        case 5: {
+            const std::string which = port();
+            say("bc", {which, text(one_in(4) ? 1 : 0)});
             break;
-        case 6:
-            line = line_of("st", {text(one_in(2) ? kSelf : 0), port()});
+        }
+        case 6: {
+            const std::string dom = own_domain();
+            say("st", {dom, port()});
             break;
-        case 7:
-            line = line_of("mask", {port(), text(pick(2))});
+        }
+        case 7: {
+            const std::string which = port();
+            say("mask", {which, text(pick(2))});
             break;
+        }
         case 8:
-            line = "clr";
+            say("clr", {});
+            break;
+        case 9:
+        case 10:
+            fifo();
             break;
         default:
-            line = line_of("bits", {port()});
+            say("bits", {port()});
             break;
     }
-    perform(line);
-    return line;
 }
 
-std::string Generator::new_entry() {
-    const unsigned ref = kFirstRef + pick(kRefs);
-    const bool read_only = one_in(4);
-    const Entry entry{ref, read_only, pick(4)};
-    const std::int64_t flags = GTF_permit_access | (entry.read_only ? GTF_readonly : 0);
-    std::erase_if(entries_, [&](const Entry& e) { return e.ref == entry.ref; });
-    entries_.push_back(entry);
-    return line_of("ge", {text(entry.ref), "0", text(entry.page), text(flags)});
-}
-
-std::string Generator::map_entry() {
-    const Entry entry = any_of(entries_);
-    const unsigned window = pick(16);
-    const std::int64_t flags =
-        GNTMAP_host_map | GNTMAP_application_map | (entry.read_only || one_in(3) ? GNTMAP_readonly : 0);
-    std::string line = line_of("gm", {text(window), text(flags), text(entry.ref), "0", free_variable()});
-    if (perform(line).well) mappings_.push_back({next_variable_, window});
-    return line;
-}
-
-std::string Generator::copy_entries() {
-    const Entry from = any_of(entries_);
-    const Entry to = any_of(entries_);
-    const std::int64_t length = pick(256);
-    const auto side = [&](const Entry& e, std::uint32_t room) {
-        const std::string owner = text(one_in(3) ? kSelf : 0);
-        return text(e.ref) + ' ' + owner + ' ' + text(pick(room));
-    };
-    const std::string source = side(from, 3800);
-    const std::string dest = side(to, 3900);
-    return line_of("gc", {source, dest, text(length)});
-}
-
-std::string Generator::unmap() {
-    const std::size_t i = pick(static_cast<std::uint32_t>(mappings_.size()));
-    const Mapping mapping = mappings_[i];
-    mappings_.erase(mappings_.begin() + static_cast<std::ptrdiff_t>(i));
-    return line_of("gu", {text(mapping.window), variable(mapping.variable)});
-}
-
-std::string Generator::grants() {
-    std::string line;
-    if (entries_.empty()) {
-        line = new_entry();
-    } else if (mappings_.size() >= kMappingsMax) {
-        line = unmap();
-    } else {
-        switch (pick(16)) {
-            case 0:
-                line = new_entry();
-                break;
-            case 1:
-                line = line_of("gx", {text(any_of(entries_).ref)});
-                if (!one_in(3)) line = line_of("gf", {text(any_of(entries_).ref)});
-                break;
-            case 2:
-            case 3:
-            case 4:
-            case 5:
-                return map_entry();
-            case 6:
-            case 7:
-            case 8:
-                line = mappings_.empty() ? new_entry() : unmap();
-                break;
-            case 9:
-            case 10:
-                line = copy_entries();
-                break;
-            case 11: {
-                const std::string page = text(pick(4));
-                const std::string offset = text(pick(4096));
-                line = line_of("pw", {page, offset, text(pick(256))});
-                break;
-            }
-            case 12:
-            case 13: {
-                const std::string page = text(pick(4));
-                line = line_of("prd", {page, text(pick(4096))});
-                break;
-            }
-            case 14:
-                line = line_of("gf", {text(any_of(entries_).ref)});
-                break;
-            default: {
-                const std::string window = text(mappings_.empty() ? pick(16) : any_of(mappings_).window);
-                const std::string offset = text(pick(4096));
-                line = one_in(2) ? line_of("mr", {window, offset}) : line_of("mw", {window, offset, text(pick(256))});
-                break;
-            }
+/// Now and then a domain turns to the FIFO ABI; from then on its events are words in pages of its own.
+void Generator::fifo() {
+    Party& p = me();
+    if (!p.fifo) {
+        if (!one_in(12)) return void(say("bits", {port()}));
+        p.fifo = say("fi", {text(kControlPage), "0", "0"}).well;
+        return;
+    }
+    if (p.fifo_pages == 0 || (p.fifo_pages < kArrayPages && one_in(20))) {
+        if (say("fx", {text(kControlPage + 1 + p.fifo_pages)}).well) ++p.fifo_pages;
+        return;
+    }
+    switch (pick(5)) {
+        case 0: {
+            const std::string which = port();
+            say("pr", {which, text(pick(17))});
+            break;
+        }
+        case 1:
+            say("fh", {text(pick(16))});
+            break;
+        case 2:
+        case 3:
+            say("fd", {text(one_in(3) ? pick(16) : EVTCHN_FIFO_PRIORITY_DEFAULT)});
+            break;
+        default: {
+            const std::string which = port();
+            one_in(2) ? say("fw", {which}) : say("fm", {which, text(pick(2))});
+            break;
         }
     }
-    perform(line);
-    return line;
 }
 
 /// A number at random, or one that is something: the letter of a word in kWild.
 std::string Generator::wild_word(char kind) {
     switch (kind) {
-        case 'd': {
-            const std::int64_t domains[] = {kSelf, 0, 1, 3, DOMID_IO, DOMID_XEN, DOMID_INVALID, 0xffff};
-            return text(any_of(domains));
-        }
-        case 'p': {
+        case 'd':
+            return text(any_number({kSelf, 0, 1, 3, DOMID_IO, DOMID_XEN, DOMID_INVALID, 0xffff}));
+        case 'p':
             if (!one_in(3)) return port();
-            const std::int64_t ports[] = {0, 1, 2, 63, 64, 127, 4095, 4096, 131071, 0x7fffffff, -1};
-            return text(any_of(ports));
-        }
-        case 'r': {
-            const std::int64_t refs[] = {0, 7, 8, 9, 20, 40, 511, 512, 4096, -1};
-            return text(any_of(refs));
-        }
-        case 'c': {
-            const std::int64_t vcpus[] = {0, 1, 127, 128, -1};
-            return text(any_of(vcpus));
-        }
-        case 'f': {
-            const std::int64_t flags[] = {0, GNTMAP_application_map, GNTMAP_host_map, 0xa, 0xe, GNTMAP_readonly};
-            return text(any_of(flags));
-        }
-        case 'h': {
-            if (!mappings_.empty() && !one_in(3)) return variable(any_of(mappings_).variable);
-            const std::int64_t handles[] = {0, 1, 255, 256, 100000, -1};
-            return text(any_of(handles));
-        }
+            return text(any_number({0, 1, 2, 63, 64, 127, 4095, 4096, 131071, 0x7fffffff, -1}));
+        case 'r':
+            return text(any_number({0, 7, 8, 9, 20, 40, 511, 512, 4096, -1}));
+        case 'c':
+            return text(any_number({0, 1, 127, 128, -1}));
+        case 'f':
+            return text(any_number({0, GNTMAP_application_map, GNTMAP_host_map, 0xa, 0xe, GNTMAP_readonly}));
+        case 'h':
+            if (!me().mappings.empty() && !one_in(3)) return variable(any_of(me().mappings).variable);
+            return text(any_number({0, 1, 255, 256, 100000, -1}));
         case 'v':
             // Not VIRQ_TIMER, which comes by the clock.
             if (one_in(30)) return text(31);
             return text(1 + pick(29));
         case 'e':
-            return text(kFirstRef + pick(kRefs));
+            return text(8 + pick(24));
         case 'g':
             return one_in(4) ? "0xfffffff" : text(pick(4));
-        case 'w':
-            return text(pick(16));
         case 'y':
             return text(pick(20));
         case 'b':
@@ -261,33 +223,52 @@ std::string Generator::wild_word(char kind) {
 }
 
 /// Anything on anything. Nothing here may end the kernel or come by a clock.
-std::string Generator::wild() {
+void Generator::wild() {
     struct Shape {
         const char* op;
         std::string_view words;
     };
-    // Domain, port, vCPU, VIRQ, priority (y), window, flags, reference, handle, number, entry, frame (g), byte.
-    static constexpr Shape kWild[] = {{"au", "dd"},   {"bi", "dp"}, {"bv", "vc"},      {"ip", "c"},  {"cl", "p"},
-                                      {"se", "p"},    {"um", "p"},  {"bc", "pc"},      {"pr", "py"}, {"st", "dp"},
-                                      {"gm", "wfrd"}, {"gu", "wh"}, {"gc", "rdnrdnn"}, {"gq", "d"},  {"ge", "edgb"}};
-    std::string line;
-    if (const std::uint32_t shape = pick(std::size(kWild) + 1); shape < std::size(kWild)) {
-        line = kWild[shape].op;
+    // Domain, port, vCPU, VIRQ, priority (y), reference, number, entry, frame (g), byte.
+    static constexpr Shape kWild[] = {{"au", "dd"},      {"bi", "dp"}, {"bv", "vc"},  {"ip", "c"},  {"cl", "p"},
+                                      {"se", "p"},       {"um", "p"},  {"bc", "pc"},  {"pr", "py"}, {"st", "dp"},
+                                      {"gc", "rdnrdnn"}, {"gq", "d"},  {"ge", "edgb"}};
+    const std::uint32_t shape = pick(std::size(kWild) + 3);
+    if (shape < std::size(kWild)) {
+        std::string line = me().prefix;
+        line += kWild[shape].op;
         for (const char kind : kWild[shape].words) line += ' ' + wild_word(kind);
-    } else if (one_in(16)) {
-        line = line_of("rs", {one_in(2) ? "0x7ff0" : wild_word('d')});
-    } else {
-        const std::int64_t number = one_in(2) ? 63 : 32;
-        line = line_of("hc", {text(number), text(14 + pick(40)), "0"});
+        perform(line);
+        return;
     }
-    perform(line);
-    return line;
+    if (shape == std::size(kWild)) {
+        const auto window = window_for_map();
+        if (!window) return unmap();
+        const std::string flags = wild_word('f'), ref = wild_word('r');
+        map_at(*window, {flags, ref, wild_word('d')});
+        return;
+    }
+    if (shape == std::size(kWild) + 1) {
+        const unsigned window = pick(16);
+        unmap_at(window, wild_word('h'));
+        return;
+    }
+    if (one_in(16)) {
+        const std::string dom = one_in(2) ? "0x7ff0" : wild_word('d');
+        // A domain that resets its ports is back at the two-level ABI.
+        if (say("rs", {dom}).well) {
+            me().fifo = false;
+            me().fifo_pages = 0;
+        }
+        return;
+    }
+    const std::int64_t number = one_in(2) ? 63 : 32;
+    say("hc", {text(number), text(15 + pick(40)), "0"});
 }
 
-std::string generate(std::uint64_t seed, std::uint64_t length, Tally* tally) {
-    Generator generator(seed);
+std::string generate(std::uint64_t seed, std::uint64_t length, Tally* tally, const KernelKind& kind) {
+    Generator generator(seed, kind);
     std::string script;
-    for (std::uint64_t i = 0; i < length; ++i) script += generator.next();
+    while (generator.tally().operations < length) script += generator.next();
     if (tally) *tally = generator.tally();
     return script;
 }

@@ -15,6 +15,11 @@ std::string Interpreter::run_line(std::string_view line) {
     const auto op = parse_line(line);
     if (!op || faulted_) return {};
     const Answered answered = run(*op);
+    if (const auto info = scene_.host().info(scene_.subject().domid()); !info || info->shut_down) {
+        // dom0 sees it while the line is not answered yet; a dom0 that ends takes the machine along.
+        faulted_ = true;
+        return "@@FAULT the domain ended at line " + std::to_string(line_) + '\n';
+    }
     std::string text = std::to_string(line_) + (op->by_control ? " 0: " : " ") + op->name + answered.line + '\n';
     faulted_ = faulted_ || !scene_.subject().can_go_on() || !scene_.control().can_go_on();
     if (faulted_) text += "@@FAULT line " + std::to_string(line_) + ": the kernel's own memory is not mapped\n";

@@ -15,7 +15,7 @@ constexpr std::uint64_t kPresent = 1, kWritable = 2, kUser = 4, kFrameBits = 0xf
 }  // namespace
 
 void KernelTables::put(Gfn table, std::uint64_t index, Gfn to, std::uint64_t flags) {
-    const std::uint64_t entry = host_.lookup(dom_, to)->value << 12 | flags;
+    const std::uint64_t entry = frame_of(to) << 12 | flags;
     std::memcpy(host_.address_space(dom_).page(table) + index * sizeof entry, &entry, sizeof entry);
 }
 
@@ -26,6 +26,8 @@ KernelTables::KernelTables(hypervisor::Hypervisor& host, DomId dom, unsigned bit
     const std::uint64_t tables = last_level + levels - 1;
     check(last_level <= kPerTable && tables < frames_, "a bare kernel's memory takes one table of the second level");
     first_ = Gfn{frames_ - tables};
+    p2m_.reserve(frames_);
+    for (std::uint64_t gfn = 0; gfn < frames_; ++gfn) p2m_.push_back(host.lookup(dom, Gfn{gfn})->value);
     for (std::uint64_t gfn = 0; gfn < frames_; ++gfn)
         put(Gfn{first_.value + gfn / kPerTable}, gfn % kPerTable, Gfn{gfn},
             kPresent | kUser | (gfn < first_.value ? kWritable : 0));
@@ -35,7 +37,7 @@ KernelTables::KernelTables(hypervisor::Hypervisor& host, DomId dom, unsigned bit
     for (; above.value + 1 < frames_; above = Gfn{above.value + 1})
         put(Gfn{above.value + 1}, 0, above, kPresent | kUser | (bits == 64 ? kWritable : 0));
 
-    const std::uint64_t top = host.lookup(dom, above)->value;
+    const std::uint64_t top = frame_of(above);
     Hypercalls& calls = host.hypercalls(dom, VcpuId{0});
     for (const unsigned command : {bits == 64 ? MMUEXT_PIN_L4_TABLE : MMUEXT_PIN_L3_TABLE, MMUEXT_NEW_BASEPTR}) {
         mmuext_op_t op{};

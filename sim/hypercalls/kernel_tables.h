@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "sim/hypervisor/hypervisor.h"
 
@@ -19,6 +20,8 @@ public:
     /// What an address leads to now; null where nothing is mapped.
     std::byte* at(std::uint64_t address) const;
     bool writable(std::uint64_t address) const;
+    /// The machine frame that a page had at the start, as the kernel's own list has it; all ones beyond its memory.
+    std::uint64_t frame_of(Gfn page) const { return page.value < frames_ ? p2m_[page.value] : ~0ull; }
 
 private:
     static constexpr std::uint64_t kPerTable = kPageSize / sizeof(std::uint64_t);
@@ -31,6 +34,7 @@ private:
     /// The tables of the last level stand one after the other from here.
     Gfn first_{};
     std::uint64_t frames_ = 0;
+    std::vector<std::uint64_t> p2m_;
 };
 
 }  // namespace xenrig::hypercalls

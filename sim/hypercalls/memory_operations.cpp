@@ -58,18 +58,19 @@ bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) 
     return true;
 }
 
+/// Where a translated kernel has no memory, nobody answers: all ones are read and what is written is lost.
 bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out) {
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
     const Window window = windows_[static_cast<std::size_t>(a[0] & 15)];
     std::byte* mapped = window != Window::unmapped ? kernel_.at(kernel_.window_address(a[0]) + offset) : nullptr;
     std::byte* const page = kernel_.page(a[0]);
     if (name == "pw" || name == "prd") {
-        out.faulted = page == nullptr;
+        out.faulted = page == nullptr && !kernel_.translated();
         if (out.faulted) return true;
-        if (name == "pw")
+        if (name == "prd")
+            out.line = ' ' + std::to_string(page ? std::to_integer<int>(page[offset]) : 0xff);
+        else if (page)
             page[offset] = static_cast<std::byte>(a[2]);
-        else
-            out.line = ' ' + std::to_string(std::to_integer<int>(page[offset]));
     } else if (name == "mw") {
         out.well = mapped != nullptr && window == Window::writable;
         if (out.well)
@@ -88,17 +89,20 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
 bool Operations::words(std::string_view name, const Arguments& a, Answered& out) {
     if (name != "w2" && name != "w4" && name != "w8" && name != "r2" && name != "r4" && name != "r8") return false;
     std::byte* page = kernel_.page(a[0]);
-    out.faulted = page == nullptr;
+    out.faulted = page == nullptr && !kernel_.translated();
     if (out.faulted) return true;
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
     const std::size_t bytes = std::min<std::size_t>(static_cast<std::size_t>(name[1] - '0'), kPageSize - offset);
     std::uint64_t word = static_cast<std::uint64_t>(a[2]);
     if (name[0] == 'w') {
-        std::memcpy(page + offset, &word, bytes);
+        if (page) std::memcpy(page + offset, &word, bytes);
         return true;
     }
     word = 0;
-    std::memcpy(&word, page + offset, bytes);
+    if (page)
+        std::memcpy(&word, page + offset, bytes);
+    else
+        std::memset(&word, 0xff, bytes);
     char digits[24];
     std::snprintf(digits, sizeof digits, " %llx", static_cast<unsigned long long>(word));
     out.line = digits;

@@ -1,9 +1,10 @@
 // The operations of a script on one kernel, by topic: what the kernel of tests/interop/real-xen does in C, to the byte
 // of what it prints.
 //
-// au bi bv ip cl se um bc pr rs st (event channels), fi fx fw fh (the FIFO ABI), mask bits clr (bits in shared_info),
-// ge gx gf (entries, version 1), gv g2 g3 gt gs (version 2), gm gu gc gq tr (map, unmap, copy, query_size, transfer),
-// pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2 r4 r8 (words of pages), hc (any hypercall by number).
+// au bi bv ip cl se um bc pr rs st (event channels), fi fx fw fh fm fd (the FIFO ABI), mask bits clr (bits in
+// shared_info), ge gx gf (entries, version 1), gv g2 g3 gt gs (version 2), gm gu gc gq tr (map, unmap, copy,
+// query_size, transfer), pw prd mw mr (bytes of pages and windows), w2 w4 w8 r2 r4 r8 (words of pages), hc (any
+// hypercall by number).
 #pragma once
 
 #include <array>
@@ -57,6 +58,10 @@ private:
     template <class Op>
     Op ask_event(unsigned operation, Op op, Answered& out);
     void status(const Arguments& a, Answered& out);
+    /// A port's word in the FIFO's array; null where there is none yet.
+    std::uint32_t* word_of(std::uint32_t port);
+    void mask_word(const Arguments& a, Answered& out);
+    void take_event(const Arguments& a, Answered& out);
     void map(const Arguments& a, Answered& out);
     void unmap(const Arguments& a, Answered& out);
     void copy(const Arguments& a, Answered& out);

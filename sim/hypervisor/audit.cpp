@@ -27,6 +27,7 @@ public:
         for (const auto& v : d.vcpus)
             if (v->info_frame) use(*v->info_frame);
         for (const Mfn mfn : d.events.frames()) use(mfn);
+        if (const auto mfn = d.pirqs.eoi_frame()) use(*mfn);
         for (std::uint32_t ref = 0; ref < d.grants.entries(); ++ref) {
             const ActiveGrant& active = d.grants.active(GrantRef{ref});
             use_pins(active);

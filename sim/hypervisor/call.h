@@ -36,6 +36,10 @@ struct Call {
 /// May `from` do to `to` what is its own or a control domain's to do (XSM_TARGET of the default policy)?
 bool may_target(const Domain& from, const Domain& to);
 
+/// Of a PV guest's pointer to several structs, before any is read (access_ok, array_access_ok): it does not point to
+/// where the hypervisor is.
+bool may_be_guests(const Domain& d, std::uint64_t address);
+
 using Handler = std::int64_t (*)(Call&);
 /// Null where Xen answers ENOSYS to everybody.
 Handler handler_of(unsigned number);
@@ -64,5 +68,7 @@ std::int64_t set_trap_table(Call& call);
 std::int64_t accepted_of_pv(Call& call);
 std::int64_t domctl(Call& call);
 std::int64_t sysctl(Call& call);
+std::int64_t vm_assist(Call& call);
+std::int64_t physdev_op(Call& call);
 
 }  // namespace xenrig::hypervisor

@@ -119,10 +119,13 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
     HypercallArgs args = call.args;
     join_halves(number, args);
     const std::uint64_t operation = number == __HYPERVISOR_memory_op ? args[0] & kMemoryOperation : args[0];
-    if (const CompatArgument* argument = compat_argument(number, operation))
-        args[argument->index] = access.translated(args[argument->index], *argument->layout);
+    const CompatArgument* argument = compat_argument(number, operation);
+    if (argument) args[argument->index] = access.translated(args[argument->index], *argument->layout);
     Call translated{call.host, call.domain, call.vcpu, access, args};
     const std::int64_t result = handler(translated);
+    // The guest makes the call for the rest of the list where it has the list.
+    if (auto& rest = call.vcpu.continuation; rest && number == __HYPERVISOR_multicall && argument)
+        rest->at(0) = call.args[0] + (args[1] - rest->at(1)) * argument->layout->compat_size;
     return std::clamp<std::int64_t>(result, std::numeric_limits<std::int32_t>::min(),
                                     std::numeric_limits<std::int32_t>::max());
 }

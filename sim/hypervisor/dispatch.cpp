@@ -63,6 +63,10 @@ bool may_target(const Domain& from, const Domain& to) {
     return &from == &to || from.privileged() || from.target == &to;
 }
 
+bool may_be_guests(const Domain& d, std::uint64_t address) {
+    return d.translated() || address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END;
+}
+
 Handler handler_of(unsigned number) {
     switch (number) {
         case __HYPERVISOR_memory_op:
@@ -111,6 +115,10 @@ Handler handler_of(unsigned number) {
             return sysctl;
         case __HYPERVISOR_domctl:
             return domctl;
+        case __HYPERVISOR_vm_assist:
+            return vm_assist;
+        case __HYPERVISOR_physdev_op:
+            return physdev_op;
         default:
             return nullptr;
     }

@@ -26,7 +26,8 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       physmap(physmap_nodes(settings)),
       pod(owner, *this),
       events(owner, *this, settings.first_port),
-      grants(owner, *this) {}
+      grants(owner, *this),
+      pirqs(owner, *this) {}
 
 void Domain::make_vcpus() {
     vcpus.reserve(config.vcpus);

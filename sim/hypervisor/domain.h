@@ -17,6 +17,7 @@
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/physmap.h"
+#include "sim/hypervisor/pirqs.h"
 #include "sim/hypervisor/pod.h"
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -88,6 +89,7 @@ public:
 
     EventChannels events;
     GrantTable grants;
+    Pirqs pirqs;
 
     std::array<std::uint64_t, HVM_NR_PARAMS> params{};
     /// domctl pauses; shutdown pauses its vCPUs by itself.

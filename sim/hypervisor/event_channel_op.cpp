@@ -87,7 +87,9 @@ std::int64_t reset(Call& call, const evtchn_reset_t& op) {
     Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
-    d->events.reset(op.dom == DOMID_SELF);
+    // Of another domain only while it is held by domctl.
+    if (d != &call.domain && d->pauses == 0) return -error(Errno::inval);
+    d->events.reset(true);
     return 0;
 }
 
@@ -97,13 +99,8 @@ std::int64_t reset_cont(Call& call, const evtchn_reset_t& op) {
     const Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
     if (!d) return -error(Errno::srch);
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
+    if (d != &call.domain && d->pauses == 0) return -error(Errno::inval);
     return -error(Errno::busy);
-}
-
-/// No interrupt of the machine is given to anybody: one that could be is not permitted.
-std::int64_t bind_pirq(const Call& call, const evtchn_bind_pirq_t& op) {
-    constexpr std::uint32_t kPirqs = 256;
-    return op.pirq >= kPirqs || call.domain.translated() ? -error(Errno::inval) : -error(Errno::perm);
 }
 
 /// Behind the last operation of event_channel.h.
@@ -126,7 +123,12 @@ std::int64_t event_channel_op(Call& call) {
                 return result;
             });
         case EVTCHNOP_bind_pirq:
-            return with_answer<evtchn_bind_pirq_t>(call, [&](auto& op) { return bind_pirq(call, op); });
+            return with_answer<evtchn_bind_pirq_t>(call, [&](auto& op) {
+                Port port{};
+                const std::int64_t result = events.bind_pirq(op.pirq, (op.flags & BIND_PIRQ__WILL_SHARE) != 0, port);
+                op.port = port.value;
+                return result;
+            });
         case EVTCHNOP_bind_ipi:
             return with_answer<evtchn_bind_ipi_t>(call, [&](auto& op) {
                 Port port{};

@@ -105,6 +105,16 @@ std::int64_t EventChannels::bind_ipi(VcpuId vcpu, Port& port) {
     return 0;
 }
 
+std::int64_t EventChannels::bind_pirq(std::uint32_t pirq, bool share, Port& port) {
+    if (const std::int64_t no = domain_.pirqs.may_bind(pirq); no != 0) return no;
+    const std::int64_t free = free_port();
+    if (free < 0) return free;
+    port = Port{static_cast<std::uint32_t>(free)};
+    if (const std::int64_t no = domain_.pirqs.bind(pirq, port, share); no != 0) return no;
+    take(port, PortUse::pirq).number = pirq;
+    return 0;
+}
+
 std::int64_t EventChannels::bind_vcpu(Port port, VcpuId vcpu) {
     if (!domain_.vcpu(vcpu)) return -error(Errno::noent);
     if (!valid(port)) return -error(Errno::inval);
@@ -126,6 +136,8 @@ std::int64_t EventChannels::close(Port port) {
     if (was == PortUse::virq) {
         for (const auto& v : domain_.vcpus)
             if (v->virq_ports[channel.number] == port.value) v->virq_ports[channel.number] = 0;
+    } else if (was == PortUse::pirq) {
+        domain_.pirqs.unbind(channel.number);
     } else if (was == PortUse::interdomain) {
         Channel& peer = channel.remote->events.channels_[channel.remote_port.value];
         check(peer.use == PortUse::interdomain && peer.remote == &domain_ && peer.remote_port == port,
@@ -194,8 +206,11 @@ std::int64_t EventChannels::init_control(VcpuId vcpu, Gfn gfn, std::uint32_t off
 
     auto fifo = std::make_unique<FifoWords>(host_, domain_);
     if (const std::int64_t result = fifo->add_control_block(*v, gfn, offset); result != 0) return result;
-    for (std::uint32_t port = 1; port < channels_.size() && port < words_->ports_max(); ++port)
+    fifo->put_ports(std::move(ports_of_fifo_));
+    for (std::uint32_t port = 1; valid(Port{port}) && port < words_->ports_max(); ++port) {
         if (words_->pending(Port{port})) fifo->remember_pending(Port{port});
+        fifo->forget_priority(Port{port});
+    }
     fifo_ = fifo.get();
     words_ = std::move(fifo);
     return 0;
@@ -214,6 +229,7 @@ std::int64_t EventChannels::set_priority(Port port, std::uint32_t priority) {
 void EventChannels::reset(bool layout_too) {
     for (std::uint32_t port = 0; port < channels_.size(); ++port) close(Port{port});
     if (!layout_too || !fifo_) return;
+    ports_of_fifo_ = fifo_->take_ports();
     fifo_ = nullptr;
     words_ = std::make_unique<TwoLevelWords>(domain_);
 }
@@ -221,7 +237,8 @@ void EventChannels::reset(bool layout_too) {
 std::int64_t EventChannels::poll(Port port) const {
     if (!valid(port)) return -error(Errno::inval);
     const PortUse use = channels_[port.value].use;
-    return use != PortUse::free && use != PortUse::reserved && words_->pending(port) ? 1 : 0;
+    if (use == PortUse::free || use == PortUse::reserved) return -error(Errno::inval);
+    return words_->pending(port) ? 1 : 0;
 }
 
 void EventChannels::raise_virq(VcpuId vcpu, std::uint32_t virq) {

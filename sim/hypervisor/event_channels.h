@@ -35,6 +35,7 @@ public:
     std::int64_t bind_interdomain(Domain& remote, Port remote_port, Port& local);
     std::int64_t bind_virq(std::uint32_t virq, VcpuId vcpu, Port& port);
     std::int64_t bind_ipi(VcpuId vcpu, Port& port);
+    std::int64_t bind_pirq(std::uint32_t pirq, bool share, Port& port);
     std::int64_t bind_vcpu(Port port, VcpuId vcpu);
     std::int64_t close(Port port);
     std::int64_t send(Port port);
@@ -50,6 +51,9 @@ public:
 
     /// A VIRQ of one vCPU, or a global one: nothing happens when it is not bound.
     void raise_virq(VcpuId vcpu, std::uint32_t virq);
+    /// A physical interrupt, by the port to which it is bound.
+    void raise_pirq(Port port) { raise(port); }
+    bool masked(Port port) const { return words_->masked(port); }
 
     /// Below the number of ports that the domain ever had, rounded up to what Xen allocates at once.
     bool valid(Port port) const { return port.value < channels_.size(); }
@@ -73,6 +77,8 @@ private:
     std::unique_ptr<EventWords> words_;
     /// words_, when it is the FIFO.
     FifoWords* fifo_ = nullptr;
+    /// Between two times of the FIFO.
+    std::vector<FifoPort> ports_of_fifo_;
 };
 
 /// VIRQs that have one port in a domain, not one a vCPU (event_channel.c: virq_is_global).

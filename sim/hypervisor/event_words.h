@@ -14,6 +14,16 @@ namespace xenrig::hypervisor {
 class Domain;
 class Vcpu;
 
+/// What the hypervisor notes of a port for the FIFO layout; it outlives a return to the two-level one (struct evtchn).
+struct FifoPort {
+    std::uint8_t priority = 7;  ///< EVTCHN_FIFO_PRIORITY_DEFAULT
+    /// The queue that it was linked to last.
+    std::uint8_t last_priority = 0;
+    std::uint32_t last_vcpu = 0;
+    /// While there was no word for it, or in the two-level layout.
+    bool raised_early = false;
+};
+
 class EventWords {
 public:
     virtual ~EventWords() = default;

@@ -76,7 +76,7 @@ std::byte* FifoWords::word(Port port) const {
     return page < addresses_.size() ? addresses_[page] + port.value % kWordsPerPage * sizeof(event_word_t) : nullptr;
 }
 
-FifoWords::PortState& FifoWords::state(Port port) {
+FifoPort& FifoWords::state(Port port) {
     if (port.value >= ports_.size()) ports_.resize(port.value + std::size_t{1});
     return ports_[port.value];
 }
@@ -101,7 +101,7 @@ bool FifoWords::link_tail(std::byte* tail, Port port) {
 }
 
 bool FifoWords::set_pending(Vcpu& notified, Port port) {
-    PortState& p = state(port);
+    FifoPort& p = state(port);
     std::byte* at = word(port);
     if (!at) {
         const bool fresh = !p.raised_early;

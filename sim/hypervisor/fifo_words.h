@@ -29,6 +29,10 @@ public:
     std::int64_t add_page(Gfn gfn);
     /// What was pending in the layout before this one.
     void remember_pending(Port port) { state(port).raised_early = true; }
+    std::vector<FifoPort> take_ports() { return std::move(ports_); }
+    /// From an earlier time; the priority of those that are valid now is the default one again (setup_ports).
+    void put_ports(std::vector<FifoPort> ports) { ports_ = std::move(ports); }
+    void forget_priority(Port port) { state(port).priority = EVTCHN_FIFO_PRIORITY_DEFAULT; }
 
     std::uint32_t ports_max() const override { return EVTCHN_FIFO_NR_CHANNELS; }
     bool set_pending(Vcpu& notified, Port port) override;
@@ -50,16 +54,9 @@ private:
         Mfn frame{};
         std::array<Queue, EVTCHN_FIFO_MAX_QUEUES> queues;
     };
-    struct PortState {
-        std::uint8_t priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
-        /// The queue that it was linked to last.
-        std::uint8_t last_priority = 0;
-        std::uint32_t last_vcpu = 0;
-        bool raised_early = false;
-    };
     /// Null when the guest has not given the page yet.
     std::byte* word(Port port) const;
-    PortState& state(Port port);
+    FifoPort& state(Port port);
     bool link_tail(std::byte* tail, Port port);
     std::optional<Mfn> take_frame(Gfn gfn);
 
@@ -68,7 +65,7 @@ private:
     std::vector<VcpuQueues> vcpus_;
     std::vector<Mfn> pages_;
     std::vector<std::byte*> addresses_;
-    std::vector<PortState> ports_;
+    std::vector<FifoPort> ports_;
 };
 
 }  // namespace xenrig::hypervisor

@@ -21,11 +21,13 @@ void observe(Domain& by, GrantHandle handle, const GrantTrack& track, Mfn mfn, b
     mapped ? by.host.observer->mapped(m) : by.host.observer->unmapped(m);
 }
 
-/// Puts the frame into the caller's address space. As long as a PV guest has loaded no page tables, its linear
-/// addresses are its gfns.
+/// Puts the frame into the caller's address space. A PV guest's linear addresses are modelled as its gfns, with page
+/// tables for all that the physmap can hold.
 GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
     Domain& d = caller.domain;
     if (d.translated() && (flags & ~std::uint32_t{GNTMAP_readonly}) != GNTMAP_host_map) return GNTST_general_error;
+    // The address of an entry needs page tables, which this host has not for anyone.
+    if ((flags & GNTMAP_contains_pte) != 0) return GNTST_general_error;
     const Gfn gfn = gfn_of(address);
     const PhysmapEntry before = d.physmap.at(gfn);
     // A PV guest's page-table entry is replaced, whatever was there; a mapping that stood there keeps its handle.
@@ -35,6 +37,13 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
         return GNTST_general_error;
     }
     if (!d.physmap.fits(gfn)) return GNTST_general_error;
+    // A frame of its own that stands elsewhere leaves that place (p2m_add_page); a grant mapping is no place of its
+    // own.
+    if (const Gfn old = caller.host.memory.gfn(mfn);
+        d.translated() && caller.host.memory.owner(mfn) == d.id && old != kNoGfn && old != gfn) {
+        caller.host.displace(d, d.physmap.at(old));
+        caller.host.clear_physmap(d, old);
+    }
     if (!before.others()) caller.host.displace(d, before);
     caller.host.set_physmap(d, gfn, mfn, (flags & GNTMAP_readonly) != 0 ? PageType::grant_ro : PageType::grant_rw);
     return GNTST_okay;
@@ -146,10 +155,13 @@ GrantStatus unmap_grant(Vcpu& caller, const gnttab_unmap_grant_ref_t& op, std::u
     const bool on_host = op.host_addr != 0 && (track->flags & GNTMAP_host_map) != 0;
     const bool on_device = op.dev_bus_addr != 0 && (track->flags & GNTMAP_device_map) != 0;
     if (on_host) {
-        const GrantStatus status = uses_page_tables(caller, track->flags)
-                                       ? take_from_tables(caller, op.host_addr, mfn, track->flags, new_address)
-                                   : new_address != 0 ? replace(by, op.host_addr, new_address, mfn, track->flags)
-                                                      : take_away(by, op.host_addr, mfn, track->flags);
+        GrantStatus status;
+        if (uses_page_tables(caller, track->flags))
+            status = take_from_tables(caller, op.host_addr, mfn, track->flags, new_address);
+        else if (new_address != 0)
+            status = replace(by, op.host_addr, new_address, mfn, track->flags);
+        else
+            status = take_away(by, op.host_addr, mfn, track->flags);
         if (status != GNTST_okay) return status;
         let_go(by, handle, *track, GNTMAP_host_map);
     }

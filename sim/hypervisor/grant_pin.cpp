@@ -73,7 +73,9 @@ GrantStatus GrantTable::set_status_v2(GrantRef ref, const ActiveGrant& active, c
                                       PinUse use) {
     const auto granted = [&](Head h) {
         const unsigned type = h.flags & type_mask(use);
-        return (type == GTF_permit_access || type == GTF_transitive) && h.domid == peer.id.value;
+        // What is granted on can be copied and not mapped.
+        const bool fits = type == GTF_permit_access || (type == GTF_transitive && use == PinUse::copy);
+        return fits && h.domid == peer.id.value;
     };
     const Head before = head(entry(ref));
     if (!active.pins.any() && !granted(before)) return GNTST_general_error;

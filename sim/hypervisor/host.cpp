@@ -139,6 +139,7 @@ std::optional<Mfn> Host::guest_frame(Domain& d, std::uint64_t gmfn) const {
 void Host::mark_unseen_writes(Domain& d) {
     d.grants.mark_writable_dirty();
     for (const Mfn mfn : d.events.frames()) mark_dirty(d, mfn);
+    if (const auto mfn = d.pirqs.eoi_frame()) mark_dirty(d, *mfn);
     for (const auto& v : d.vcpus)
         if (v->info_frame) mark_dirty(d, *v->info_frame);
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "sim/hypervisor/console_ring.h"
@@ -11,6 +12,7 @@
 #include "sim/hypervisor/domain_table.h"
 #include "sim/hypervisor/fault.h"
 #include "sim/hypervisor/hypervisor.h"
+#include "sim/hypervisor/machine_interrupts.h"
 #include "sim/hypervisor/machine_memory.h"
 #include "sim/hypervisor/observer.h"
 #include "sim/hypervisor/page_types.h"
@@ -106,6 +108,9 @@ public:
     const HostConfig config;
     MachineMemory memory;
     Processors processors;
+    MachineInterrupts interrupts;
+    /// Those that the control domain has told of: segment, bus, devfn.
+    std::set<std::uint32_t> pci_devices;
     Observer* observer = nullptr;
     /// What frames of PV guests are used as.
     PageTypes page_types{*this};

@@ -260,7 +260,7 @@ Result<> Hypervisor::set_param(DomId dom, unsigned index, std::uint64_t value) {
     const InHypervisor inside(host_->machine);
     Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
-    return result_of(set_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
+    return result_of(set_hvm_param(*d, {}, index, value), "no such parameter for this type of guest");
 }
 
 Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
@@ -268,7 +268,7 @@ Result<std::uint64_t> Hypervisor::get_param(DomId dom, unsigned index) const {
     const Domain* d = host_->find(dom);
     if (!d) return no_domain(dom);
     std::uint64_t value = 0;
-    const auto result = result_of(get_hvm_param(*d, false, index, value), "no such parameter for this type of guest");
+    const auto result = result_of(get_hvm_param(*d, {}, index, value), "no such parameter for this type of guest");
     if (!result) return std::unexpected(result.error());
     return value;
 }
@@ -296,6 +296,15 @@ Result<> Hypervisor::seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame) {
     seed.domid = to.value;
     seed.frame = static_cast<std::uint32_t>(d->translated() ? frame.value : entry.frame().value);
     shared::raw::copy_to_page(d->grants.entry(ref), reinterpret_cast<const std::byte*>(&seed), sizeof seed);
+    return {};
+}
+
+Result<> Hypervisor::raise_interrupt(unsigned gsi) {
+    const InHypervisor inside(host_->machine);
+    if (!MachineInterrupts::is_line(gsi))
+        return fail(Errno::inval,
+                    "the machine's interrupt lines are 0 to " + std::to_string(MachineInterrupts::kLines - 1));
+    host_->interrupts.raise(static_cast<Irq>(gsi));
     return {};
 }
 

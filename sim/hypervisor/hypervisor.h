@@ -165,6 +165,9 @@ public:
     Result<Port> alloc_unbound(DomId dom, DomId remote);
     /// Writes an entry of its grant table before it runs, as a builder does for console and store (xc_dom_gnttab_seed).
     Result<> seed_grant(DomId dom, GrantRef ref, DomId to, Gfn frame);
+    /// A device of the machine raises its interrupt line: the domains that are bound to it hear of it. EINVAL for a
+    /// line that the machine has not.
+    Result<> raise_interrupt(unsigned gsi);
     /// The page of shared_info, for a save and for oracles; null when the domain is gone.
     std::byte* shared_info(DomId dom);
 

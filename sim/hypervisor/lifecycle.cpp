@@ -122,6 +122,7 @@ void Host::release(Domain& d) {
     kill(d);
     if (d.life != Life::dying) return;
     d.events.reset(true);
+    d.pirqs.release();
     release_mappings(d);
 
     for (const auto& v : d.vcpus) {
@@ -134,8 +135,8 @@ void Host::release(Domain& d) {
         if (v->info_frame) put_frame(*v->info_frame);
         v->info_frame.reset();
     }
-    page_types.unpin_all(d);
     claim(d, 0);
+    page_types.unpin_all(d);
     std::vector<Mfn> owned = std::move(d.unplaced);
     std::ranges::copy(d.pod.take_all(), std::back_inserter(owned));
     d.physmap.for_each([&](Gfn, PhysmapEntry entry) {

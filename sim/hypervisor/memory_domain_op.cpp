@@ -35,8 +35,8 @@ std::int64_t pod_target(Call& call, bool set) {
     if (!call.fetch(op)) return -error(Errno::fault);
     Domain* d = call.host.find_any(DomId{op.domid}, call.domain);
     if (!d) return -error(Errno::srch);
-    if (!call.domain.privileged()) return -error(Errno::perm);
     if (!d->translated()) return -error(Errno::inval);
+    if (!call.domain.privileged()) return -error(Errno::perm);
     if (set)
         if (const std::int64_t result = d->pod.set_target(op.target_pages); result != 0) return result;
     op.tot_pages = d->frames;

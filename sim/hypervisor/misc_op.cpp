@@ -19,7 +19,8 @@ std::int64_t console_io(Call& call) {
     constexpr std::uint32_t kWrite = CONSOLEIO_write, kRead = CONSOLEIO_read;
     const auto op = static_cast<std::uint32_t>(call.arg(0));
     if (!call.domain.privileged() && !(call.host.config.verbose_debug && op == kWrite)) return -error(Errno::perm);
-    if (op == kRead) return 0;
+    // What was read and an error must not be the same number.
+    if (op == kRead) return static_cast<std::uint32_t>(call.arg(1)) > INT32_MAX ? -error(Errno::toobig) : 0;
     if (op != kWrite) return -error(Errno::nosys);
     std::array<char, 128> part;
     std::uint64_t at = call.arg(2);
@@ -59,19 +60,30 @@ std::int64_t callback_op(Call& call) {
     }
 }
 
+namespace {
+
+/// hypercall_preempt_check(): something waits for the vCPU to come out of the hypervisor.
+bool preempted(const Vcpu& v) { return v.upcall_pending() || v.blocked || !v.shutdown_over; }
+
+}  // namespace
+
 std::int64_t multicall(Call& call) {
     if (call.vcpu.in_multicall) return -error(Errno::inval);
     const auto count = static_cast<std::uint32_t>(call.arg(1));
+    constexpr std::uint32_t kEntries = ~0u / sizeof(multicall_entry_t);
+    // A list of 32-bit words stands translated where no guest's can (compat.h), and fails entry by entry.
+    const bool as_it_is = &call.guest.caller() == &call.guest;
+    if (as_it_is && (!may_be_guests(call.domain, call.arg(0)) || (!call.domain.translated() && count >= kEntries)))
+        return -error(Errno::fault);
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {
-        // hypercall_preempt_check(): the guest sees its upcall between two entries, and makes the call for the others.
-        if (i != 0 && (call.vcpu.upcall_pending() || call.vcpu.blocked || !call.vcpu.shutdown_over)) {
-            call.vcpu.continuation =
-                HypercallArgs{call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t), count - i};
+        // The guest sees its upcall between two entries, and makes the call for the others.
+        if (i != 0 && preempted(call.vcpu)) {
+            call.vcpu.continuation = HypercallArgs{call.arg(0) + i * sizeof(multicall_entry_t), count - i};
             break;
         }
-        const std::uint64_t at = call.arg(0) + std::uint64_t{i} * sizeof(multicall_entry_t);
+        const std::uint64_t at = call.arg(0) + i * sizeof(multicall_entry_t);
         multicall_entry_t entry;
         if (!call.guest.fetch(entry, at)) {
             answer = -error(Errno::fault);

@@ -18,12 +18,12 @@ Processors::~Processors() = default;
 
 void Processors::attach(Vcpu& v, Cpu& cpu) {
     v.unit.processor = v.unit.processor % count();
-    cpu.set_run_listener(&v, counted());
+    v.hears_runner = cpu.set_run_listener(&v, counted());
     settle(v);
 }
 
 void Processors::detach(Vcpu& v) {
-    if (!v.cpu) return;
+    if (!v.cpu || !std::exchange(v.hears_runner, false)) return;
     has_work(v, false);
     if (counted()) {
         // Whoever is next has the processor before the runner is free.

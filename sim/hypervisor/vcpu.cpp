@@ -23,6 +23,11 @@ std::int64_t Vcpu::call(unsigned number, const HypercallArgs& args) {
 
 void Vcpu::has_work(bool any) { host.processors.has_work(*this, any); }
 
+void Vcpu::runner_ends() {
+    host.processors.detach(*this);
+    cpu = nullptr;
+}
+
 std::uint64_t Vcpu::number() const { return std::uint64_t{domain.id.value} << 16 | id.value; }
 
 bool Vcpu::upcall_pending() const {

@@ -48,6 +48,7 @@ public:
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
     void has_work(bool any) override;
+    void runner_ends() override;
 
     /// What a trace calls it.
     std::uint64_t number() const;
@@ -81,11 +82,14 @@ public:
     SchedulingUnit unit;
     /// The runner's word; a vCPU without one always has work.
     bool has_runner_work = true;
+    bool hears_runner = false;
     RunStates runstates;
     GuestArea runstate_area, time_area;
     std::uint32_t time_version = 0;
     /// vcpu_info's time was written.
     bool has_time = false;
+    /// HVMOP_set_evtchn_upcall_vector's; 0: the domain's way (HVM_PARAM_CALLBACK_IRQ).
+    std::uint8_t upcall_vector = 0;
 
     /// The vcpu_info of a vCPU that has none in shared_info and registered none.
     std::array<std::byte, 64> own_info{};

@@ -80,11 +80,6 @@ std::int64_t get_runstate_info(Call& call, Vcpu& v) {
     return put_runstate(call.guest, call.arg(2), runstate(call, v), call.domain.config.bits) ? 0 : -error(Errno::fault);
 }
 
-/// Where the hypervisor is, no guest's memory can be: all that is looked at (access_ok; arch-x86/xen-x86_64.h).
-bool may_be_guests(const Domain& d, std::uint64_t address) {
-    return d.translated() || address < 0xffff800000000000ull || address >= 0xffff880000000000ull;
-}
-
 /// The address in a struct of one handle: 32 bits of it for a 32-bit guest.
 std::optional<GuestArea> fetch_area(Call& call) {
     std::uint64_t address = 0;
@@ -148,10 +143,12 @@ std::int64_t stop_singleshot_timer(Call& call, Vcpu& v) {
     return 0;
 }
 
-/// ACPI's and the local APIC's number of the processor that the control domain's vCPU is pinned to.
+/// ACPI's and the local APIC's number of the processor that the control domain's vCPU is pinned to; where there is but
+/// one, it always is (is_hwdom_pinned_vcpu).
 std::int64_t get_physid(Call& call, const Vcpu& v) {
-    if (!call.domain.privileged() || !v.unit.pinned) return -error(Errno::inval);
-    const std::uint64_t processor = *v.unit.pinned;
+    const bool pinned = v.unit.pinned || call.host.processors.count() == 1;
+    if (!call.domain.privileged() || !pinned) return -error(Errno::inval);
+    const std::uint64_t processor = v.unit.pinned.value_or(0);
     return call.put(processor << 32 | processor, 2) ? 0 : -error(Errno::fault);
 }
 

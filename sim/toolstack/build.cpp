@@ -42,8 +42,12 @@ Result<> Toolstack::make(StoreTx tx, const std::string& path, const std::string&
 
 Result<DomId> Toolstack::build(const DomainSpec& spec) {
     hypervisor::Hypervisor& xen = host_.xen();
-    const auto created = xen.create_domain(
-        {.name = spec.name, .vcpus = spec.vcpus, .max_frames = spec.frames, .first_port = host_.first_port()});
+    const auto created = xen.create_domain({.name = spec.name,
+                                            .vcpus = spec.vcpus,
+                                            .max_frames = spec.frames,
+                                            .first_port = host_.first_port(),
+                                            .weight = static_cast<std::uint16_t>(spec.weight),
+                                            .cap = static_cast<std::uint16_t>(spec.cap)});
     if (!created) return created;
     const DomId domain = *created;
     const MemoryPlan plan{spec.frames};

@@ -37,7 +37,8 @@ Host::Host(Machine& machine, const HostOptions& options)
                      .frames = options.frames,
                      .first_mfn = Mfn{0x1000 + 0x100000ull * options.index},
                      .first_domid = DomId{static_cast<std::uint16_t>(1 + 10 * options.index)},
-                     .first_handle = GrantHandle{16 * options.index}}) {
+                     .first_handle = GrantHandle{16 * options.index},
+                     .cpus = options.cpus}) {
     const MemoryPlan plan{options.control_frames};
     const DomId self = must(xen_.create_domain({.name = "Domain-0",
                                                 .vcpus = options.control_vcpus,

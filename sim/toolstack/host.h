@@ -20,6 +20,8 @@ struct HostOptions {
     std::uint64_t frames = 1 << 14;
     unsigned control_vcpus = 2;
     std::uint64_t control_frames = 512;
+    /// Physical processors for all its vCPUs; 0: as many as those.
+    unsigned cpus = 0;
 };
 
 /// Where the parts of a guest's memory of `frames` frames lie; the toolstack's ring pages are the last two.

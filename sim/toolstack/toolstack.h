@@ -31,6 +31,8 @@ struct DomainSpec {
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
     std::vector<DiskNodes> disks;
+    /// Of the host's processors (xl.cfg: cpu_weight, cap).
+    unsigned weight = 256, cap = 0;
 };
 
 /// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.

@@ -65,14 +65,32 @@ Result<RunOptions> parse_options(std::string_view text, std::string& roles) {
     return options;
 }
 
+/// The one run of this process that is under way.
+struct Current {
+    const Scenario& scenario;
+    std::string options;
+    ScenarioRun& run;
+
+    std::string token() const { return engine::encode({scenario.name, scenario.hash(), options, run.picks()}); }
+};
+const Current* current = nullptr;
+
 RunReport run_with(const Scenario& scenario, const RunOptions& options, engine::Source& source, Model model) {
     ScenarioRun run{scenario, options, source, model};
+    const Current under_way{scenario, options_text(options, model), run};
+    current = &under_way;
     RunReport report = run.run();
-    report.token = engine::encode({scenario.name, scenario.hash(), options_text(options, model), run.picks()});
+    current = nullptr;
+    report.token = under_way.token();
     return report;
 }
 
 }  // namespace
+
+std::optional<UnderWay> run_under_way() {
+    if (!current) return std::nullopt;
+    return UnderWay{current->token(), current->run.step(), current->run.running()};
+}
 
 RunReport run(const Scenario& scenario, const RunOptions& options) {
     const Model model = choose_model(options);

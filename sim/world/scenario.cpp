@@ -17,6 +17,11 @@ struct Hash {
         add(s.size());
         bytes(s);
     }
+    /// A key that scenarios made before it was there do not have.
+    void add_named(std::string_view key, std::uint64_t n) {
+        add(key);
+        add(n);
+    }
     void add(std::uint64_t n) {
         for (int i = 0; i < 8; ++i, n >>= 8) {
             const char byte = static_cast<char>(n & 0xff);
@@ -71,6 +76,7 @@ std::uint32_t Scenario::hash() const {
     for (const HostSpec& x : hosts) {
         h.add(x.name);
         if (x.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(x.units));
+        if (x.cpus != 0) h.add_named("cpus", x.cpus);
     }
     for (const DiskSpec& d : disks) {
         h.add(d.name);
@@ -89,6 +95,8 @@ std::uint32_t Scenario::hash() const {
         h.add(g.vcpus);
         h.add(g.frames);
         if (g.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(g.units));
+        if (g.weight != GuestSpec().weight) h.add_named("weight", g.weight);
+        if (g.cap != 0) h.add_named("cap", g.cap);
         for (const GuestDisk& d : g.disks) {
             h.add(d.disk);
             h.add(d.device);

@@ -222,6 +222,8 @@ void read_guest(Table& t, GuestSpec& g) {
     g.vcpus = t.small("vcpus", g.vcpus);
     g.frames = t.number("frames", g.frames, 1 << 20);
     g.units = read_units(t);
+    g.weight = static_cast<unsigned>(t.number("weight", g.weight, 65535));
+    g.cap = static_cast<unsigned>(t.number("cap", g.cap, 6400));
     std::uint32_t nth = 0;
     for (const std::string& d : t.texts("disk")) {
         const auto at = d.find('@');
@@ -295,7 +297,9 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
     s.version = top.small("version", s.version);
     s.description = top.text("description", "");
     s.block_features = static_cast<FeatureChoice>(top.word("block-features", {"drawn", "plain", "all"}));
-    top.each("host", [&](Table& t, const std::string& name) { s.hosts.push_back({name, read_units(t)}); });
+    top.each("host", [&](Table& t, const std::string& name) {
+        s.hosts.push_back({name, read_units(t), static_cast<unsigned>(t.number("cpus", 0, 64))});
+    });
     top.each("disk", [&](Table& t, const std::string& name) {
         s.disks.push_back({.name = name});
         read_disk(t, s.disks.back());

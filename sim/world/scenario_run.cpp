@@ -10,7 +10,8 @@
 namespace xenrig::world {
 
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
-    toolstack::DomainSpec spec{.name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames};
+    toolstack::DomainSpec spec{
+        .name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames, .weight = guest.weight, .cap = guest.cap};
     for (const GuestDisk& d : guest.disks) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
@@ -64,13 +65,20 @@ void ScenarioRun::make_sites() {
     for (unsigned i = 0; i < scenario_.hosts.size(); ++i) {
         Site& site = sites_.emplace_back();
         const std::string& name = scenario_.hosts[i].name;
-        site.host = std::make_unique<toolstack::Host>(engine_, toolstack::HostOptions{.name = name, .index = i});
+        site.host = std::make_unique<toolstack::Host>(
+            engine_, toolstack::HostOptions{.name = name, .index = i, .cpus = scenario_.hosts[i].cpus});
         site.ledger = std::make_unique<Ledger>(
             name, [this] { return engine_.steps(); },
             [this](std::string rule, std::string how) { broken(std::move(rule), std::move(how)); });
         site.host->xen().set_observer(site.ledger.get());
         site.tools = std::make_unique<toolstack::Toolstack>(*site.host);
     }
+}
+
+std::string ScenarioRun::running() {
+    const Task* const task = engine_.current_task();
+    const Cpu* const cpu = engine_.current_cpu();
+    return task && cpu ? "the task '" + task->name() + "' of " + cpu->name() : "no task";
 }
 
 bool ScenarioRun::until_quiet() {

@@ -30,6 +30,9 @@ public:
 
     RunReport run();
     const std::vector<engine::Pick>& picks() const { return engine_.choices().picks(); }
+    std::uint64_t step() const { return engine_.steps(); }
+    /// Whose code runs now: "the task 'blkfront' of web.v0".
+    std::string running();
 
 private:
     struct Site {

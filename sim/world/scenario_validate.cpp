@@ -101,6 +101,7 @@ Result<> Scenario::validate() const {
         const std::string where = "[guest." + g.name + "]";
         if (!named(hosts, g.host)) return missing(where, "host '" + g.host + "'", names(hosts));
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
+        if (g.weight == 0) return fail(Errno::inval, where + ": weight must be from 1 to 65535; xl's default is 256");
         if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
         for (const GuestDisk& d : g.disks) {
             if (!(d.cdrom && d.disk.empty()) && !disk(d.disk))

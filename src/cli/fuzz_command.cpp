@@ -50,7 +50,7 @@ constexpr std::array kStoreTargets = {
     StoreTarget{"xenstore_wire", "clients of xenstored that send any bytes in any pieces"}};
 
 struct FuzzArguments {
-    std::string target, corpus, minimize, subject;
+    std::string target, corpus, minimize, subject, program;
     std::vector<std::string> merge;
     unsigned seconds = 60, jobs = 1;
     std::uint64_t runs = 0;
@@ -163,7 +163,7 @@ int fuzz_command(const FuzzArguments& a) {
         if (const std::string wrong = wrong_subject(a); !wrong.empty()) return complain(wrong);
         ::setenv("XENRIG_FUZZ_SUBJECT", fs::absolute(a.subject).c_str(), 1);
     }
-    const std::string program = std::string(XENRIG_FUZZ_PROGRAMS) + "/fuzz_" + a.target;
+    const std::string program = a.program.empty() ? std::string(XENRIG_FUZZ_PROGRAMS) + "/fuzz_" + a.target : a.program;
     if (a.build && std::system(("(" + build_command(a.target) + ") >&2").c_str()) != 0)
         return complain("the build failed; it needs clang-19: " + build_command(a.target));
     if (::access(program.c_str(), X_OK) != 0)
@@ -198,6 +198,7 @@ void add_fuzz(CLI::App& app, Action& chosen) {
     command->add_option("--corpus", a->corpus, "folder for inputs that reach new code; fuzz-TARGET here if not given");
     command->add_option("--merge", a->merge, "instead: put into the corpus what these folders add to it");
     command->add_option("--minimize", a->minimize, "instead: make an input that breaks a rule shorter, into FILE.min");
+    command->add_option("--program", a->program, "the target's program, when it is not the one of this source tree");
     command->add_option("--subject", a->subject,
                         "a library with somebody's blkback or blkfront, in the place of Xenrig's own");
     command->add_flag("--check-reset", a->check_reset,

@@ -39,7 +39,7 @@ int hypercalls_command(const HypercallsArguments& a) {
     hypercalls::Tally tally;
     std::string text;
     if (a.seed) {
-        text = hypercalls::generate(*a.seed, a.length, &tally);
+        text = hypercalls::generate(*a.seed, a.length, &tally, *hypercalls::find_kernel_kind(a.kind));
     } else {
         std::ifstream file(a.script, std::ios::binary);
         const std::string script{std::istreambuf_iterator<char>(file), {}};

@@ -10,9 +10,11 @@
 #include <sstream>
 
 #include "commands.h"
+#include "run_report.h"
 #include "sim/engine/token_text.h"
 #include "sim/fuzz/blk_target.h"
 #include "sim/image/file.h"
+#include "subject_run.h"
 #include "xenrig/world/run.h"
 #include "xenrig/world/subject.h"
 
@@ -58,44 +60,6 @@ Result<std::shared_ptr<const world::Subjects>> find_subject(const std::string& p
     return std::make_shared<const world::Subjects>(std::move(*loaded));
 }
 
-void print_problems(const world::RunReport& r) {
-    for (const world::Problem& p : r.problems)
-        std::printf("%s (step %llu): %s\n", p.rule.c_str(), static_cast<unsigned long long>(p.step), p.text.c_str());
-}
-
-void print_counts(const world::RunReport& r) {
-    const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
-    std::printf("  %u operations, %u migrations (%u requests in flight at a suspend), memory model %s\n", r.operations,
-                r.migrations, r.in_flight_at_suspend, r.model.c_str());
-    if (r.faults != 0)
-        std::printf("  %u faults struck: %u operations failed, %u were begun again, %u died with their guest\n",
-                    r.faults, r.failed_operations, r.repeated_operations, r.lost_operations);
-    if (r.changes != 0) std::printf("  %u changes of disks in use\n", r.changes);
-    std::printf("  %llu steps, %llu choices of which %llu picks, %llu switches, %llu upcalls\n", n(r.steps),
-                n(r.choices), n(r.picks), n(r.switches), n(r.upcalls));
-    std::printf("  %llu hypercalls, %llu events sent, %llu grant copies, %llu grant maps, %llu store messages\n",
-                n(r.hypercalls), n(r.events_sent), n(r.grant_copies), n(r.grant_maps), n(r.store_messages));
-    std::printf("  trace hash %016llx\n", n(r.hash));
-}
-
-/// `file`: the scenario's, when a replay needs it said.
-int tell(const world::RunReport& r, bool trace, const std::string& file, const std::string& subject) {
-    if (r.ok()) {
-        std::printf("well\n");
-        print_counts(r);
-        return kWell;
-    }
-    print_problems(r);
-    if (trace)
-        for (const std::string& line : r.trace_tail) std::printf("    %s\n", line.c_str());
-    print_counts(r);
-    const bool known = fs::path(file).parent_path().empty() && !fs::exists(file);
-    std::printf("replay: xenrig replay %s%s%s\n", engine::show_token(r.token).c_str(),
-                known || file.empty() ? "" : (" --scenario " + file).c_str(),
-                subject.empty() ? "" : (" --subject " + subject).c_str());
-    return kFoundWrong;
-}
-
 /// A line on the terminal that is written over, for whatever takes long.
 class Progress {
 public:
@@ -122,24 +86,46 @@ struct RunArguments {
     std::string scenario, subject, migrate_at, model, trace_to, save_image;
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
-    bool trace = false, hash_only = false;
+    bool trace = false, in_process = false;
+    unsigned run_seconds = 60;
 };
+
+template <class Arguments>
+SubjectRuns subject_runs(const Arguments& a) {
+    return {.apart = !a.subject.empty() && !a.in_process,
+            .seconds_max = a.run_seconds,
+            .again = replay_arguments(a.scenario, a.subject)};
+}
+
+/// Of one seed; says what is wrong unless that was said of enough others.
+Tally run_seed(const world::Scenario& scenario, const RunArguments& a, const world::RunOptions& options,
+               const SubjectRuns& how) {
+    const world::RunReport r = world::run(scenario, options);
+    if (!r.ok() && !how.quiet) {
+        std::printf("%s", how.heading.c_str());
+        (void)tell(r, a.trace, how.again);
+    }
+    return {r.ok() ? kWell : kFoundWrong, r.in_flight_at_suspend, r.migrations, r.faults,
+            r.failed_operations + r.repeated_operations + r.lost_operations};
+}
 
 int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::RunOptions options) {
     Progress progress{"seed"};
+    constexpr std::uint64_t kTold = 5;
     std::uint64_t failed = 0, in_flight = 0, migrations = 0, faults = 0, hurt = 0;
+    SubjectRuns how = subject_runs(a);
     for (std::uint64_t i = 0; i < a.seeds; ++i) {
         options.seed = a.first_seed + i;
-        const world::RunReport r = world::run(scenario, options);
-        in_flight += r.in_flight_at_suspend;
-        migrations += r.migrations;
-        faults += r.faults;
-        hurt += r.failed_operations + r.repeated_operations + r.lost_operations;
+        how.quiet = failed >= kTold;
+        how.heading = "seed " + std::to_string(*options.seed) + ":\n";
+        const Tally t = run_subject(how, [&] { return run_seed(scenario, a, options, how); });
+        if (t.outcome == kCouldNot) return kCouldNot;
+        in_flight += t.in_flight;
+        migrations += t.migrations;
+        faults += t.faults;
+        hurt += t.hurt;
         progress(i + 1, a.seeds);
-        if (r.ok()) continue;
-        if (++failed > 5) continue;
-        std::printf("seed %llu:\n", static_cast<unsigned long long>(*options.seed));
-        (void)tell(r, a.trace, a.scenario, a.subject);
+        if (t.outcome != kWell) ++failed;
     }
     std::printf("%llu seeds of %s: %llu well, %llu failed; %llu migrations, %llu requests in flight at a suspend\n",
                 static_cast<unsigned long long>(a.seeds), scenario.name.c_str(),
@@ -160,15 +146,25 @@ int run_seeds(const world::Scenario& scenario, const RunArguments& a, world::Run
 }
 
 int run_everywhere(const world::Scenario& scenario, const RunArguments& a, const world::RunOptions& options) {
-    Progress progress{"choice point"};
-    const world::EveryReport every = world::migrate_everywhere(
-        scenario, options, a.runs_max, [&](std::uint64_t d, std::uint64_t n) { progress(d, n); });
-    for (const world::RunReport& r : every.failed) (void)tell(r, a.trace, a.scenario, a.subject);
-    std::printf("%s migrated at %llu of %llu choice points: %llu failed; %u requests in flight at a suspend\n",
-                scenario.name.c_str(), static_cast<unsigned long long>(every.runs),
-                static_cast<unsigned long long>(every.points), static_cast<unsigned long long>(every.failures),
-                every.in_flight_at_suspend);
-    return every.failures == 0 ? kWell : kFoundWrong;
+    const SubjectRuns how = subject_runs(a);
+    return run_subject(
+               how,
+               [&]() -> Tally {
+                   Progress progress{"choice point"};
+                   const world::EveryReport every =
+                       world::migrate_everywhere(scenario, options, a.runs_max, [&](std::uint64_t d, std::uint64_t n) {
+                           progress(d, n);
+                           next_subject_run(how);
+                       });
+                   for (const world::RunReport& r : every.failed) (void)tell(r, a.trace, how.again);
+                   std::printf(
+                       "%s migrated at %llu of %llu choice points: %llu failed; %u requests in flight at a suspend\n",
+                       scenario.name.c_str(), static_cast<unsigned long long>(every.runs),
+                       static_cast<unsigned long long>(every.points), static_cast<unsigned long long>(every.failures),
+                       every.in_flight_at_suspend);
+                   return {.outcome = every.failures == 0 ? kWell : kFoundWrong};
+               })
+        .outcome;
 }
 
 int save_image(const std::string& path, std::span<const std::byte> bytes) {
@@ -210,30 +206,54 @@ int run_command(const RunArguments& a) {
         options.trace = [&trace](const std::string& line) { trace << line << '\n'; };
     }
     if (a.seeds != 0) return run_seeds(*scenario, a, options);
-    std::vector<std::byte> image;
-    if (!a.save_image.empty())
-        options.saved = [&image](std::span<const std::byte> whole) { image.assign(whole.begin(), whole.end()); };
-    const int outcome = tell(world::run(*scenario, options), a.trace, a.scenario, a.subject);
-    if (a.save_image.empty() || outcome != kWell) return outcome;
-    if (image.empty())
-        return complain("--save-image: nobody moved in this run of '" + scenario->name +
-                        "', so there is no image; take a scenario with a [[migrate]] that is not cancelled");
-    return save_image(a.save_image, image);
+    const SubjectRuns how = subject_runs(a);
+    const auto once = [&]() -> Tally {
+        std::vector<std::byte> image;
+        if (!a.save_image.empty())
+            options.saved = [&image](std::span<const std::byte> whole) { image.assign(whole.begin(), whole.end()); };
+        const int outcome = tell(world::run(*scenario, options), a.trace, how.again);
+        trace.flush();
+        if (a.save_image.empty() || outcome != kWell) return {.outcome = outcome};
+        if (!image.empty()) return {.outcome = save_image(a.save_image, image)};
+        return {.outcome =
+                    complain("--save-image: nobody moved in this run of '" + scenario->name +
+                             "', so there is no image; take a scenario with a [[migrate]] that is not cancelled")};
+    };
+    return run_subject(how, once).outcome;
 }
 
-int replay_command(const std::string& argument, const std::string& file, const std::string& library, bool trace) {
-    const auto token = engine::read_shown_token(argument);
+struct ReplayArguments {
+    std::string token, scenario, subject;
+    bool trace = false, in_process = false;
+    unsigned run_seconds = 60;
+};
+
+int replay_command(const ReplayArguments& a) {
+    const auto token = engine::read_shown_token(a.token);
     if (!token) return complain(token.error().message);
-    if (fuzz::is_fuzz_token(*token)) return replay_fuzz(*token, library, trace);
+    if (fuzz::is_fuzz_token(*token)) return replay_fuzz(*token, a.subject, a.trace);
     const auto name = world::scenario_of(*token);
     if (!name) return complain(name.error().message);
-    const auto scenario = find_scenario(file.empty() ? *name : file);
+    const auto scenario = find_scenario(a.scenario.empty() ? *name : a.scenario);
     if (!scenario) return complain(scenario.error().message);
-    const auto subject = find_subject(library, *scenario);
+    const auto subject = find_subject(a.subject, *scenario);
     if (!subject) return complain(subject.error().message);
-    const auto report = world::replay(*scenario, *token, *subject);
-    if (!report) return complain(report.error().message);
-    return tell(*report, trace, file, library);
+    const SubjectRuns how = subject_runs(a);
+    return run_subject(
+               how,
+               [&]() -> Tally {
+                   const auto report = world::replay(*scenario, *token, *subject);
+                   return {.outcome = report ? tell(*report, a.trace, how.again) : complain(report.error().message)};
+               })
+        .outcome;
+}
+
+template <class Arguments>
+void add_apartness(CLI::App& command, Arguments& a) {
+    command.add_flag("--in-process", a.in_process, "with --subject: no process for each run, for a debugger");
+    command
+        .add_option("--run-seconds", a.run_seconds, "with --subject: processor time after which a run has hung (60)")
+        ->check(CLI::PositiveNumber);
 }
 
 }  // namespace
@@ -258,22 +278,19 @@ void add_run(CLI::App& app, Action& chosen) {
                         "write every step to this file: two of them, and diff shows where runs part");
     command->add_option("--save-image", a->save_image,
                         "keep the guest's image of the last migration in this file (docs/image.md)");
+    add_apartness(*command, *a);
     command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
 }
 
 void add_replay(CLI::App& app, Action& chosen) {
-    struct Arguments {
-        std::string token, scenario, subject;
-        bool trace = false;
-    };
-    auto a = std::make_shared<Arguments>();
+    auto a = std::make_shared<ReplayArguments>();
     CLI::App* command = app.add_subcommand("replay", "Runs again what a token stands for");
     command->add_option("TOKEN", a->token, "as a report printed it; @FILE reads it from a file")->required();
     command->add_option("--scenario", a->scenario, "the scenario's file, when it is none of fixtures/scenarios");
     command->add_option("--subject", a->subject, "the library of the driver that it was made with");
     command->add_flag("--trace", a->trace, "print the last steps before the problem");
-    command->callback(
-        [a, &chosen] { chosen = [a] { return replay_command(a->token, a->scenario, a->subject, a->trace); }; });
+    add_apartness(*command, *a);
+    command->callback([a, &chosen] { chosen = [a] { return replay_command(*a); }; });
 }
 
 }  // namespace xenrig::cli

@@ -15,9 +15,9 @@ says '^hypercall ' 0 "$1" fuzz --list
 says 'there is no target .nope.; there are: blkback, blkfront' 2 "$1" fuzz nope
 says 'which target' 2 "$1" fuzz
 says 'x.y.z: there is no such file\|is not built; give --build' 2 "$1" fuzz blkback --minimize x.y.z
-says '^well' 0 "$1" replay x1.fuzz-blkback.83c7f897.bytes=1.AA
-says '  1 bytes, 0 acts of the hostile peer' 0 "$1" replay x1.fuzz-blkback.83c7f897.bytes=1.AA
+says '^well' 0 "$1" replay x1.fuzz-blkback.84c7fa2a.bytes=1.AA
+says '  1 bytes, 0 acts of the hostile peer' 0 "$1" replay x1.fuzz-blkback.84c7fa2a.bytes=1.AA
 says 'another version of the fuzz target' 2 "$1" replay x1.fuzz-blkback.00000001.bytes=1.AA
-says 'there is no .fuzz-nothing' 2 "$1" replay x1.fuzz-nothing.83c7f897.bytes=1.AA
-says 'should say bytes=N' 2 "$1" replay x1.fuzz-blkback.83c7f897.model=sc.AA
-says 'has bytes that its input has not' 2 "$1" replay x1.fuzz-blkback.83c7f897.bytes=2.Ab7hez8BBQE
+says 'there is no .fuzz-nothing' 2 "$1" replay x1.fuzz-nothing.84c7fa2a.bytes=1.AA
+says 'should say bytes=N' 2 "$1" replay x1.fuzz-blkback.84c7fa2a.model=sc.AA
+says 'has bytes that its input has not' 2 "$1" replay x1.fuzz-blkback.84c7fa2a.bytes=2.Ab7hez8BBQE

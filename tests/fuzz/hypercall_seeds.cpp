@@ -177,9 +177,11 @@ std::string every_shape_once(unsigned kind) {
     for (const Shape& shape : shapes()) {
         // Who waits makes no further call.
         if (shape.number == kSched) s.by_hostile(1);
-        s.mildest(shape).toolstack(2);
-        if (shape.number == kVcpu) s.by_hostile(1).call(kVcpu, VCPUOP_up, {}, 0, {0});
-        s.by_hostile(0);
+        if (shape.number == kVcpu && shape.operation == VCPUOP_down)
+            s.call(kVcpu, VCPUOP_down, {}, 0, {1});
+        else
+            s.mildest(shape);
+        s.toolstack(2).by_hostile(0);
     }
     return s.bytes();
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <xenrig/c/subject.h>
 
-enum wrong { ABI, SIZE, NO_ROLE, NO_CALL, CRASH, SPIN };
+enum wrong { ABI, SIZE, NO_ROLE, NO_CALL, CRASH, FALL, SPIN };
 
 static void* create(const struct xenrig_platform* xen, const char* path) {
     (void)xen;
@@ -18,8 +18,10 @@ static int start(void* self) {
 }
 
 static int wait_connected(void* self, struct xenrig_disk_info* out) {
-    (void)self;
     memset(out, 0, sizeof *out);
+    /* A disk that is used at once, through a pointer that nobody set. */
+    if (WRONG == FALL) *(volatile char* volatile*)self = NULL;
+    if (WRONG == FALL) **(volatile char* volatile*)self = 1;
     return -XENRIG_ENODEV;
 }
 

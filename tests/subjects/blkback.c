@@ -39,7 +39,7 @@ struct blkback {
 
 /* What makes no sense, on a copy that nobody can change: BLKIF_RSP_OKAY when it may be done. */
 static int validate(const struct blkback* b, const blkif_request_t* r) {
-    const uint64_t end = b->storage->info.bytes / SECTOR;
+    const uint64_t end = b->storage->info.bytes / SECTOR, whole = b->storage->info.sector_bytes / SECTOR;
     uint64_t total = 0;
     if (r->nr_segments == 0 || r->nr_segments > SEGMENTS_MAX) return BLKIF_RSP_ERROR;
     if (r->operation == BLKIF_OP_WRITE && b->read_only && BUG != BACK_IGNORES_READ_ONLY) return BLKIF_RSP_ERROR;
@@ -49,6 +49,7 @@ static int validate(const struct blkback* b, const blkif_request_t* r) {
         if (s->last_sect >= SECTORS_PER_PAGE) return BLKIF_RSP_ERROR;
         total += s->last_sect - s->first_sect + 1u;
     }
+    if (r->sector_number % whole != 0 || total % whole != 0) return BLKIF_RSP_ERROR;
     if (BUG == BACK_END_OVERFLOWS) return r->sector_number + total <= end ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
     return r->sector_number <= end && total <= end - r->sector_number ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
 }
@@ -217,7 +218,7 @@ static int offer(struct blkback* b) {
 static int join(struct blkback* b) {
     char protocol[VALUE_MAX_BYTES] = XEN_IO_PROTO_ABI_NATIVE;
     const struct node properties[] = {node_of("sectors", b->storage->info.bytes / SECTOR),
-                                      node_of("sector-size", SECTOR),
+                                      node_of("sector-size", b->storage->info.sector_bytes),
                                       node_of("physical-sector-size", b->storage->info.physical_sector_bytes),
                                       node_of("info", b->read_only ? VDISK_READONLY : 0)};
     uint64_t ref, port;

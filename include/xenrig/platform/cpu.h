@@ -42,6 +42,8 @@ class RunListener {
 public:
     virtual ~RunListener() = default;
     virtual void has_work(bool any) = 0;
+    /// The runner is about to end.
+    virtual void runner_ends() = 0;
 };
 
 class Cpu {
@@ -69,8 +71,9 @@ public:
     virtual void unpause() = 0;
 
     /// From now on `listener` hears of this vCPU, now for the first time. On a `counted` processor every step takes
-    /// time, and nothing runs before place(). The threaded platform, whose time is real, tells nothing.
-    virtual void set_run_listener(RunListener* /*listener*/, bool /*counted*/) {}
+    /// time, and nothing runs before place(). False: nobody will hear anything, as on the threaded platform, whose time
+    /// is real.
+    virtual bool set_run_listener(RunListener* /*listener*/, bool /*counted*/) { return false; }
     /// No more, unless another hears by now.
     virtual void drop_run_listener(RunListener* /*listener*/) {}
     /// Onto a processor, or off it wherever it stands: in the middle of a function, with locks held.

@@ -73,6 +73,18 @@ struct RunReport {
 
 RunReport run(const Scenario& scenario, const RunOptions& options);
 
+struct UnderWay {
+    /// Leads to where the run is now, and beyond.
+    std::string token;
+    std::uint64_t step = 0;
+    /// "the task 'blkfront' of web.v0"
+    std::string task;
+};
+
+/// The run that is under way in this process: for whoever catches the crash of a subject in the middle of it. Nothing
+/// when there is none.
+std::optional<UnderWay> run_under_way();
+
 /// EINVAL when the scenario asks for what the subjects can't do: a frontend without suspend and resume that is to move,
 /// a disk that is to be changed under it.
 Result<> suits(const Scenario& scenario, const Subjects& subjects);

@@ -24,6 +24,8 @@ struct HostSpec {
     std::string name;
     /// Of the backends in its control domain.
     BlockUnits units = BlockUnits::head;
+    /// Physical processors that all vCPUs of the host share; 0: each vCPU has its own.
+    unsigned cpus = 0;
 };
 
 enum class DiskKind : std::uint8_t { ram, simulated, file };
@@ -71,6 +73,9 @@ struct GuestSpec {
     std::vector<GuestDisk> disks;
     /// Of its frontends.
     BlockUnits units = BlockUnits::head;
+    /// Of the host's processors, where those are counted: its share against other domains', and the percent of one
+    /// that it never exceeds (0: no limit).
+    unsigned weight = 256, cap = 0;
 };
 
 /// Operations on one disk, never two at once to the same block, each read checked against what was written last.

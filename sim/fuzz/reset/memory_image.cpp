@@ -33,16 +33,20 @@ inline void copy_bytes(void* to, const void* from, std::size_t bytes) {
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
-/// As memcmp, and for the same reason its own; both are whole pages.
-inline bool same(const std::byte* a, const std::byte* b, std::size_t bytes) {
+/// Makes a page as its copy is, and writes only where it differs: true when it did. For the same reason its own.
+inline bool put_right(std::byte* page, const std::byte* copy) {
     using Words = std::uint64_t __attribute__((vector_size(32), may_alias));
-    Words different{};
-    for (std::size_t i = 0; i < bytes; i += 4 * sizeof(Words)) {
-        const auto* x = reinterpret_cast<const Words*>(a + i);
-        const auto* y = reinterpret_cast<const Words*>(b + i);
-        different |= (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]);
+    constexpr std::size_t kPiece = 4 * sizeof(Words);
+    bool changed = false;
+    for (std::size_t at = 0; at < kPage; at += kPiece) {
+        auto* const now = reinterpret_cast<Words*>(page + at);
+        const auto* const then = reinterpret_cast<const Words*>(copy + at);
+        const Words different = (now[0] ^ then[0]) | (now[1] ^ then[1]) | (now[2] ^ then[2]) | (now[3] ^ then[3]);
+        if ((different[0] | different[1] | different[2] | different[3]) == 0) continue;
+        for (std::size_t i = 0; i < 4; ++i) now[i] = then[i];
+        changed = true;
     }
-    return (different[0] | different[1] | different[2] | different[3]) == 0;
+    return changed;
 }
 
 std::byte* shadow_of([[maybe_unused]] std::byte* page) {
@@ -215,8 +219,7 @@ void MemoryImage::restore() {
     for (std::size_t i = 0; i < m.hot_count;) {
         Hot& h = m.hot[i];
         if (kShadow != 0) copy_bytes(h.shadow_now, h.shadow_then, kShadow);
-        if (!same(h.page, h.copy, kPage)) {
-            copy_bytes(h.page, h.copy, kPage);
+        if (put_right(h.page, h.copy)) {
             h.unchanged = 0;
             ++m.restored;
         } else if (++h.unchanged == kPatience) {

@@ -1,6 +1,6 @@
 // Each node of the store missing, garbled, or changed when nobody looks: the device closes and says which node it was,
 // or does without it; its domain lives on, nothing leaks, and with right nodes the next device works.
-#include "stage.h"
+#include "neighbour.h"
 
 namespace xenrig::blk {
 namespace {
@@ -20,19 +20,10 @@ std::string shown(const std::optional<std::string>& value) {
     return value ? "'" + value->substr(0, 40) + "'" : "missing";
 }
 
-/// What the subject's end wrote into its error node, as the toolstack reads it.
-std::string error_of(Stage& s) {
-    const std::string guest = std::to_string(s.guest().value);
-    const std::string path = s.subject() == Role::backend ? "/local/domain/0/error/backend/vbd/" + guest
-                                                          : "/local/domain/" + guest + "/error/device/vbd";
-    std::string error;
-    s.as_toolstack([&](Store& store) { error = store.read(StoreTx::none, path + "/51712/error").value_or(""); });
-    return error;
-}
-
 void set(RawFrontend& f, const std::string& name, const std::optional<std::string>& value) {
     value ? f.write(name, *value) : f.remove(name);
 }
+
 TEST(BlkbackNodes, ATransportNodeThatIsNoNumberClosesTheDeviceAndIsNamed) {
     for (const char* node :
          {"ring-ref", "event-channel", "ring-page-order", "num-ring-pages", "multi-queue-num-queues"})

@@ -132,7 +132,8 @@ TEST_F(MemoryOp, AMemoryMapIsWhatTheBuilderSaid) {
     EXPECT_EQ(ask(dom0, XENMEM_set_memory_map, set), 0);
     EXPECT_EQ(ask(hvm, XENMEM_memory_map, map), 0);
     EXPECT_EQ(map.nr_entries, 2u);
-    EXPECT_EQ(read[1].start, 0xfc000000u);
+    const std::uint64_t start = read[1].start;
+    EXPECT_EQ(start, 0xfc000000u);
     map.nr_entries = 1;
     EXPECT_EQ(ask(hvm, XENMEM_memory_map, map), 0) << "as many as it has room for";
     EXPECT_EQ(map.nr_entries, 1u);

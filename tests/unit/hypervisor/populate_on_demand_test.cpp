@@ -135,6 +135,7 @@ TEST_F(PopulateOnDemand, ADomainMakesNoPromisesToItselfNorOverMemory) {
     Guest pv(hv, {.name = "pv", .type = GuestType::pv}, 1);
     pod.domid = pv.id.value;
     EXPECT_EQ(dom0.call(__HYPERVISOR_memory_op, XENMEM_get_pod_target, &pod), error(Errno::inval));
+    pod.domid = DOMID_SELF;
     EXPECT_EQ(guest.call(__HYPERVISOR_memory_op, XENMEM_get_pod_target, &pod), error(Errno::perm));
 }
 

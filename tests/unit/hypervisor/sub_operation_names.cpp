@@ -123,6 +123,7 @@ std::span<const SubOperation> sub_operations() {
         SubOperation{"console_io", "read", __HYPERVISOR_console_io, CONSOLEIO_read},
         SubOperation{"other hypercalls", "set_timer_op", __HYPERVISOR_set_timer_op, 0},
         SubOperation{"other hypercalls", "multicall", __HYPERVISOR_multicall, 0},
+        SubOperation{"other hypercalls", "vm_assist", __HYPERVISOR_vm_assist, 0},
         SubOperation{"page tables", "update_va_mapping", __HYPERVISOR_update_va_mapping, 0},
         SubOperation{"page tables", "update_va_mapping_otherdomain", __HYPERVISOR_update_va_mapping_otherdomain, 0},
         SubOperation{"page tables", "mmu_update-normal", __HYPERVISOR_mmu_update, MMU_NORMAL_PT_UPDATE},

@@ -33,7 +33,6 @@ static uint32_t load32(const char* file) {
 
 static struct exchange* share(const char* script, unsigned long length) {
     struct exchange* shared = (struct exchange*)(domain_memory + AT_EXCHANGE);
-    shared->line = 1;
     shared->script = AT_SCRIPT;
     shared->script_length = length;
     shared->text = AT_TEXT;

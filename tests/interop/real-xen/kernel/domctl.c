@@ -69,7 +69,19 @@ unsigned long shared_info_frame(void) {
     return op.u.getdomaininfo.shared_info_frame;
 }
 
+/* What both share stays: a page that we map is not free when the domain gives it up. */
+static word unmap_the_rest(void) {
+    for (unsigned at = 0; at < DOMAIN_BYTES; at += PAGE) {
+        if (at >= AT_EXCHANGE && at < AT_PAGE_TABLES) continue;
+        const word rc = hypercall(__HYPERVISOR_update_va_mapping, (uintptr_t)(domain_memory + at), 0, UVMF_INVLPG, 0);
+        if (rc != 0) return rc;
+    }
+    return 0;
+}
+
 word start_running(void) {
+    const word rc = unmap_the_rest();
+    if (rc != 0) return rc;
     struct xen_domctl op = {0};
     return domctl(XEN_DOMCTL_unpausedomain, &op);
 }

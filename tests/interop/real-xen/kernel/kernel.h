@@ -62,7 +62,5 @@ extern char grant_page[PAGE], status_page[PAGE];
 
 /* script.c: answers the lines that are `role`'s own; a shared script is walked in step with the other domain. */
 void run_script(const char* text, unsigned long length, enum role role, struct exchange* shared);
-/* Lets the other domain run until it has answered the lines before. */
-void wait_for_turn(const struct exchange* shared, word line);
 
 #endif

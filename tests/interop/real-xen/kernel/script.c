@@ -93,28 +93,35 @@ static void run_operation(word line, enum role role) {
     print("\n");
 }
 
-void wait_for_turn(const struct exchange* shared, word line) {
+/* False when the other domain won't come to that any more. */
+static int wait_for_turn(const struct exchange* shared, word line) {
     while (shared->line != (uint32_t)line) {
 #ifdef XENRIG_DOM0
-        if (domain_ended()) return;
+        if (domain_ended()) return 0;
 #endif
         hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0, 0);
     }
+    return 1;
 }
 
 void run_script(const char* text, unsigned long length, enum role role, struct exchange* shared) {
     at = text;
     end = text + length;
     if (shared) variables = shared->variables;
-    for (word line = 1; more(); line++) {
+    /* The one that was built begins: it has said who it is. */
+    if (shared && role == SUBJECT) shared->line = 1;
+    word line = 1;
+    for (; more(); line++) {
         const enum role owner = read_role();
         /* A domain alone answers for dom0, which it is. */
         if (!shared || owner == role) {
-            if (shared) wait_for_turn(shared, line);
+            if (shared && !wait_for_turn(shared, line)) return;
             run_operation(line, owner);
             if (shared) shared->line = (uint32_t)line + 1;
         }
         while (in_line()) at++;
         if (at < end) at++;
     }
+    /* Who ends first takes the other's answers along. */
+    if (shared) wait_for_turn(shared, line);
 }
