@@ -15,6 +15,10 @@ const std::vector<Clause>& blkif_backend_store_clauses();
 const std::vector<Clause>& blkif_backend_request_clauses();
 const std::vector<Clause>& blkif_backend_feature_clauses();
 const std::vector<Clause>& blkif_backend_indirect_clauses();
+const std::vector<Clause>& blkif_backend_grant_clauses();
 const std::vector<Clause>& blkif_backend_transport_clauses();
+// For both ends.
+const std::vector<Clause>& blkif_info_clauses();
+const std::vector<Clause>& blkif_anew_clauses();
 
 }  // namespace xenrig::conformance

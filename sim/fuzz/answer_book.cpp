@@ -1,6 +1,7 @@
 #include "sim/fuzz/answer_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <xen/io/blkif.h>
 
@@ -20,7 +21,7 @@ std::string AnswerBook::answered(std::uint64_t id, std::uint8_t operation, std::
     const auto found = std::ranges::find(open_, id, &Asked::id);
     const std::string what = "the backend answers request " + std::to_string(id);
     if (found == open_.end()) return what + ", which was not made or has its answer";
-    const Asked asked = *found;
+    const Asked asked = std::move(*found);
     open_.erase(found);
     if (operation != asked.operation && operation != asked.inner)
         return what + " as operation " + std::to_string(operation) + ", and it is " + std::to_string(asked.operation);

@@ -1,4 +1,4 @@
-// A hostile guest against blkback: six devices of one guest, and another guest that must not notice anything.
+// A hostile guest against blkback: seven devices of one guest, and another guest that must not notice anything.
 #include <array>
 
 #include "sim/fuzz/arena.h"
@@ -15,6 +15,8 @@ struct Device {
     FrontendSetting frontend;
     Stage::DiskKind disk;
     bool cdrom = false;
+    /// What our backend offers.
+    blk::BlkbackOptions offer = {};
 };
 
 constexpr std::uint32_t kErrors = 8;
@@ -26,7 +28,17 @@ const std::array kDevices = {
     Device{{.device = 51744, .x86_32 = true, .disk = kReadOnly}, {.read_only = true}},
     Device{{.device = 51760, .queues = 2, .disk = kPlain}, {.error_one_in = kErrors}},
     Device{{.device = 51776, .disk = kReadOnly}, {.read_only = true}, true},
-    Device{{.device = 51792, .large_sectors = true}, {.sector_bytes = 4096}},
+    Device{{.device = 51792, .large_sectors = true}, {.sector_bytes = 4096}, false, {.units = blk::kXen417Units}},
+    Device{{.device = 51808, .disk = kPlain},
+           {},
+           false,
+           {.flush = false,
+            .barrier = false,
+            .discard = false,
+            .indirect_segments = 0,
+            .ring_page_order = 0,
+            .queues = 1,
+            .persistent_grants = 0}},
 };
 constexpr unsigned kWitnessDevice = 51712;
 constexpr std::uint64_t kWitnessSector = 5;
@@ -43,6 +55,7 @@ public:
         std::vector<toolstack::DiskNodes> disks;
         for (std::size_t i = 0; i < kDevices.size(); ++i) {
             const std::string name = "disk" + std::to_string(i);
+            stage_.set_options(kDevices[i].frontend.device, kDevices[i].offer);
             disks_[i] = &stage_.add_disk(name, kDevices[i].disk);
             disks.push_back({.number = kDevices[i].frontend.device,
                              .params = name,

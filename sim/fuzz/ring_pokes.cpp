@@ -28,10 +28,10 @@ void poke_index(const shared::Window& window, Input& input) {
         if (window) shared::store<std::uint32_t>(window, at, value);
         return;
     }
-    const auto by = static_cast<std::uint32_t>(static_cast<std::int8_t>(input.byte()));
+    const int by = static_cast<std::int8_t>(input.byte());
     if (!window) return;
     const std::uint32_t now = shared::load<std::uint32_t>(window, at, shared::Fetch::poll);
-    shared::store<std::uint32_t>(window, at, now + by);
+    shared::store<std::uint32_t>(window, at, now + static_cast<std::uint32_t>(by));
 }
 
 void publish_index(const shared::Window& window, std::size_t index, std::uint32_t value) {

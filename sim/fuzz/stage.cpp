@@ -1,5 +1,6 @@
 #include "sim/fuzz/stage.h"
 
+#include <charconv>
 #include <mutex>
 
 #include "sim/fuzz/guarded_disk.h"
@@ -22,6 +23,14 @@ namespace {
 constexpr std::uint64_t kGuestFrames = 256;
 /// Of a world's whole life; an input of a few hundred bytes takes some tens of thousands.
 constexpr std::uint64_t kStepsMax = 2'000'000;
+
+/// The number at the end of "backend/vbd/3/51712".
+unsigned device_of(const std::string& path) {
+    unsigned number = 0;
+    const std::size_t at = path.rfind('/') + 1;
+    (void)std::from_chars(path.data() + at, path.data() + path.size(), number);
+    return number;
+}
 
 /// Of a toolstack or a kernel: without these nobody could say what went wrong.
 bool made_for_the_store() {
@@ -93,8 +102,14 @@ void Stage::start_backends(const std::shared_ptr<const world::Subjects>& subject
         subject_ = subject->backend(control(), open_storage);
     else
         backends_ = std::make_unique<xenbus::Bus>(
-            control(),
-            std::map<std::string, xenbus::BackendFactory>{{"vbd", blk::blkback_factory(control(), open_storage)}});
+            control(), std::map<std::string, xenbus::BackendFactory>{
+                           {"vbd", [this, open_storage](const std::string& path, xenbus::DeviceLink link) {
+                                const unsigned device = device_of(path);
+                                const blk::BlkbackOptions options =
+                                    options_.contains(device) ? options_[device] : blk::BlkbackOptions{};
+                                return std::make_shared<blk::Blkback>(control(), path, std::move(link), open_storage,
+                                                                      options);
+                            }}});
     control().spawn("backends", TaskRole::work, [this] {
         const bool started = (subject_ ? subject_->start() : backends_->start()).has_value();
         check(started, "the control domain may watch its own backends");
@@ -166,13 +181,14 @@ void Stage::fail_hypercall(DomId domain, unsigned after) {
 }
 
 bool Stage::play(Platform& home, const std::string& name, std::function<void()> script) {
-    bool over = false;
-    home.spawn(name, TaskRole::service, [&over, script = std::move(script)] {
+    // The script's own: it may be ended in the middle, long after this has returned.
+    const auto over = std::make_shared<bool>(false);
+    home.spawn(name, TaskRole::service, [over, script = std::move(script)] {
         script();
-        over = true;
+        *over = true;
     });
     while (until_quiet()) {
-        if (over) return true;
+        if (*over) return true;
         if (!settling_) {
             broken("script", "the script waits for ever.\n" + engine_.wait_for_report());
             return false;

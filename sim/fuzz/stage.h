@@ -14,6 +14,7 @@
 #include "sim/engine/engine.h"
 #include "sim/toolstack/toolstack.h"
 #include "sim/world/ledger.h"
+#include "xenrig/drivers/blk/blkback.h"
 #include "xenrig/drivers/blk/sim_disk.h"
 #include "xenrig/world/subject.h"
 #include "xenrig/xenbus/bus.h"
@@ -50,6 +51,8 @@ public:
     };
     /// A disk of kSectors that backends of the control domain open by this name.
     blk::SimDisk& add_disk(const std::string& name, const DiskKind& kind);
+    /// What our backend offers of this device; before it is added.
+    void set_options(unsigned device, const blk::BlkbackOptions& options) { options_[device] = options; }
     /// Of a subject that is a backend, or ours.
     void start_backends(const std::shared_ptr<const world::Subjects>& subject = nullptr);
     /// Built, running, and booted when the world has settled.
@@ -97,6 +100,7 @@ private:
     std::unique_ptr<world::Ledger> ledger_;
     std::unique_ptr<toolstack::Toolstack> tools_;
     std::map<std::string, Disk> disks_;
+    std::map<unsigned, blk::BlkbackOptions> options_;
     std::unique_ptr<xenbus::Bus> backends_;
     std::unique_ptr<world::BackendSubject> subject_;
     std::vector<std::unique_ptr<BareGuest>> guests_;

@@ -1,7 +1,6 @@
 #include "sim/hypercalls/bare_kernel.h"
 
-#include "sim/hypercalls/flat_access.h"
-#include "sim/hypercalls/kernel_tables.h"
+#include "sim/hypercalls/kernel_access.h"
 #include "sim/hypercalls/word_structs.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
@@ -9,13 +8,11 @@
 namespace xenrig::hypercalls {
 
 BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind& kind)
-    : host_(host), dom_(dom), kind_(kind) {
-    if (translated()) {
-        memory_ = std::make_unique<FlatAccess>(host.address_space(dom), kind.bits);
-    } else {
-        tables_ = std::make_unique<KernelTables>(host, dom, kind.bits);
-        memory_ = host.linear_access(dom, VcpuId{0});
-    }
+    : host_(host),
+      dom_(dom),
+      kind_(kind),
+      memory_(std::make_unique<KernelAccess>(host.linear_access(dom, VcpuId{0}), kind.bits)) {
+    if (!translated()) load_page_tables();
     const auto number = [](std::int64_t v) { return std::to_string(v); };
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
@@ -27,7 +24,7 @@ BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind
     check(memory_->copy_from_guest(&frame, kList, kind_.bits / 8), "the list is in the kernel's memory");
     opening_ +=
         "map grant frame " + number(translated() ? add_to_physmap(kGrants, XENMAPSPACE_grant_table, 0) : 0) + '\n';
-    grants_ = translated() ? at(kGrants) : host_.memory().page(Mfn{frame});
+    grants_ = translated() ? host_.address_space(dom_).page(Gfn{kGrants / kPageSize}) : host_.memory().page(Mfn{frame});
     check(grants_ != nullptr, "a kernel finds its grant table");
 }
 
@@ -62,7 +59,7 @@ BareKernel::StatusFrames BareKernel::map_status_frame() {
     StatusFrames answer{rc != 0 ? rc : op.status, 0};
     if (translated()) {
         answer.mapped = add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status);
-        status_ = at(kStatus);
+        status_ = host_.address_space(dom_).page(Gfn{kStatus / kPageSize});
     } else if (answer.found == GNTST_okay) {
         std::uint64_t frame = 0;
         check(memory_->fetch(frame, kList), "the list is in the kernel's memory");
@@ -86,6 +83,7 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
         case __HYPERVISOR_memory_op:
             return first & 0x3f;
         case __HYPERVISOR_set_timer_op:
+        case __HYPERVISOR_vm_assist:
         case __HYPERVISOR_multicall:
         case __HYPERVISOR_update_va_mapping:
         case __HYPERVISOR_update_va_mapping_otherdomain:
@@ -118,16 +116,27 @@ std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, 
 
 std::byte* BareKernel::shared_info() { return host_.shared_info(dom_); }
 
-std::byte* BareKernel::at(std::uint64_t address) {
-    if (tables_) return tables_->at(address);
-    std::byte* page = host_.address_space(dom_).page(Gfn{address / kPageSize});
-    return page ? page + address % kPageSize : nullptr;
+bool BareKernel::read(std::uint64_t address, void* to, std::size_t bytes) {
+    return memory_->copy_from_guest(to, address, bytes);
+}
+bool BareKernel::write(std::uint64_t address, const void* from, std::size_t bytes) {
+    return memory_->copy_to_guest(address, from, bytes);
+}
+
+bool BareKernel::can_go_on() {
+    std::byte one{};
+    return read(kScratch, &one, 1) && write(kScratch, &one, 1);
+}
+
+std::byte* BareKernel::page_frame(std::int64_t index) {
+    const std::uint64_t address = page_address(index);
+    if (translated()) return host_.address_space(dom_).page(Gfn{address / kPageSize});
+    return host_.memory().page(Mfn{frame_of(address)});
 }
 
 std::uint64_t BareKernel::frame_of(std::uint64_t address) const {
-    const Gfn gfn{address / kPageSize};
-    if (translated()) return gfn.value;
-    return tables_->frame_of(gfn);
+    const std::uint64_t page = address / kPageSize;
+    return translated() ? page : p2m_[page];
 }
 
 }  // namespace xenrig::hypercalls

@@ -12,11 +12,12 @@
 #include <vector>
 
 #include "sim/hypercalls/kernel_kind.h"
-#include "sim/hypercalls/kernel_tables.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/shared_layout.h"
 
 namespace xenrig::hypercalls {
+
+class KernelAccess;
 
 class BareKernel {
 public:
@@ -60,13 +61,15 @@ public:
     void unmap_status_frame() { status_ = nullptr; }
 
     /// 16 pages of its own to grant, and 16 that mappings are put over.
-    std::byte* page(std::int64_t index) { return at(page_address(index)); }
+    /// The frame that such a page began with, whatever is at its address now; null where a PVH kernel has none there.
+    std::byte* page_frame(std::int64_t index);
     std::uint64_t page_address(std::int64_t index) const { return kPages + masked(index) * kPageSize; }
     std::uint64_t window_address(std::int64_t index) const { return kWindows + masked(index) * kPageSize; }
-    /// What an address of the kernel leads to now; null when nothing is mapped there.
-    std::byte* at(std::uint64_t address);
+    /// What the kernel reads and writes by itself; false where that is a fault, or without memory there.
+    bool read(std::uint64_t address, void* to, std::size_t bytes);
+    bool write(std::uint64_t address, const void* from, std::size_t bytes);
     /// Its stack, so to speak, is still there: without it the next operation is a fault.
-    bool can_go_on() { return tables_ ? tables_->writable(kScratch) : at(kScratch) != nullptr; }
+    bool can_go_on();
     /// The frame behind one of its own addresses as a hypercall takes it: a PV kernel's machine frame, a PVH one's gfn.
     std::uint64_t frame_of(std::uint64_t address) const;
 
@@ -78,6 +81,8 @@ private:
     static std::uint64_t masked(std::int64_t index) { return static_cast<std::uint64_t>(index) & 15; }
     std::int64_t call_on(unsigned number, unsigned operation, void* op, std::size_t bytes, std::uint64_t count);
     std::uint32_t operation_of(unsigned number, std::uint64_t first);
+    /// A PV kernel begins with its memory one to one in page tables of its own (kernel_tables.cpp).
+    void load_page_tables();
     std::int64_t add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index);
     /// The answer and the status of setup_table; the frame is in the kernel's list then.
     std::pair<std::int64_t, std::int64_t> set_up_table();
@@ -85,9 +90,9 @@ private:
     hypervisor::Hypervisor& host_;
     const DomId dom_;
     const KernelKind kind_;
-    /// A PV kernel's; the others see their memory as it is.
-    std::unique_ptr<KernelTables> tables_;
-    std::unique_ptr<hypervisor::GuestAccess> memory_;
+    std::unique_ptr<KernelAccess> memory_;
+    /// A PV kernel's: the machine frames that it began with.
+    std::vector<std::uint64_t> p2m_;
     std::byte* grants_ = nullptr;
     std::byte* status_ = nullptr;
     std::string opening_;

@@ -80,7 +80,7 @@ bool Operations::fifo(std::string_view name, const Arguments& a, Answered& out) 
         std::memcpy(&word, at, sizeof word);
         return word;
     };
-    std::byte* const page = kernel_.page(a[0]);
+    std::byte* const page = kernel_.page_frame(a[0]);
     const std::uint64_t frame = kernel_.frame_of(kernel_.page_address(a[0]));
     if (name == "fi") {
         evtchn_init_control_t op{};

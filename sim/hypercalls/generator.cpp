@@ -229,9 +229,9 @@ void Generator::wild() {
         std::string_view words;
     };
     // Domain, port, vCPU, VIRQ, priority (y), reference, number, entry, frame (g), byte.
-    static constexpr Shape kWild[] = {{"au", "dd"},      {"bi", "dp"}, {"bv", "vc"},  {"ip", "c"},  {"cl", "p"},
-                                      {"se", "p"},       {"um", "p"},  {"bc", "pc"},  {"pr", "py"}, {"st", "dp"},
-                                      {"gc", "rdnrdnn"}, {"gq", "d"},  {"ge", "edgb"}};
+    static constexpr Shape kWild[] = {{"au", "dd"},      {"bi", "dp"}, {"bv", "vc"},  {"ip", "c"},   {"cl", "p"},
+                                      {"se", "p"},       {"um", "p"},  {"bc", "pc"},  {"pr", "py"},  {"st", "dp"},
+                                      {"gc", "rdnrdnn"}, {"gq", "d"},  {"tr", "gdr"}, {"ge", "edgb"}};
     const std::uint32_t shape = pick(std::size(kWild) + 3);
     if (shape < std::size(kWild)) {
         std::string line = me().prefix;

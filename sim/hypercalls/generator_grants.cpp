@@ -18,8 +18,7 @@ std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
 
 void Generator::new_entry() {
     Party& p = me();
-    Entry entry;
-    entry.ref = kFirstRef + pick(kRefs);
+    Entry entry{.ref = kFirstRef + pick(kRefs)};
     entry.read_only = one_in(4);
     entry.page = pick(4);
     entry.to = pick(static_cast<std::uint32_t>(parties_.size()));
@@ -32,12 +31,12 @@ void Generator::new_entry() {
         say("ge", {ref, to, page, text(GTF_permit_access | read_only)});
     } else if (entry.whole) {
         say("g2", {ref, to, page, text(GTF_permit_access | read_only)});
-    } else if (one_in(2)) {
+    } else if (one_in(2) || !std::ranges::all_of(parties_, [](const Party& q) { return q.mappings.empty(); })) {
         const std::string offset = text(pick(2048));
         say("g3", {ref, to, page, text(GTF_permit_access | GTF_sub_page | read_only), offset, text(pick(2048))});
     } else {
-        // Only for oneself: from a copy that a transitive grant leads back to the one who copies, Xen 4.17 never
-        // returns.
+        // For oneself, and used by nobody: from a copy by a transitive entry that is pinned as something else, Xen 4.17
+        // never returns.
         p.entries.back().to = actor_;
         const auto others = usable();
         const std::string behind = others.empty() ? own_domain() : domain_of(others.front().granter);
@@ -127,15 +126,14 @@ void Generator::copy_batch() {
         const std::string owner = domain_of(use.granter);
         const std::string to = '%' + text(pick(4));
         const std::string offset = text(pick(2000));
-        const std::string from_offset = text(pick(2000));
-        const std::string to_frame = text(pick(64));
+        const std::string to_offset = text(pick(2000));
         put_struct(i * size, {{0, ref},
                               {2, owner},
                               {2, offset},
                               {0, to},
                               {2, text(DOMID_SELF)},
-                              {2, from_offset},
-                              {2, to_frame},
+                              {2, to_offset},
+                              {2, text(pick(64))},
                               {2, text(GNTCOPY_source_gref)},
                               {2, "99"}});
     }

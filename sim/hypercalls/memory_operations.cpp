@@ -59,27 +59,31 @@ bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) 
 }
 
 /// Where a translated kernel has no memory, nobody answers: all ones are read and what is written is lost.
+bool Operations::load(std::uint64_t address, void* to, std::size_t bytes, Answered& out) {
+    if (kernel_.read(address, to, bytes)) return true;
+    std::memset(to, 0xff, bytes);
+    out.faulted = !kernel_.translated();
+    return !out.faulted;
+}
+
+void Operations::store(std::uint64_t address, const void* from, std::size_t bytes, Answered& out) {
+    out.faulted = !kernel_.write(address, from, bytes) && !kernel_.translated();
+}
+
 bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out) {
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
     const Window window = windows_[static_cast<std::size_t>(a[0] & 15)];
-    std::byte* mapped = window != Window::unmapped ? kernel_.at(kernel_.window_address(a[0]) + offset) : nullptr;
-    std::byte* const page = kernel_.page(a[0]);
-    if (name == "pw" || name == "prd") {
-        out.faulted = page == nullptr && !kernel_.translated();
-        if (out.faulted) return true;
-        if (name == "prd")
-            out.line = ' ' + std::to_string(page ? std::to_integer<int>(page[offset]) : 0xff);
-        else if (page)
-            page[offset] = static_cast<std::byte>(a[2]);
-    } else if (name == "mw") {
-        out.well = mapped != nullptr && window == Window::writable;
-        if (out.well)
-            *mapped = static_cast<std::byte>(a[2]);
-        else
-            out.line = " unmapped";
-    } else if (name == "mr") {
-        out.well = mapped != nullptr;
-        out.line = ' ' + std::to_string(mapped ? std::to_integer<int>(*mapped) : -1);
+    const bool of_window = name == "mw" || name == "mr";
+    const std::uint64_t at = (of_window ? kernel_.window_address(a[0]) : kernel_.page_address(a[0])) + offset;
+    if (name == "pw" || (name == "mw" && window == Window::writable)) {
+        const auto byte = static_cast<std::byte>(a[2]);
+        store(at, &byte, 1, out);
+    } else if (name == "prd" || (name == "mr" && window != Window::unmapped)) {
+        std::byte byte{};
+        if (load(at, &byte, 1, out)) out.line = ' ' + std::to_string(std::to_integer<int>(byte));
+    } else if (of_window) {
+        out.well = false;
+        out.line = name == "mw" ? " unmapped" : " -1";
     } else {
         return false;
     }
@@ -88,21 +92,16 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
 
 bool Operations::words(std::string_view name, const Arguments& a, Answered& out) {
     if (name != "w2" && name != "w4" && name != "w8" && name != "r2" && name != "r4" && name != "r8") return false;
-    std::byte* page = kernel_.page(a[0]);
-    out.faulted = page == nullptr && !kernel_.translated();
-    if (out.faulted) return true;
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
+    const std::uint64_t at = kernel_.page_address(a[0]) + offset;
     const std::size_t bytes = std::min<std::size_t>(static_cast<std::size_t>(name[1] - '0'), kPageSize - offset);
     std::uint64_t word = static_cast<std::uint64_t>(a[2]);
     if (name[0] == 'w') {
-        if (page) std::memcpy(page + offset, &word, bytes);
+        store(at, &word, bytes, out);
         return true;
     }
     word = 0;
-    if (page)
-        std::memcpy(&word, page + offset, bytes);
-    else
-        std::memset(&word, 0xff, bytes);
+    if (!load(at, &word, bytes, out)) return true;
     char digits[24];
     std::snprintf(digits, sizeof digits, " %llx", static_cast<unsigned long long>(word));
     out.line = digits;

@@ -55,6 +55,8 @@ private:
     bool bytes(std::string_view name, const Arguments& a, Answered& out);
     bool words(std::string_view name, const Arguments& a, Answered& out);
 
+    bool load(std::uint64_t address, void* to, std::size_t bytes, Answered& out);
+    void store(std::uint64_t address, const void* from, std::size_t bytes, Answered& out);
     template <class Op>
     Op ask_event(unsigned operation, Op op, Answered& out);
     void status(const Arguments& a, Answered& out);

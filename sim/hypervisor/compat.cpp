@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
@@ -20,12 +21,12 @@ constexpr std::size_t kElementMax = 8192;
 
 }  // namespace
 
-std::uint64_t CompatAccess::translated(std::uint64_t address, const CompatLayout& layout) {
+std::uint64_t CompatAccess::translated(std::uint64_t address, const CompatLayout& layout, bool quiet) {
     if (address == 0) return 0;
     const auto known =
         std::ranges::find_if(windows_, [&](const Window& w) { return w.address == address && w.layout == &layout; });
     const auto index = static_cast<std::uint64_t>(known - windows_.begin());
-    if (known == windows_.end()) windows_.push_back({address, &layout});
+    if (known == windows_.end()) windows_.push_back({address, &layout, quiet});
     return kWindows + index * kWindowBytes;
 }
 
@@ -46,7 +47,7 @@ bool CompatAccess::read_element(const Window& window, std::uint64_t index, std::
     for (const CompatField& field : layout.fields) {
         std::uint64_t value = 0;
         std::memcpy(&value, compat.data() + field.compat, field.compat_bytes);
-        if (field.to) value = translated(value, *field.to);
+        if (field.to) value = translated(value, *field.to, field.kind == CompatField::answers);
         std::memcpy(native + field.native, &value, field.native_bytes);
     }
     return true;
@@ -75,9 +76,9 @@ bool CompatAccess::write_fields(const Window& window, std::uint64_t index, std::
                                 std::size_t bytes) {
     for (const CompatField& field : window.layout->fields) {
         const std::size_t end = field.native + std::size_t{field.native_bytes};
-        if (field.kind == CompatField::pointer || field.native < begin || end > begin + bytes) continue;
+        if (field.is_pointer() || field.native < begin || end > begin + bytes) continue;
         const std::uint64_t at = window.address + index * window.layout->compat_size + field.compat;
-        if (!caller_.copy_to_guest(at, from + (field.native - begin), field.compat_bytes)) return false;
+        if (!caller_.copy_to_guest(at, from + (field.native - begin), field.compat_bytes)) return window.quiet;
     }
     return true;
 }
@@ -113,16 +114,90 @@ void join_halves(unsigned number, HypercallArgs& args) {
     }
 }
 
+constexpr std::uint64_t kMemoryOperation = 0x3f;
+constexpr unsigned kExtentShift = 6;
+
+bool is_reservation(std::uint64_t operation) {
+    return operation == XENMEM_increase_reservation || operation == XENMEM_decrease_reservation ||
+           operation == XENMEM_populate_physmap;
+}
+
+/// compat_handle_okay: may a list be there? A 32-bit PV guest's addresses end below Xen's.
+bool list_may_be(const Domain& d, std::uint32_t at, std::uint64_t count, std::size_t bytes) {
+    constexpr std::uint64_t kXen = 0xf580'0000;
+    return d.translated() || at + count * bytes <= kXen;
+}
+
+/// What the translation itself finds wrong with a memory_op, before the operation looks at anything: the answer.
+std::optional<std::int64_t> refused_memory_op(Call& call, std::uint64_t operation) {
+    const std::uint64_t start = call.args[0] >> kExtentShift;
+    switch (operation) {
+        case XENMEM_machphys_mfn_list:
+        case XENMEM_machphys_compat_mfn_list:
+            // Such a table is for 32-bit PV guests; a host that has none of them has no table.
+            if (call.domain.translated()) return -error(Errno::opnotsupp);
+            break;
+        default:
+            break;
+    }
+    const CompatArgument* argument = compat_argument(__HYPERVISOR_memory_op, operation);
+    if (!argument) return std::nullopt;
+    std::array<std::byte, 64> raw{};
+    check(argument->layout->compat_size <= raw.size(), "memory_op's structs are small");
+    if (!call.guest.copy_from_guest(raw.data(), call.args[1], argument->layout->compat_size))
+        return is_reservation(operation) ? static_cast<std::int64_t>(start) : -error(Errno::fault);
+    if (!is_reservation(operation)) return std::nullopt;
+    std::uint32_t list = 0, extents = 0;
+    std::memcpy(&list, raw.data(), sizeof list);
+    std::memcpy(&extents, raw.data() + sizeof list, sizeof extents);
+    if (list != 0 && !list_may_be(call.domain, list, extents, sizeof(std::uint32_t)))
+        return static_cast<std::int64_t>(start);
+    return std::nullopt;
+}
+
+/// Where a list of frames is answered into, unless the struct itself is missing: EFAULT.
+std::optional<std::int64_t> refused_frame_list(Call& call, std::size_t count_at, std::size_t list_at,
+                                               std::size_t bytes) {
+    std::uint32_t count = 0, list = 0;
+    if (call.args[2] != 1) return std::nullopt;
+    if (!call.guest.fetch(count, call.args[1] + count_at) || !call.guest.fetch(list, call.args[1] + list_at) ||
+        !list_may_be(call.domain, list, count, bytes))
+        return -error(Errno::fault);
+    return std::nullopt;
+}
+
+std::optional<std::int64_t> refused(Call& call, unsigned number, std::uint64_t operation) {
+    if (number == __HYPERVISOR_memory_op) return refused_memory_op(call, operation);
+    if (number != __HYPERVISOR_grant_table_op) return std::nullopt;
+    if (operation == GNTTABOP_setup_table) return refused_frame_list(call, 4, 12, sizeof(std::uint32_t));
+    if (operation == GNTTABOP_get_status_frames) return refused_frame_list(call, 0, 8, sizeof(std::uint64_t));
+    return std::nullopt;
+}
+
+/// The frames of an increase are written into the caller's list in any case: as many count as could be.
+std::int64_t written_back(CompatAccess& access, std::uint64_t op_at, std::int64_t start, std::int64_t done) {
+    xen_memory_reservation_t op;
+    if (!access.fetch(op, op_at) || op.extent_start.p == nullptr) return done;
+    for (std::int64_t i = start; i < done; ++i) {
+        const auto at = reinterpret_cast<std::uint64_t>(op.extent_start.p + i);
+        xen_pfn_t pfn = 0;
+        if (!access.fetch(pfn, at) || !access.put(at, pfn)) return i;
+    }
+    return done;
+}
+
 std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
-    constexpr std::uint64_t kMemoryOperation = 0x3f;
     CompatAccess access(call.guest);
     HypercallArgs args = call.args;
     join_halves(number, args);
     const std::uint64_t operation = number == __HYPERVISOR_memory_op ? args[0] & kMemoryOperation : args[0];
+    if (const auto answer = refused(call, number, operation)) return *answer;
     const CompatArgument* argument = compat_argument(number, operation);
     if (argument) args[argument->index] = access.translated(args[argument->index], *argument->layout);
     Call translated{call.host, call.domain, call.vcpu, access, args};
-    const std::int64_t result = handler(translated);
+    std::int64_t result = handler(translated);
+    if (number == __HYPERVISOR_memory_op && operation == XENMEM_increase_reservation)
+        result = written_back(access, args[1], static_cast<std::int64_t>(args[0] >> kExtentShift), result);
     // The guest makes the call for the rest of the list where it has the list.
     if (auto& rest = call.vcpu.continuation; rest && number == __HYPERVISOR_multicall && argument)
         rest->at(0) = call.args[0] + (args[1] - rest->at(1)) * argument->layout->compat_size;
@@ -135,7 +210,9 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
 std::int64_t invoke(Call& call, unsigned number) {
     const Handler handler = handler_of(number);
     if (!handler || !has_hypercall(call.domain, number, call.args[0])) return -error(Errno::nosys);
-    return call.guest.bits() == 32 ? invoke_compat(call, number, handler) : handler(call);
+    // A multicall's entries are words of the guest's, also of one that is code of this process.
+    const bool narrow = number == __HYPERVISOR_multicall ? call.domain.config.bits == 32 : call.guest.bits() == 32;
+    return narrow ? invoke_compat(call, number, handler) : handler(call);
 }
 
 }  // namespace xenrig::hypervisor

@@ -19,7 +19,7 @@ public:
     explicit CompatAccess(GuestAccess& caller) : caller_(caller) {}
 
     /// Where the struct, or the array of them, at `address` is seen in the 64-bit layout; a null pointer stays one.
-    std::uint64_t translated(std::uint64_t address, const CompatLayout& layout);
+    std::uint64_t translated(std::uint64_t address, const CompatLayout& layout, bool quiet = false);
 
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
@@ -29,6 +29,8 @@ private:
     struct Window {
         std::uint64_t address;
         const CompatLayout* layout;
+        /// A write that fails is none, and no error.
+        bool quiet;
     };
     /// The window of an address, with the offset into it; null for an ordinary one.
     const Window* window_of(std::uint64_t address, std::uint64_t& offset) const;

@@ -16,6 +16,8 @@ constexpr std::uint8_t kPointer32 = 4;
 /// A number; its width in the 32-bit struct is its own or, for a word of the caller's, 4.
 #define FIELD(Struct, member, compat_at, compat_bytes) \
     CompatField { offsetof(Struct, member), compat_at, sizeof(Struct::member), compat_bytes }
+#define ANSWERS(Struct, member, compat_at, layout) \
+    CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::answers, layout }
 #define POINTER(Struct, member, compat_at, layout) \
     CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::pointer, layout }
 
@@ -23,9 +25,13 @@ constexpr CompatField kWordFields[] = {{0, 0, 8, 4}};
 /// An element of a list of frame numbers or of unsigned longs.
 constexpr CompatLayout kWord{"word", 8, 4, kWordFields};
 
+constexpr CompatField kLongFields[] = {{0, 0, 8, 8}};
+/// Of a list of numbers of 64 bits.
+constexpr CompatLayout kLong{"long", 8, 8, kLongFields};
+
 constexpr CompatField kSetupTableFields[] = {
     FIELD(gnttab_setup_table_t, dom, 0, 2), FIELD(gnttab_setup_table_t, nr_frames, 4, 4),
-    FIELD(gnttab_setup_table_t, status, 8, 2), POINTER(gnttab_setup_table_t, frame_list, 12, &kWord)};
+    FIELD(gnttab_setup_table_t, status, 8, 2), ANSWERS(gnttab_setup_table_t, frame_list, 12, &kWord)};
 constexpr CompatLayout kSetupTable{"gnttab_setup_table", sizeof(gnttab_setup_table_t), 16, kSetupTableFields};
 
 constexpr CompatField kTransferFields[] = {FIELD(gnttab_transfer_t, mfn, 0, 4), FIELD(gnttab_transfer_t, domid, 4, 2),
@@ -43,7 +49,7 @@ constexpr CompatLayout kCopy{"gnttab_copy", sizeof(gnttab_copy_t), 24, kCopyFiel
 
 constexpr CompatField kStatusFramesFields[] = {
     FIELD(gnttab_get_status_frames_t, nr_frames, 0, 4), FIELD(gnttab_get_status_frames_t, dom, 4, 2),
-    FIELD(gnttab_get_status_frames_t, status, 6, 2), POINTER(gnttab_get_status_frames_t, frame_list, 8, nullptr)};
+    FIELD(gnttab_get_status_frames_t, status, 6, 2), ANSWERS(gnttab_get_status_frames_t, frame_list, 8, &kLong)};
 constexpr CompatLayout kStatusFrames{"gnttab_get_status_frames", sizeof(gnttab_get_status_frames_t), 12,
                                      kStatusFramesFields};
 
@@ -111,41 +117,6 @@ constexpr CompatField kResourceFields[] = {FIELD(xen_mem_acquire_resource_t, dom
                                            POINTER(xen_mem_acquire_resource_t, frame_list, 24, &kWord)};
 constexpr CompatLayout kResource{"xen_mem_acquire_resource", sizeof(xen_mem_acquire_resource_t), 28, kResourceFields};
 
-constexpr CompatField kPollFields[] = {POINTER(sched_poll_t, ports, 0, nullptr), FIELD(sched_poll_t, nr_ports, 4, 4),
-                                       FIELD(sched_poll_t, timeout, 8, 8)};
-constexpr CompatLayout kPoll{"sched_poll", sizeof(sched_poll_t), 16, kPollFields};
-
-constexpr CompatField kRunstateFields[] = {
-    FIELD(vcpu_runstate_info_t, state, 0, 4),    FIELD(vcpu_runstate_info_t, state_entry_time, 4, 8),
-    FIELD(vcpu_runstate_info_t, time[0], 12, 8), FIELD(vcpu_runstate_info_t, time[1], 20, 8),
-    FIELD(vcpu_runstate_info_t, time[2], 28, 8), FIELD(vcpu_runstate_info_t, time[3], 36, 8)};
-constexpr CompatLayout kRunstate{"vcpu_runstate_info", sizeof(vcpu_runstate_info_t), 44, kRunstateFields};
-
-/// The address has 64 bits in both, of which a 32-bit caller's lower half counts.
-constexpr CompatField kRunstateAreaFields[] = {POINTER(vcpu_register_runstate_memory_area_t, addr, 0, &kRunstate)};
-constexpr CompatLayout kRunstateArea{"vcpu_register_runstate_memory_area", sizeof(vcpu_register_runstate_memory_area_t),
-                                     8, kRunstateAreaFields};
-
-constexpr CompatField kTimeAreaFields[] = {POINTER(vcpu_register_time_memory_area_t, addr, 0, nullptr)};
-constexpr CompatLayout kTimeArea{"vcpu_register_time_memory_area", sizeof(vcpu_register_time_memory_area_t), 8,
-                                 kTimeAreaFields};
-
-constexpr CompatField kSingleshotFields[] = {FIELD(vcpu_set_singleshot_timer_t, timeout_abs_ns, 0, 8),
-                                             FIELD(vcpu_set_singleshot_timer_t, flags, 8, 4)};
-constexpr CompatLayout kSingleshot{"vcpu_set_singleshot_timer", sizeof(vcpu_set_singleshot_timer_t), 12,
-                                   kSingleshotFields};
-
-/// What a vCPU's first context says of where it begins (arch-x86/xen.h; its 32-bit struct has 2800 bytes).
-constexpr CompatField kContextFields[] = {FIELD(vcpu_guest_context_t, flags, 512, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rbx, 516, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rsi, 528, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rdi, 532, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rax, 540, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rip, 548, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rflags, 556, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rsp, 560, 4)};
-constexpr CompatLayout kContext{"vcpu_guest_context", sizeof(vcpu_guest_context_t), 2800, kContextFields};
-
 constexpr CompatField kMulticallFields[] = {
     FIELD(multicall_entry_t, op, 0, 4),       FIELD(multicall_entry_t, result, 4, 4),
     FIELD(multicall_entry_t, args[0], 8, 4),  FIELD(multicall_entry_t, args[1], 12, 4),
@@ -178,6 +149,7 @@ constexpr CompatLayout kMmuext{"mmuext_op", sizeof(mmuext_op_t), 12, kMmuextFiel
 
 #undef FIELD
 #undef POINTER
+#undef ANSWERS
 
 constexpr std::uint64_t kAny = ~0ull;
 
@@ -206,12 +178,8 @@ constexpr Row kRows[] = {
     {__HYPERVISOR_memory_op, XENMEM_machine_memory_map, {1, &kMemoryMap}},
     {__HYPERVISOR_memory_op, XENMEM_set_memory_map, {1, &kForeignMap}},
     {__HYPERVISOR_memory_op, XENMEM_acquire_resource, {1, &kResource}},
-    {__HYPERVISOR_sched_op, SCHEDOP_poll, {1, &kPoll}},
-    {__HYPERVISOR_vcpu_op, VCPUOP_initialise, {2, &kContext}},
-    {__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, {2, &kRunstate}},
-    {__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, {2, &kRunstateArea}},
-    {__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_memory_area, {2, &kTimeArea}},
-    {__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, {2, &kSingleshot}},
+    // XENMEM_claim_pages, which memory.h shows to tools alone.
+    {__HYPERVISOR_memory_op, 24, {1, &kReservation}},
     {__HYPERVISOR_xen_version, XENVER_platform_parameters, {1, &kPlatform}},
     {__HYPERVISOR_multicall, kAny, {0, &kMulticall}},
     {__HYPERVISOR_callback_op, CALLBACKOP_register, {1, &kCallback}},
@@ -230,11 +198,10 @@ const CompatArgument* compat_argument(unsigned number, std::uint64_t operation) 
 }
 
 std::span<const CompatLayout* const> compat_layouts() {
-    static constexpr std::array kAll = {
-        &kSetupTable, &kTransfer, &kCopy,         &kStatusFrames, &kReservation, &kExchange,   &kAddToPhysmap,
-        &kAddBatch,   &kRemove,   &kMfnList,      &kMapping,      &kMemoryMap,   &kForeignMap, &kResource,
-        &kPoll,       &kRunstate, &kRunstateArea, &kTimeArea,     &kSingleshot,  &kContext,    &kMulticall,
-        &kCallback,   &kPlatform, &kMapPirq,      &kEoiFrame,     &kMmuext};
+    static constexpr std::array kAll = {&kSetupTable, &kTransfer,     &kCopy,       &kStatusFrames, &kReservation,
+                                        &kExchange,   &kAddToPhysmap, &kAddBatch,   &kRemove,       &kMfnList,
+                                        &kMapping,    &kMemoryMap,    &kForeignMap, &kResource,     &kMulticall,
+                                        &kCallback,   &kPlatform,     &kMapPirq,    &kEoiFrame,     &kMmuext};
     return kAll;
 }
 

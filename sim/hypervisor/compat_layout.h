@@ -2,7 +2,7 @@
 // either, and which pointer leads to what.
 //
 // Structs without a pointer, a frame number or an unsigned long are the same in both and are not named here
-// (xen/common/compat, include/xlat.lst).
+// (xen/common/compat, include/xlat.lst). sched_op and vcpu_op look at the guest's word themselves.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,12 @@ struct CompatLayout;
 struct CompatField {
     std::uint16_t native, compat;
     std::uint8_t native_bytes, compat_bytes;
-    enum Kind : std::uint8_t { number, pointer } kind = number;
+    /// `answers`: a pointer to a list that only takes answers; that one can't be written, nobody is told.
+    enum Kind : std::uint8_t { number, pointer, answers } kind = number;
     /// What elements a pointer leads to, when they are not alike in both.
     const CompatLayout* to = nullptr;
+
+    bool is_pointer() const { return kind != number; }
 };
 
 struct CompatLayout {

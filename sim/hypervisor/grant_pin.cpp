@@ -184,7 +184,8 @@ GrantStatus GrantTable::pin(GrantRef ref, Domain& peer, bool writable, PinUse us
         if (s != GNTST_okay) return s;
     }
     GrantStatus found = GNTST_okay;
-    if (transitive(ref) && use == PinUse::copy && (!active.pins.any() || active.behind)) {
+    // Also one that was pinned as something else: Xen would try again for ever.
+    if (transitive(ref) && use == PinUse::copy) {
         if (may_follow) {
             found = follow(ref, active, peer, writable);
         } else {

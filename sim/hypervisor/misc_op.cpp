@@ -19,8 +19,8 @@ std::int64_t console_io(Call& call) {
     constexpr std::uint32_t kWrite = CONSOLEIO_write, kRead = CONSOLEIO_read;
     const auto op = static_cast<std::uint32_t>(call.arg(0));
     if (!call.domain.privileged() && !(call.host.config.verbose_debug && op == kWrite)) return -error(Errno::perm);
-    // What was read and an error must not be the same number.
-    if (op == kRead) return static_cast<std::uint32_t>(call.arg(1)) > INT32_MAX ? -error(Errno::toobig) : 0;
+    // Nobody types. More characters than can be answered are too many to ask for.
+    if (op == kRead) return static_cast<std::int32_t>(call.arg(1)) < 0 ? -error(Errno::toobig) : 0;
     if (op != kWrite) return -error(Errno::nosys);
     std::array<char, 128> part;
     std::uint64_t at = call.arg(2);

@@ -19,7 +19,7 @@ namespace {
 std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
     vcpu_register_vcpu_info_t op;
     if (!call.fetch(op, 2)) return -error(Errno::fault);
-    if (op.offset > kPageSize - kVcpuInfoBytes || op.offset % alignof(vcpu_info_t) != 0) return -error(Errno::inval);
+    if (op.offset > kPageSize - kVcpuInfoBytes || op.offset % alignof(vcpu_info_t) != 0) return -error(Errno::nxio);
     if (v.info_frame) return -error(Errno::inval);
     const auto mfn = call.host.guest_frame(call.domain, op.mfn);
     if (!mfn || call.host.memory.kind(*mfn) != FrameKind::ram || !call.host.page_types.may_be_written(*mfn))

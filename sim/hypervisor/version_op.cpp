@@ -64,6 +64,12 @@ std::int64_t build_id(Call& call) {
     return call.guest.put(call.arg(1) + sizeof room, id) ? kBuildIdBytes : -error(Errno::fault);
 }
 
+/// HYPERVISOR_VIRT_START, and HYPERVISOR_COMPAT_VIRT_START of a 32-bit PV guest.
+xen_ulong_t virt_start(const Domain& d) {
+    constexpr xen_ulong_t kCompat = 0xf580'0000;
+    return d.config.bits == 32 && !d.translated() ? kCompat : kVirtStart;
+}
+
 }  // namespace
 
 std::int64_t xen_version(Call& call) {
@@ -79,7 +85,7 @@ std::int64_t xen_version(Call& call) {
         case XENVER_changeset:
             return put_text<sizeof(xen_changeset_info_t)>(call, "");
         case XENVER_platform_parameters:
-            return call.put(xen_platform_parameters_t{kVirtStart}) ? 0 : -error(Errno::fault);
+            return call.put(xen_platform_parameters_t{virt_start(call.domain)}) ? 0 : -error(Errno::fault);
         case XENVER_get_features:
             return get_features(call);
         case XENVER_pagesize:

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "commands.h"
 #include "sim/hypercalls/generator.h"
@@ -27,6 +28,12 @@ void report(const hypercalls::Tally& tally) {
     std::fprintf(stderr, "%llu operations, %llu of them hypercalls, of which %llu succeeded\n",
                  static_cast<unsigned long long>(tally.operations), static_cast<unsigned long long>(tally.hypercalls),
                  static_cast<unsigned long long>(tally.successes));
+}
+
+std::vector<std::string> kinds() {
+    std::vector<std::string> names;
+    for (const hypercalls::KernelKind& kind : hypercalls::kernel_kinds()) names.emplace_back(kind.name);
+    return names;
 }
 
 int write_out(const std::string& text) {
@@ -59,9 +66,14 @@ int hypercalls_command(const HypercallsArguments& a) {
 void add_hypercalls(CLI::App& app, Action& chosen) {
     auto a = std::make_shared<HypercallsArguments>();
     CLI::App* command = app.add_subcommand("hypercalls", "Answers a script of hypercalls as Xen does");
+    command->footer(
+        "A line is an operation: `[0:] op arg ... [=var]`, an argument a number, $var, or of page or window 3 its "
+        "address\n"
+        "@3, &3 and the page's frame %3. So `au 0x7ff0 0 =1` opens a port, `0: bi 1 $1` binds it in dom0, `st 0x7ff0 "
+        "$1`\n"
+        "asks for its status, and `hc 17 0` makes hypercall 17 with 0. docs/howto-hypercalls.md has them all.");
     CLI::Option* script = command->add_option("script", a->script, "the script: one operation a line");
-    command->add_option("--as", a->kind, "who answers it; dom0 unless told")
-        ->check(CLI::IsMember({"dom0", "dom0-32", "domu", "domu-32", "pvh", "pvh-32"}));
+    command->add_option("--as", a->kind, "who answers it; dom0 unless told")->check(CLI::IsMember(kinds()));
     CLI::Option* seed =
         command->add_option("--generate", a->seed, "print a script that this seed makes")->excludes(script);
     command->add_option("--length", a->length, "its operations; 1000 unless told")->needs(seed);

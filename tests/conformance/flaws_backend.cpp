@@ -267,6 +267,23 @@ std::vector<Flaw> of_the_nodes() {
         {"KeepsNoPersistentGrants",
          [] { return Tamper{.reads = reads_as("feature-persistent", "0")}; },
          {"blkif.backend-keeps-persistent-grants"}},
+        {"RemembersThatAFrontendKeptItsGrants",
+         [] {
+             const auto kept = std::make_shared<bool>(false);
+             return Tamper{.reads = [kept](const std::string& name, Tamper::Text is, bool) {
+                 if (name != "feature-persistent") return is;
+                 *kept = *kept || is == "1";
+                 return *kept ? Tamper::Text("1") : is;
+             }};
+         },
+         {"blkif.backend-reads-parameters-anew"}},
+        {"CallsEveryDiskACdrom",
+         [] {
+             return Tamper{.writes = [](const std::string& name, std::string is) {
+                 return Tamper::Text(name == "info" ? std::to_string(std::stoul(is) | VDISK_CDROM) : is);
+             }};
+         },
+         {"blkif.backend-info-tells-kind"}},
         {"CountsLargeSectors",
          [] { return Tamper{.disk = [](blk::StorageInfo& info) { info.bytes /= info.sector_bytes / 512; }}; },
          {"blkif.backend-counts-512"}},

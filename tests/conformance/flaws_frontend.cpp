@@ -1,5 +1,6 @@
 // Frontends that are wrong in one way each, and the checks that each of them fails.
 #include <deque>
+#include <map>
 #include <memory>
 
 #include "flaws.h"
@@ -242,6 +243,24 @@ std::vector<Flaw> of_the_nodes() {
         {"IgnoresReadOnly",
          [] { return Tamper{.reads = reads_as("info", "0")}; },
          {"blkif.frontend-writes-no-read-only-disk"}},
+        {"RemembersWhatWasOfferedOnce",
+         [] {
+             const auto once = std::make_shared<std::map<std::string, std::string>>();
+             return Tamper{.reads = [once](const std::string& name, Tamper::Text is, bool) {
+                 if (!name.starts_with("feature-")) return is;
+                 if (is) (*once)[name] = *is;
+                 const auto known = once->find(name);
+                 return known == once->end() ? is : Tamper::Text(known->second);
+             }};
+         },
+         {"blkif.frontend-reads-features-anew"}},
+        {"TakesARemovableDiskForReadOnly",
+         [] {
+             return Tamper{.reads = [](const std::string& name, Tamper::Text is, bool) {
+                 return name == "info" && is == "2" ? Tamper::Text("6") : is;
+             }};
+         },
+         {"blkif.frontend-takes-any-kind"}},
         {"FlushesUnasked",
          [] { return Tamper{.reads = reads_as("feature-flush-cache", "1")}; },
          {"blkif.frontend-flushes-by-barrier", "blkif.frontend-survives-unsupported-barrier",

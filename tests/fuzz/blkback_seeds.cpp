@@ -195,7 +195,20 @@ std::vector<BlkSeed> blkback_seeds() {
 
         // What a toolstack does meanwhile: media, sizes, nodes.
         {"usual-from-a-drive", F{}.device(4).read(3).write(3).flush().go().bytes(), "4"},
-        {"usual-with-large-sectors", F{}.device(5).read(8).write(8).discard(8, 8).go().bytes(), "4"},
+        {"usual-with-large-sectors",
+         F{}.device(5).request(0, 1, {{0, 0, 0}}).request(1, 1, {{1, 0, 0}}).discard(2, 1).go().bytes(), "4"},
+        {"large-sectors-wrap-around",
+         F{}.device(5)
+             .request(0, kLast, {{0, 0, 0}})
+             .request(1, 0x2000000000000000, {{0, 0, 0}})
+             .discard(1, kLast)
+             .go()
+             .bytes(),
+         "4"},
+        {"usual-with-nothing-offered",
+         F{}.device(6).read(3).flush().discard(0, 8).request(2, 0, {whole}).indirect(0, 0, 1, {3}).go().bytes(), "4"},
+        {"geometry-beyond-what-is-offered",
+         F{}.device(6).handshake(0x84).settle().read(0).go().handshake(5).settle().read(0).go().bytes(), ""},
         {"large-sectors-cut-in-pieces",
          F{}.device(5)
              .read(3)

@@ -3,8 +3,7 @@
 //   play_corpus TARGET FILE|FOLDER...     each input once; "-" is standard input
 //   play_corpus TARGET --check-reset N    N inputs in two orders (check_reset.h)
 //
-// Built with afl-g++-fast or afl-clang-fast, "-" is AFL++'s persistent mode: afl-fuzz -i SEEDS -o OUT play_corpus
-// TARGET - A rule that is broken ends the process, with the input's token where it has one.
+// A rule that is broken ends the process, with the input's token where it has one.
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,15 +35,6 @@ std::string standard_input() {
     return all;
 }
 
-void play_standard_input(const xenrig::fuzz::Target& target) {
-#if defined(__AFL_HAVE_MANUAL_CONTROL)
-    // Worlds are put back, so one process does for as long as it lives.
-    while (__AFL_LOOP(100000)) play(target, standard_input());
-#else
-    play(target, standard_input());
-#endif
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -58,7 +48,7 @@ int main(int argc, char** argv) {
     std::vector<fs::path> files;
     for (int i = 2; i < argc; ++i) {
         if (std::string(argv[i]) == "-") {
-            play_standard_input(*target);
+            play(*target, standard_input());
         } else if (fs::is_directory(argv[i])) {
             for (const auto& entry : fs::directory_iterator(argv[i])) files.push_back(entry.path());
         } else {

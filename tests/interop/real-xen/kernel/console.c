@@ -1,4 +1,4 @@
-/* Lines of text: to Xen's console by console_io, as only dom0 may, or into the text that dom0 prints in the end. */
+/* Lines of text: to the console, which only dom0 has, or into the text that dom0 prints in the end. */
 #include <stdarg.h>
 
 #include "kernel.h"
@@ -11,10 +11,6 @@ static char* shared_text;
 void share_console(struct exchange* with, void* text) {
     shared = with;
     shared_text = text;
-}
-
-void write_console(const char* text, unsigned bytes) {
-    hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, bytes, (uintptr_t)text, 0);
 }
 
 static void put(char c) {

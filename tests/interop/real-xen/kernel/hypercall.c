@@ -33,3 +33,7 @@ word event_channel_op(int operation, void* op) {
 word grant_table_op(int operation, void* op) {
     return hypercall(__HYPERVISOR_grant_table_op, operation, (uintptr_t)op, 1, 0);
 }
+
+void write_console(const char* text, unsigned length) {
+    hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, length, (uintptr_t)text, 0);
+}

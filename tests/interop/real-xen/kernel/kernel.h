@@ -31,7 +31,7 @@ word grant_table_op(int operation, void* op);
 void print(const char* format, ...);
 /* From now on lines go into the text that the domain shares with dom0; here it lies at `text`. */
 void share_console(struct exchange* with, void* text);
-/* To the machine's console, as dom0 may. */
+/* hypercall.c: to the machine's console, as dom0 may. */
 void write_console(const char* text, unsigned length);
 
 /* pv.c or pvh.c: places of our own that lead to what the hypervisor has, 0 or an error. */
