@@ -64,8 +64,7 @@ const Nodes& all_features() {
                               {"discard-alignment", "0"},
                               {"feature-persistent", "1"},
                               {"feature-max-indirect-segments", "256"},
-                              {"max-ring-page-order", "0"},
-                              {"multi-queue-max-queues", "1"}};
+                              {"max-ring-page-order", "0"}};
     return all;
 }
 
@@ -100,18 +99,18 @@ void reads_features_anew(Stage& s) {
     if (!s.connect_backend(all_features())) return;
     if (!s.expect(user_read_works(s), "a read works")) return;
     plug_another(s);
-    if (!s.connect_backend({}, usual_properties(16))) return;
+    if (!s.connect_backend({}, usual_properties(24))) return;
     const auto connected = s.wait_connected();
     s.settle();
-    s.expect(connected->well() && connected->disk.bytes == 16 * 512, "the new disk has a size of its own",
+    s.expect(connected->well() && connected->disk.bytes == 24 * 512, "the new disk has a size of its own",
              [&] { return number("the size it tells", static_cast<std::int64_t>(connected->disk.bytes)); });
-    const auto flush = s.flush(), discard = s.discard(1, 4), read = s.read(0, 16);
+    const auto flush = s.flush(), discard = s.discard(1, 4), read = s.read(15, 1);
     for (const UserCallPtr& call : {flush, discard, read})
         for (const auto& r : serve(s, call))
             s.expect(r.operation == BLKIF_OP_READ, "what was offered once is not offered now",
                      [&] { return number("the operation", r.operation); });
     s.expect(!flush->well() && !discard->well(), "what is not offered is no success");
-    s.expect(read->well() && read->data == sector_pattern(0, 16), "a read works");
+    s.expect(read->well() && read->data == sector_pattern(15), "a read works");
 }
 
 }  // namespace

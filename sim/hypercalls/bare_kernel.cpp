@@ -131,7 +131,8 @@ bool BareKernel::can_go_on() {
 std::byte* BareKernel::page_frame(std::int64_t index) {
     const std::uint64_t address = page_address(index);
     if (translated()) return host_.address_space(dom_).page(Gfn{address / kPageSize});
-    return host_.memory().page(Mfn{frame_of(address)});
+    const Mfn mfn{frame_of(address)};
+    return host_.memory().allocated(mfn) ? host_.memory().page(mfn) : nullptr;
 }
 
 std::uint64_t BareKernel::frame_of(std::uint64_t address) const {

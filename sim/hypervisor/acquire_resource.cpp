@@ -19,14 +19,18 @@ std::uint32_t frames_max(const Domain& d, const xen_mem_acquire_resource_t& op) 
     switch (op.type) {
         case XENMEM_resource_grant_table:
             if (op.id == XENMEM_resource_grant_table_id_shared) return d.grants.frames_max();
-            if (op.id != XENMEM_resource_grant_table_id_status || d.grants.version() != 2) return 0;
+            if (op.id != XENMEM_resource_grant_table_id_status) return 0;
             return GrantTable::status_frames_for(d.grants.frames_max());
         case XENMEM_resource_ioreq_server:
             // The ring of buffered requests, and the vCPUs' own.
             if (!d.translated()) return 0;
             return 1 + static_cast<std::uint32_t>((d.config.vcpus * kRequestBytes + kPageSize - 1) / kPageSize);
-        default:
+        case XENMEM_resource_vmtrace_buf:
+            // Nobody traces a domain's processor.
             return 0;
+        default:
+            // An error that Xen takes for a size.
+            return static_cast<std::uint32_t>(-error(Errno::opnotsupp));
     }
 }
 
@@ -35,6 +39,7 @@ std::int64_t grant_frames(Domain& d, const xen_mem_acquire_resource_t& op, std::
     const auto end = static_cast<std::uint32_t>(op.frame) + op.nr_frames;
     const bool status = op.id == XENMEM_resource_grant_table_id_status;
     if (status) {
+        if (table.version() != 2) return -error(Errno::inval);
         // Grant frames by the eight, which is how many one status frame serves.
         constexpr std::uint64_t kPerStatusFrame = 8;
         if (end > GrantTable::status_frames_for(table.frames_max())) return -error(Errno::inval);
@@ -94,6 +99,7 @@ std::int64_t acquire_resource(Call& call, std::uint32_t start) {
     op.frame_list.p += start;
     // Nobody has made an I/O request server.
     if (op.type == XENMEM_resource_ioreq_server) return -error(Errno::noent);
+    if (op.type != XENMEM_resource_grant_table) return -error(Errno::opnotsupp);
     std::vector<Mfn> frames;
     const std::int64_t result = grant_frames(*d, op, frames);
     return result != 0 ? result : hand_out(call, op, frames);

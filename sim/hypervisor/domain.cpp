@@ -27,7 +27,9 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       pod(owner, *this),
       events(owner, *this, settings.first_port),
       grants(owner, *this),
-      pirqs(owner, *this) {}
+      pirqs(owner, *this) {
+    params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
+}
 
 void Domain::make_vcpus() {
     vcpus.reserve(config.vcpus);

@@ -21,13 +21,11 @@ void observe(Domain& by, GrantHandle handle, const GrantTrack& track, Mfn mfn, b
     mapped ? by.host.observer->mapped(m) : by.host.observer->unmapped(m);
 }
 
-/// Puts the frame into the caller's address space. A PV guest's linear addresses are modelled as its gfns, with page
-/// tables for all that the physmap can hold.
+/// Puts the frame into the caller's address space. As long as a PV guest has loaded no page tables, its linear
+/// addresses are its gfns.
 GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t flags) {
     Domain& d = caller.domain;
     if (d.translated() && (flags & ~std::uint32_t{GNTMAP_readonly}) != GNTMAP_host_map) return GNTST_general_error;
-    // The address of an entry needs page tables, which this host has not for anyone.
-    if ((flags & GNTMAP_contains_pte) != 0) return GNTST_general_error;
     const Gfn gfn = gfn_of(address);
     const PhysmapEntry before = d.physmap.at(gfn);
     // A PV guest's page-table entry is replaced, whatever was there; a mapping that stood there keeps its handle.

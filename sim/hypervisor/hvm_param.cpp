@@ -66,8 +66,9 @@ bool retired(std::uint32_t index) {
 }
 
 bool set_once(std::uint32_t index) {
-    return index == HVM_PARAM_VIRIDIAN || index == HVM_PARAM_IOREQ_SERVER_PFN ||
-           index == HVM_PARAM_NR_IOREQ_SERVER_PAGES || index == HVM_PARAM_ALTP2M || index == HVM_PARAM_MCA_CAP;
+    return index == HVM_PARAM_IOREQ_PFN || index == HVM_PARAM_BUFIOREQ_PFN || index == HVM_PARAM_VIRIDIAN ||
+           index == HVM_PARAM_IOREQ_SERVER_PFN || index == HVM_PARAM_NR_IOREQ_SERVER_PAGES ||
+           index == HVM_PARAM_ALTP2M || index == HVM_PARAM_MCA_CAP;
 }
 
 /// The area for real mode: its address, its size above, and a mark that it is to be written anew.
@@ -87,9 +88,17 @@ std::int64_t checked(Domain& d, ParamAccess by, std::uint32_t& index, std::uint6
             return value > HVMPTM_one_missed_tick_pending ? -error(Errno::inval) : 0;
         case HVM_PARAM_VIRIDIAN:
             // The basic features carry the others.
-            return (value & ~std::uint64_t{HVMPV_feature_mask}) != 0 || (value != 0 && (value & HVMPV_base_freq) == 0)
+            return (value & ~std::uint64_t{HVMPV_feature_mask}) != 0 || (value & HVMPV_base_freq) == 0
                        ? -error(Errno::inval)
                        : 0;
+        case HVM_PARAM_TRIPLE_FAULT_REASON:
+            return value > SHUTDOWN_MAX ? -error(Errno::inval) : 0;
+        case HVM_PARAM_NR_IOREQ_SERVER_PAGES:
+            // As many as a mask of frames has bits.
+            return value == 0 || value > 64 ? -error(Errno::inval) : 0;
+        case HVM_PARAM_MCA_CAP:
+            // The machine has nothing to offer.
+            return value != 0 ? -error(Errno::inval) : 0;
         case HVM_PARAM_X87_FIP_WIDTH:
             return value == 0 || value == 4 || value == 8 ? 0 : -error(Errno::inval);
         case HVM_PARAM_ACPI_IOPORTS_LOCATION:

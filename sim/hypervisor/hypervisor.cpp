@@ -124,10 +124,13 @@ AddressSpace& Hypervisor::address_space(DomId dom) {
     return ever(*host_, dom);
 }
 
-std::array<std::uint64_t, 4> Hypervisor::vcpu_times(DomId dom, VcpuId vcpu) const {
+VcpuTimes Hypervisor::vcpu_times(DomId dom, VcpuId vcpu) const {
     const InHypervisor inside(host_->machine);
-    const vcpu_runstate_info_t info = ever(*host_, dom, vcpu).runstates.info(host_->machine.now());
-    return {info.time[0], info.time[1], info.time[2], info.time[3]};
+    const RunStates& states = ever(*host_, dom, vcpu).runstates;
+    const vcpu_runstate_info_t info = states.info(host_->machine.now());
+    return {.spent = {info.time[0], info.time[1], info.time[2], info.time[3]},
+            .entered = states.entered(),
+            .preempted = states.preempted()};
 }
 
 std::int64_t Hypervisor::hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number,

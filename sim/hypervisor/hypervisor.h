@@ -89,6 +89,15 @@ struct HypercallCounts {
     std::uint64_t total() const;
 };
 
+/// By RUNSTATE_* of vcpu.h: running, runnable (waiting for a processor), blocked, offline.
+struct VcpuTimes {
+    /// Nanoseconds.
+    std::array<std::uint64_t, 4> spent{};
+    std::array<std::uint64_t, 4> entered{};
+    /// Times that it lost its processor with work left.
+    std::uint64_t preempted = 0;
+};
+
 class Hypervisor {
 public:
     Hypervisor(Machine& machine, HostConfig config);
@@ -122,8 +131,7 @@ public:
     /// Both stay valid as long as the host, whatever becomes of the domain.
     Hypercalls& hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
-    /// Nanoseconds running, runnable (waiting for a processor), blocked and offline: RUNSTATE_* of vcpu.h.
-    std::array<std::uint64_t, 4> vcpu_times(DomId dom, VcpuId vcpu) const;
+    VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.
     std::int64_t hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number, const HypercallArgs& args);
     /// The memory of a caller whose pointers are linear addresses of the guest's own (linear_access.h).

@@ -21,6 +21,8 @@ static_assert(offsetof(vcpu_runstate_info_t, state_entry_time) == 8);
 bool RunStates::enter(int state, Nanoseconds now) {
     if (state == state_) return false;
     time_[static_cast<std::size_t>(state_)] += (now - entered_).value;
+    if (state_ == RUNSTATE_running && state == RUNSTATE_runnable) ++preempted_;
+    ++entries_[static_cast<std::size_t>(state)];
     state_ = state;
     entered_ = now;
     return true;

@@ -22,11 +22,15 @@ public:
     bool enter(int state, Nanoseconds now);
     /// The times of all states up to `now`.
     vcpu_runstate_info_t info(Nanoseconds now) const;
+    /// How often it came into each state, and how often from running to runnable.
+    const std::array<std::uint64_t, 4>& entered() const { return entries_; }
+    std::uint64_t preempted() const { return preempted_; }
 
 private:
     int state_ = RUNSTATE_offline;
     Nanoseconds entered_;
-    std::array<std::uint64_t, 4> time_{};
+    std::array<std::uint64_t, 4> time_{}, entries_{};
+    std::uint64_t preempted_ = 0;
 };
 
 /// A place in the guest's memory that Xen writes to whenever its vCPU gets or loses a processor.

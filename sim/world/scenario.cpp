@@ -30,6 +30,18 @@ struct Hash {
     }
 };
 
+void add_locking(Hash& h, const LockingSpec& spec) {
+    h.add("locking");
+    h.add(spec.guest);
+    for (const LockKind kind : spec.kinds) h.add_named("kind", static_cast<std::uint64_t>(kind));
+    for (const unsigned o : spec.overcommits) h.add_named("overcommit", o);
+    for (const Nanoseconds hold : spec.holds) h.add_named("hold", hold.value);
+    const LockCosts& c = spec.costs;
+    for (const std::uint64_t n : {std::uint64_t{spec.outside}, spec.duration.value, std::uint64_t{spec.seeds},
+                                  c.spin_round_ns, c.context_switch_ns, c.hypercall_ns, c.upcall_ns, c.vcpu_switch_ns})
+        h.add(n);
+}
+
 template <class List>
 auto find_named(const List& list, std::string_view name) -> decltype(list.data()) {
     const auto found = std::find_if(list.begin(), list.end(), [&](const auto& x) { return x.name == name; });
@@ -104,6 +116,7 @@ std::uint32_t Scenario::hash() const {
             if (d.cdrom) h.add("cdrom");
         }
     }
+    if (locking) add_locking(h, *locking);
     for (const WorkloadSpec& w : workloads) {
         h.add(w.guest);
         h.add(w.device);

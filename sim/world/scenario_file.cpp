@@ -100,6 +100,19 @@ public:
         return absent;
     }
 
+    /// Numbers, whole or not, in units of 1 / `scale`.
+    std::vector<std::uint64_t> numbers(const char* key, double scale, std::vector<std::uint64_t> absent) {
+        const toml::node* n = node(key);
+        if (!n) return absent;
+        std::vector<std::uint64_t> list;
+        const toml::array* a = n->as_array();
+        for (std::size_t i = 0; a && i < a->size(); ++i)
+            if (const auto v = (*a)[i].value<double>(); v && *v >= 0 && *v < 1e6)
+                list.push_back(static_cast<std::uint64_t>(*v * scale + 0.5));
+        if (!a || list.size() != a->size()) wrong(*n, std::string(key) + " must be a list of numbers, [1, 1.5]");
+        return list;
+    }
+
     std::vector<std::string> texts(const char* key) {
         std::vector<std::string> list;
         const toml::node* n = node(key);
@@ -156,6 +169,7 @@ public:
     }
 
     void wrong(const toml::node& n, const std::string& what) { wrong(n.source(), what); }
+    void wrong_key(const char* key, const std::string& what) { wrong(*table_.get(key), what); }
 
     void refuse_unknown() {
         for (const auto& [key, value] : table_) {
@@ -198,6 +212,38 @@ private:
     std::optional<Error>& error_;
     std::vector<std::string> known_;
 };
+
+void read_locking(Table& t, LockingSpec& l) {
+    l.guest = t.text("guest", l.guest);
+    static constexpr std::string_view kKinds[] = {"spin", "adaptive", "block"};
+    if (const auto named = t.texts("kinds"); !named.empty()) {
+        l.kinds.clear();
+        for (const std::string& kind : named) {
+            const auto found = std::ranges::find(kKinds, kind);
+            if (found == std::end(kKinds)) return t.wrong_key("kinds", R"(kinds must be of "spin" "adaptive" "block")");
+            l.kinds.push_back(static_cast<LockKind>(found - std::begin(kKinds)));
+        }
+    }
+    const auto ratios = t.numbers("vcpus-per-cpu", 100, {l.overcommits.begin(), l.overcommits.end()});
+    l.overcommits.assign(ratios.begin(), ratios.end());
+    std::vector<std::uint64_t> holds;
+    for (const Nanoseconds n : l.holds) holds.push_back(n.value);
+    holds = t.numbers("section-us", 1000, holds);
+    l.holds.clear();
+    for (const std::uint64_t n : holds) l.holds.push_back(Nanoseconds{n});
+    l.outside = t.small("outside", l.outside);
+    l.duration = Nanoseconds{t.number("duration-ms", l.duration.value / 1'000'000, 100'000) * 1'000'000};
+    l.seeds = t.small("seeds", l.seeds);
+}
+
+void read_costs(Table& t, LockCosts& c) {
+    constexpr std::uint64_t kMost = 1'000'000'000;
+    c.spin_round_ns = t.number("spin-round-ns", c.spin_round_ns, kMost);
+    c.context_switch_ns = t.number("context-switch-ns", c.context_switch_ns, kMost);
+    c.hypercall_ns = t.number("hypercall-ns", c.hypercall_ns, kMost);
+    c.upcall_ns = t.number("upcall-ns", c.upcall_ns, kMost);
+    c.vcpu_switch_ns = t.number("vcpu-switch-ns", c.vcpu_switch_ns, kMost);
+}
 
 BlockUnits read_units(Table& t) {
     return static_cast<BlockUnits>(t.word("block-units", {"head", "4.17", "freebsd", "mini-os", "tapdisk"}));
@@ -349,6 +395,16 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         f.after_operations = t.small("after-operations", f.after_operations);
     });
     read_changes(top, s);
+    top.list("locking", [&](Table& t) {
+        s.locking.emplace();
+        if (!s.guests.empty()) s.locking->guest = s.guests.front().name;
+        read_locking(t, *s.locking);
+    });
+    top.list("costs", [&](Table& t) {
+        LockCosts given;
+        read_costs(t, given);
+        if (s.locking) s.locking->costs = given;
+    });
     top.refuse_unknown();
     if (error) return std::unexpected(*error);
     if (auto valid = s.validate(); !valid) return fail(valid.error().code, file + ": " + valid.error().message);

@@ -78,11 +78,35 @@ Result<> Scenario::validate_changes() const {
     return {};
 }
 
+Result<> Scenario::validate_locking() const {
+    if (!locking) return {};
+    const LockingSpec& spec = *locking;
+    const GuestSpec* measured = guest(spec.guest);
+    if (!measured) return missing("[locking]", "guest '" + spec.guest + "'", names(guests));
+    const auto wrong = [](const std::string& what) { return fail(Errno::inval, "[locking]: " + what); };
+    const auto host = std::ranges::find(hosts, measured->host, &HostSpec::name);
+    if (host != hosts.end() && host->cpus == 0)
+        return wrong("[host." + host->name + "] needs cpus = N: processors that its vCPUs share");
+    if (!disks.empty() || !workloads.empty() || !drivers.empty() || !migrations.empty() || !faults.empty() ||
+        !changes.empty() || guests.size() != 1)
+        return wrong("an experiment has hosts and one guest, and nothing else");
+    if (spec.kinds.empty()) return wrong("kinds names at least one of \"spin\" \"adaptive\" \"block\"");
+    if (spec.overcommits.empty() || !std::ranges::is_sorted(spec.overcommits) || spec.overcommits.front() < 100 ||
+        spec.overcommits.back() > 1600)
+        return wrong("vcpus-per-cpu is a list of numbers from 1 to 16, the smallest first");
+    if (spec.holds.empty() || std::ranges::find(spec.holds, Nanoseconds{}) != spec.holds.end())
+        return wrong("section-us is a list of microseconds above 0");
+    if (spec.outside == 0 || spec.duration.value == 0 || spec.seeds == 0)
+        return wrong("outside, duration-ms and seeds are above 0");
+    return {};
+}
+
 Result<> Scenario::validate() const {
     if (name.empty() || name.find_first_of(". /") != std::string::npos)
         return fail(Errno::inval, "a scenario's name is one word without dots or slashes, not '" + name + "'");
     if (hosts.empty()) return fail(Errno::inval, "a scenario needs a host: add [host.a]");
     if (guests.empty()) return fail(Errno::inval, "a scenario needs a guest: add [guest.NAME] with host = \"...\"");
+    if (auto valid = validate_locking(); !valid) return valid;
     for (const DiskSpec& d : disks) {
         if (d.kind == DiskKind::file && d.path.empty())
             return fail(Errno::inval, "[disk." + d.name + "] is a file and needs path = \"...\"");

@@ -66,7 +66,7 @@ struct FileStorage::Io {
 };
 
 Result<std::shared_ptr<FileStorage>> FileStorage::open(const std::string& path, bool read_only,
-                                                       std::optional<FileWay> way) {
+                                                       std::optional<FileWay> way, std::function<void()> on_thread) {
     auto disk = blk::FileDisk::open(path, read_only);
     if (!disk) return std::unexpected(disk.error());
     auto io = std::make_unique<Io>(path, *disk);
@@ -74,7 +74,10 @@ Result<std::shared_ptr<FileStorage>> FileStorage::open(const std::string& path, 
         const auto uring = io->try_io_uring(read_only);
         if (!uring && way == FileWay::io_uring) return std::unexpected(uring.error());
     }
-    io->thread = std::thread([&context = io->context] { context.run(); });
+    io->thread = std::thread([&context = io->context, on_thread = std::move(on_thread)] {
+        if (on_thread) on_thread();
+        context.run();
+    });
     return std::shared_ptr<FileStorage>(new FileStorage(std::move(io)));
 }
 

@@ -1,15 +1,10 @@
 // xenrig backend: the block backend of the simulator as the backend of a real domain, in a process of dom0.
-#include <poll.h>
-#include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -17,10 +12,11 @@
 #include <optional>
 
 #include "attached_disk.h"
+#include "backend_signals.h"
 #include "commands.h"
 #include "counted_storage.h"
+#include "image_file.h"
 #include "xenrig/abi/vbd.h"
-#include "xenrig/drivers/blk/file_disk.h"
 #include "xenrig/host/platform.h"
 #include "xenrig/xenbus/nodes.h"
 
@@ -44,13 +40,15 @@ constexpr const char* kUsage =
     "\n"
     "Ctrl-C (SIGINT, SIGTERM) asks the guest to let go of the disk and ends when it has; unmount it there first. A\n"
     "second one takes the disk away at once. When the domain ends, so does the command. After a kill -9, the same\n"
-    "command goes on where the killed one stood, with no request lost.";
+    "command goes on where the killed one stood, with no request lost, unless it was told --io uring.\n"
+    "\n"
+    "A larger disk: truncate -s 2G data.img; kill -HUP the command. The guest hears of its new size.";
 
 constexpr std::array<const char*, 7> kFeatures = {"flush",      "barrier",    "discard",    "indirect",
                                                   "persistent", "ring-pages", "multi-queue"};
 
 struct BackendArguments {
-    std::string disk, vdev = "xvdb", format = "raw";
+    std::string disk, vdev = "xvdb", format = "raw", io = "ordered";
     std::uint16_t domid = 0;
     bool read_only = false;
     std::vector<std::string> features{"all"};
@@ -77,44 +75,6 @@ Result<blk::BlkbackOptions> parse_features(const std::vector<std::string>& names
     if (!offered("multi-queue")) o.queues = 1;
     return o;
 }
-
-/// SIGINT and SIGTERM as something to read, and the end of the work as another: blocked before any thread begins.
-class Signals {
-public:
-    Signals() {
-        sigset_t set;
-        sigemptyset(&set);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGTERM);
-        ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-        signal_ = ::signalfd(-1, &set, SFD_CLOEXEC);
-        over_ = ::eventfd(0, EFD_CLOEXEC);
-    }
-    ~Signals() {
-        ::close(signal_);
-        ::close(over_);
-    }
-    Signals(const Signals&) = delete;
-    Signals& operator=(const Signals&) = delete;
-
-    void tell_over() const {
-        const std::uint64_t one = 1;
-        (void)!::write(over_, &one, sizeof one);
-    }
-    /// True for a signal, false for the end.
-    bool wait() const {
-        for (;;) {
-            pollfd wanted[] = {{signal_, POLLIN, 0}, {over_, POLLIN, 0}};
-            if (::poll(wanted, 2, -1) < 0) continue;
-            if (wanted[1].revents != 0) return false;
-            signalfd_siginfo info;
-            if (::read(signal_, &info, sizeof info) == sizeof info) return true;
-        }
-    }
-
-private:
-    int signal_, over_;
-};
 
 /// One server a device, by a name that the kernel forgets when its owner dies, however that is.
 class OneServer {
@@ -159,9 +119,9 @@ int backend_command(const BackendArguments& a) {
     const auto options = parse_features(a.features);
     if (!options) return complain(options.error().message);
     // Looked at before the guest hears of a disk.
-    if (const auto image = blk::FileDisk::open(a.disk, a.read_only); !image) return complain(image.error().message);
+    if (const auto image = ImageFile::look(a.disk, a.read_only); !image) return complain(image.error().message);
 
-    const Signals signals;
+    const BackendSignals signals;
     auto platform = host::HostPlatform::open({.vcpus = a.vcpus});
     if (!platform) return complain(platform.error().message);
     const DiskPlace place{
@@ -176,8 +136,9 @@ int backend_command(const BackendArguments& a) {
         std::fflush(stdout);
     };
     CountedStorage::Counts counts;
+    ImageFile image(a.disk, a.io == "uring" ? ImageFile::Io::side_by_side : ImageFile::Io::ordered, **platform);
     const blk::StorageFactory storage = [&](const blk::StorageRequest& r) -> Result<std::shared_ptr<blk::Storage>> {
-        auto file = blk::FileDisk::open(a.disk, a.read_only || r.read_only);
+        auto file = image.open(a.read_only || r.read_only);
         if (!file) return std::unexpected(file.error());
         return std::make_shared<CountedStorage>(std::move(*file), counts);
     };
@@ -187,7 +148,13 @@ int backend_command(const BackendArguments& a) {
         ended = disk.run();
         signals.tell_over();
     });
-    for (unsigned times = 0; signals.wait(); ++times) times == 0 ? disk.unplug() : disk.abandon();
+    unsigned times = 0;
+    for (auto signal = signals.wait(); signal != BackendSignals::Signal::over; signal = signals.wait()) {
+        if (signal == BackendSignals::Signal::end)
+            times++ == 0 ? disk.unplug() : disk.abandon();
+        else
+            say(image.take_size());
+    }
 
     const host::Held held = (*platform)->held();
     if (!*ended) return complain(ended->error().message);
@@ -211,6 +178,11 @@ void add_backend(CLI::App& app, Action& chosen) {
     command->add_option("--vdev", a->vdev, "its name in the guest, as in xl.cfg: xvdb, sda, hdc1, 51728 (xvdb)");
     command->add_flag("--read-only", a->read_only,
                       "the guest can't write; needed for an image without write permission");
+    command
+        ->add_option("--io", a->io,
+                     "ordered: one operation after the other, so that a kill -9 loses none; uring: side by side, by "
+                     "io_uring or a thread (ordered)")
+        ->check(CLI::IsMember({"ordered", "uring"}));
     command->add_option("--format", a->format, "raw, and nothing else (raw)");
     command
         ->add_option(

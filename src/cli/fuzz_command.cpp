@@ -82,6 +82,12 @@ std::string build_command(const std::string& target) {
     return "cd '" XENRIG_FUZZ_TREE "' && cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_" + target;
 }
 
+bool built(const std::string& target) {
+    const auto run = run_fuzzer({"/bin/sh", "-c", "(" + build_command(target) + ") >&2"},
+                                [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+    return run && run->exit_code == 0;
+}
+
 std::vector<std::string> command_of(const FuzzArguments& a, const std::string& program, const std::string& corpus) {
     constexpr std::uint64_t kResetInputs = 10'000;
     if (a.check_reset) return {program, "--check-reset=" + std::to_string(a.runs != 0 ? a.runs : kResetInputs)};
@@ -164,8 +170,7 @@ int fuzz_command(const FuzzArguments& a) {
         ::setenv("XENRIG_FUZZ_SUBJECT", fs::absolute(a.subject).c_str(), 1);
     }
     const std::string program = a.program.empty() ? std::string(XENRIG_FUZZ_PROGRAMS) + "/fuzz_" + a.target : a.program;
-    if (a.build && std::system(("(" + build_command(a.target) + ") >&2").c_str()) != 0)
-        return complain("the build failed; it needs clang-19: " + build_command(a.target));
+    if (a.build && !built(a.target)) return complain("the build failed; it needs clang-19: " + build_command(a.target));
     if (::access(program.c_str(), X_OK) != 0)
         return complain(program + " is not built; give --build, or build it: " + build_command(a.target));
     if (!a.minimize.empty() && !fs::exists(a.minimize)) return complain(a.minimize + ": there is no such file");

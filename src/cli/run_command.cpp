@@ -1,6 +1,4 @@
 // xenrig run and xenrig replay.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
@@ -10,6 +8,8 @@
 #include <sstream>
 
 #include "commands.h"
+#include "locking_report.h"
+#include "progress.h"
 #include "run_report.h"
 #include "sim/engine/token_text.h"
 #include "sim/fuzz/blk_target.h"
@@ -60,35 +60,22 @@ Result<std::shared_ptr<const world::Subjects>> find_subject(const std::string& p
     return std::make_shared<const world::Subjects>(std::move(*loaded));
 }
 
-/// A line on the terminal that is written over, for whatever takes long.
-class Progress {
-public:
-    explicit Progress(const char* what) : what_(what), on_(isatty(STDERR_FILENO) != 0) {}
-    ~Progress() {
-        if (shown_) std::fprintf(stderr, "\r%*s\r", 60, "");
-    }
-    void operator()(std::uint64_t done, std::uint64_t all) {
-        const std::uint64_t percent = done * 100 / all;
-        if (!on_ || percent == percent_) return;
-        percent_ = percent;
-        shown_ = true;
-        std::fprintf(stderr, "\r%s %llu of %llu (%llu %%)", what_, static_cast<unsigned long long>(done),
-                     static_cast<unsigned long long>(all), static_cast<unsigned long long>(percent));
-    }
-
-private:
-    const char* what_;
-    bool on_, shown_ = false;
-    std::uint64_t percent_ = 101;
-};
-
 struct RunArguments {
-    std::string scenario, subject, migrate_at, model, trace_to, save_image;
+    std::string scenario, subject, migrate_at, model, trace_to, save_image, plot;
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
-    bool trace = false, in_process = false;
+    bool trace = false, in_process = false, json = false;
     unsigned run_seconds = 60;
 };
+
+/// A scenario with a [locking] is an experiment, and what is asked of a run does not fit it.
+int run_experiment(const world::Scenario& scenario, const RunArguments& a) {
+    if (a.seeds != 0 || !a.migrate_at.empty() || !a.model.empty() || !a.subject.empty() || !a.trace_to.empty() ||
+        !a.save_image.empty())
+        return complain("scenario '" + scenario.name +
+                        "' has a [locking], which says itself what is run: only --seed, --json and --plot go with it");
+    return run_locking_scenario(scenario, {.first_seed = a.seed.value_or(0), .json = a.json, .plot = a.plot});
+}
 
 template <class Arguments>
 SubjectRuns subject_runs(const Arguments& a) {
@@ -180,6 +167,10 @@ int save_image(const std::string& path, std::span<const std::byte> bytes) {
 int run_command(const RunArguments& a) {
     const auto scenario = find_scenario(a.scenario);
     if (!scenario) return complain(scenario.error().message);
+    if (scenario->locking) return run_experiment(*scenario, a);
+    if (a.json || !a.plot.empty())
+        return complain("--json and --plot tell the result of an experiment, a scenario with a [locking]; '" +
+                        scenario->name + "' is none");
     const bool many = a.seeds != 0 || a.migrate_at == "every";
     if (many && (!a.save_image.empty() || !a.trace_to.empty()))
         return complain("--save-image and --trace-to are of one run: give --seed S or --migrate-at N instead of " +
@@ -278,6 +269,8 @@ void add_run(CLI::App& app, Action& chosen) {
                         "write every step to this file: two of them, and diff shows where runs part");
     command->add_option("--save-image", a->save_image,
                         "keep the guest's image of the last migration in this file (docs/image.md)");
+    command->add_option("--plot", a->plot, "of an experiment: draw the result into this file, an SVG");
+    command->add_flag("--json", a->json, "of an experiment: tell the result as JSON");
     add_apartness(*command, *a);
     command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
 }

@@ -73,6 +73,8 @@ Task& HostPlatform::spawn(std::string name, TaskRole role, std::function<void()>
     return cpu.spawn(std::move(name), role, std::move(body));
 }
 
+Scheduler& HostPlatform::outside() { return parts_->machine->outside(); }
+
 Held HostPlatform::held() const {
     return {parts_->events->ports_in_use(), parts_->grants->pages_mapped(), parts_->store->watches_in_use()};
 }

@@ -108,7 +108,7 @@ std::vector<Flaw> of_the_ring() {
                                },
                            .deaf = [=] { return *looked = false; }};
          },
-         {"blkif.backend-queues-are-independent", "ring.backend-final-check",
+         {"blkif.backend-reads-parameters-anew", "blkif.backend-queues-are-independent", "ring.backend-final-check",
           "xenbus.backend-begins-anew-after-closed"}},
         {"AsksForTheEventAfterTheNextOnceTheRingWasFull",
          [] {
@@ -176,12 +176,12 @@ std::vector<Flaw> of_the_states() {
           "xenbus.backend-follows-closing-frontend"}},
         {"KeepsItsRingMapped",
          [] { return Tamper{.never_unmaps = {Of::ring}}; },
-         {"blkif.backend-releases-persistent-grants", "blkif.broken-queue-stops-backend",
-          "xenbus.backend-closes-on-error", "xenbus.closed-backend-lets-go"}},
+         {"blkif.backend-reads-parameters-anew", "blkif.backend-releases-persistent-grants",
+          "blkif.broken-queue-stops-backend", "xenbus.backend-closes-on-error", "xenbus.closed-backend-lets-go"}},
         {"KeepsItsPort", [] { return Tamper{.never_closes_port = true}; }, {"xenbus.closed-backend-lets-go"}},
         {"IsNeverOnline",
          [] { return Tamper{.reads = reads_as("online", "0")}; },
-         {"xenbus.backend-begins-anew-after-closed"}},
+         {"blkif.backend-reads-parameters-anew", "xenbus.backend-begins-anew-after-closed"}},
         {"IgnoresAnEarlyFrontend",
          [] {
              const auto first = std::make_shared<std::string>();
@@ -307,11 +307,12 @@ std::vector<Flaw> of_requests() {
          {"blkif.barrier-makes-writes-durable", "blkif.flush-makes-writes-durable"}},
         {"KeepsPagesMapped",
          [] { return Tamper{.never_unmaps = {Of::data}}; },
-         {"blkif.backend-reads-indirect", "blkif.backend-refuses-indirect-beyond-end",
-          "blkif.backend-refuses-indirect-count", "blkif.backend-refuses-indirect-operation",
-          "blkif.backend-refuses-indirect-range", "blkif.backend-releases-persistent-grants",
-          "blkif.backend-survives-bad-grant", "blkif.backend-survives-bad-indirect-page",
-          "blkif.backend-unmaps-before-response", "blkif.backend-writes-indirect", "xenbus.closed-backend-lets-go"}},
+         {"blkif.backend-reads-parameters-anew", "blkif.backend-reads-indirect",
+          "blkif.backend-refuses-indirect-beyond-end", "blkif.backend-refuses-indirect-count",
+          "blkif.backend-refuses-indirect-operation", "blkif.backend-refuses-indirect-range",
+          "blkif.backend-releases-persistent-grants", "blkif.backend-survives-bad-grant",
+          "blkif.backend-survives-bad-indirect-page", "blkif.backend-unmaps-before-response",
+          "blkif.backend-writes-indirect", "xenbus.closed-backend-lets-go"}},
         {"ReadsPagesWithAWrongByte",
          [] {
              return Tamper{.stores_data = [](std::span<std::byte> data) {

@@ -4,40 +4,13 @@
 #include <map>
 #include <set>
 
+#include "failing.h"
 #include "flaws.h"
 #include "scripted_backend.h"
 #include "sim/conformance/checks.h"
 
 namespace xenrig::conformance {
 namespace {
-
-using Ids = std::set<std::string>;
-
-std::vector<Check> checks_of(const Subjects& subjects, Effort effort) {
-    std::vector<Check> all;
-    for (const auto& part :
-         {ring_checks(subjects, effort), xenbus_checks(subjects, effort), blkif_checks(subjects, effort)})
-        all.insert(all.end(), part.begin(), part.end());
-    return all;
-}
-
-/// The checks of this end that do not succeed. Those that are expected to are played in full, the rest once each, with
-/// the mildest choices.
-Ids failing(const Subjects& subjects, Role role, const Ids& expected, std::string& told) {
-    Ids ids;
-    const auto once = checks_of(subjects, Effort::once), full = checks_of(subjects, Effort::full);
-    for (std::size_t i = 0; i < full.size(); ++i) {
-        const Role other = role == Role::backend ? Role::frontend : Role::backend;
-        const Check& check = expected.contains(full[i].id) ? full[i] : once[i];
-        if (check.subject == other) continue;
-        Verdict verdict;
-        check.run(verdict);
-        if (verdict.outcome() == Outcome::success || verdict.outcome() == Outcome::skip) continue;
-        ids.insert(check.id);
-        told += check.id + ": " + std::string(name(verdict.outcome())) + ": " + verdict.text() + "\n";
-    }
-    return ids;
-}
 
 struct Case {
     const Flaw* flaw;

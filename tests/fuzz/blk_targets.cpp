@@ -35,7 +35,8 @@ BlkPlayer* make_player(const char* name) {
     auto player = BlkPlayer::make(target, subject_path());
     if (!player) {
         std::fprintf(stderr, "xenrig: %s\n", player.error().message.c_str());
-        std::exit(2);
+        // libFuzzer takes an exit in order for a crash.
+        std::_Exit(2);
     }
     if (const std::string& why = (*player)->why_anew(); !why.empty())
         std::fprintf(stderr, "xenrig: %s: every input gets a world of its own, which is slow\n", why.c_str());

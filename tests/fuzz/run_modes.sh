@@ -1,7 +1,7 @@
 #!/bin/bash
 # Each way of running `xenrig fuzz`, on a subject with a bug: it is found, told as text and as JSON, replayed, made
 # smaller, and not found where it is not.
-# usage: run_modes.sh XENRIG PROGRAM SUBJECT     PROGRAM: fuzz_blkback; SUBJECT: BACK_LEAKS_MAPPING, with counters
+# usage: run_modes.sh XENRIG PROGRAM SUBJECT     PROGRAM: fuzz_blkback; SUBJECT: a blkback with BACK_LEAKS_MAPPING
 set -euo pipefail
 [[ $# == 3 ]] || { sed -n 4p "$0" >&2; exit 2; }
 xenrig=$1 program=$2 subject=$3
@@ -45,7 +45,7 @@ P
 exits 0 fuzz blkback --program "$program" --subject "$subject" --minimize "$crash" --time 5
 [[ -s $crash.min && $(stat -c %s "$crash.min") -le $(stat -c %s "$crash") ]] || die "nothing smaller than $crash"
 
-# Our own driver has no such bug; its code has no counters here, so only few inputs are played.
+# Our own driver has no such bug.
 exits 0 fuzz blkback --program "$program" --check-reset --runs 200
 says '200 inputs in two orders, .* 0 played differently' out
 

@@ -5,6 +5,7 @@
 // world takes FileDisk, which completes inside submit().
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +19,10 @@ enum class FileWay : std::uint8_t { io_uring, thread };
 class FileStorage final : public blk::Storage {
 public:
     /// As FileDisk::open(). Without `way` it is io_uring where that is to be had; asked for, its absence is EOPNOTSUPP.
+    /// `on_thread` runs first on the thread that calls `done`: for a platform that must know it.
     static Result<std::shared_ptr<FileStorage>> open(const std::string& path, bool read_only,
-                                                     std::optional<FileWay> way = {});
+                                                     std::optional<FileWay> way = {},
+                                                     std::function<void()> on_thread = {});
     /// Waits for what is under way. Not from `done`.
     ~FileStorage() override;
     FileStorage(const FileStorage&) = delete;

@@ -16,6 +16,10 @@
 
 #include "xenrig/platform/platform.h"
 
+namespace xenrig {
+class Scheduler;
+}
+
 namespace xenrig::host {
 
 struct HostOptions {
@@ -41,6 +45,9 @@ public:
     Memory& memory() override;
     Clock& clock() override;
     Task& spawn(std::string name, TaskRole role, std::function<void()> body) override;
+
+    /// What a thread of somebody else's sets as its `scheduler` before it calls a driver: storage that completes there.
+    Scheduler& outside();
 
     Held held() const;
     /// What each task does right now, a line for each.

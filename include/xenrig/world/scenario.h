@@ -13,6 +13,7 @@
 
 #include "xenrig/abi/error.h"
 #include "xenrig/abi/types.h"
+#include "xenrig/world/lock_costs.h"
 
 namespace xenrig::world {
 
@@ -145,6 +146,27 @@ struct ChangeSpec {
     unsigned after_operations = 0;
 };
 
+/// spin: a spin lock. block: who finds it taken sleeps. adaptive: spins while the holder runs, as far as the guest's
+/// kernel can tell, and sleeps otherwise.
+enum class LockKind : std::uint8_t { spin, adaptive, block };
+
+/// An experiment instead of disks: what locks cost a guest whose vCPUs have too few processors (locking.h).
+struct LockingSpec {
+    /// One task on each of its vCPUs takes the lock.
+    std::string guest;
+    std::vector<LockKind> kinds{LockKind::spin, LockKind::adaptive, LockKind::block};
+    /// Hundredths of a vCPU for each processor of the host, ascending: those beyond the guest's only compute.
+    std::vector<unsigned> overcommits{100, 150, 200};
+    /// Lengths of the critical sections.
+    std::vector<Nanoseconds> holds{2_us, 10_us};
+    /// Between two sections a task computes so many times as long as in one, on average.
+    unsigned outside = 12;
+    /// Virtual time of a run.
+    Nanoseconds duration = 400_ms;
+    unsigned seeds = 2;
+    LockCosts costs;
+};
+
 /// Which of the optional features of a device's protocol its ends use: for each end what is drawn, none, or all.
 enum class FeatureChoice : std::uint8_t { drawn, plain, all };
 
@@ -161,6 +183,7 @@ struct Scenario {
     std::vector<MigrateSpec> migrations;
     std::vector<FaultSpec> faults;
     std::vector<ChangeSpec> changes;
+    std::optional<LockingSpec> locking;
 
     /// Of everything above but the description, the same on every machine.
     std::uint32_t hash() const;
@@ -176,6 +199,7 @@ struct Scenario {
 
 private:
     Result<> validate_changes() const;
+    Result<> validate_locking() const;
 };
 
 /// Errors read "FILE:LINE: what is wrong; what to do".

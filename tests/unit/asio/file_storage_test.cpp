@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -153,6 +154,18 @@ TEST_P(FileStorageTest, ItsEndWaitsForWhatIsUnderWay) {
     for (unsigned i = 0; i < 64; ++i) writes.push_back(pending.begin(*storage, Kind::write, i * 4096, page(i)));
     storage.reset();
     for (const auto& op : writes) EXPECT_TRUE(op->result && !op->done);
+}
+
+TEST_P(FileStorageTest, TheThreadThatCompletesIsPreparedFirst) {
+    static thread_local bool prepared = false;
+    const auto opened = FileStorage::open(path, false, GetParam(), [] { prepared = true; });
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    std::promise<bool> told;
+    const auto op = std::make_shared<Op>();
+    op->kind = Kind::flush;
+    op->done = [&told](const auto&) { told.set_value(prepared); };
+    (*opened)->submit(op);
+    EXPECT_TRUE(told.get_future().get());
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, FileStorageTest, testing::Values(FileWay::io_uring, FileWay::thread));

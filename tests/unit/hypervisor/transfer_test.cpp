@@ -26,6 +26,7 @@ struct Transfer : testing::Test {
     std::vector<int> transfer(Guest& by, std::vector<gnttab_transfer_t> ops) {
         EXPECT_EQ(by.call(__HYPERVISOR_grant_table_op, GNTTABOP_transfer, ops.data(), ops.size()), 0);
         std::vector<int> statuses;
+        statuses.reserve(ops.size());
         for (const auto& op : ops) statuses.push_back(op.status);
         return statuses;
     }

@@ -46,7 +46,7 @@ struct Processors : testing::Test {
         });
     }
     std::uint64_t time(DomId dom, unsigned v, int state) {
-        return ms(host->vcpu_times(dom, VcpuId{v})[static_cast<std::size_t>(state)]);
+        return ms(host->vcpu_times(dom, VcpuId{v}).spent[static_cast<std::size_t>(state)]);
     }
 
     engine::MildSource mild;
@@ -192,7 +192,7 @@ TEST_F(Processors, TheTimeOfAllStatesTogetherIsTheTimeSinceTheVcpuWasMade) {
     ASSERT_EQ(engine.run(), engine::Stopped::quiet);
     for (unsigned v = 0; v < 2; ++v) {
         std::uint64_t sum = 0;
-        for (const std::uint64_t t : host->vcpu_times(dom, VcpuId{v})) sum += t;
+        for (const std::uint64_t t : host->vcpu_times(dom, VcpuId{v}).spent) sum += t;
         EXPECT_EQ(sum, engine.now().value);
     }
 }
