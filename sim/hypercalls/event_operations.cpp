@@ -80,7 +80,6 @@ bool Operations::fifo(std::string_view name, const Arguments& a, Answered& out) 
         std::memcpy(&word, at, sizeof word);
         return word;
     };
-    std::byte* const page = kernel_.page_frame(a[0]);
     const std::uint64_t frame = kernel_.frame_of(kernel_.page_address(a[0]));
     if (name == "fi") {
         evtchn_init_control_t op{};
@@ -90,11 +89,11 @@ bool Operations::fifo(std::string_view name, const Arguments& a, Answered& out) 
         op = ask_event(EVTCHNOP_init_control, op, out);
         if (!out.well) return true;
         out.say("bits", op.link_bits);
-        control_ = page + op.offset;
+        control_ = kernel_.page_frame(a[0]) + op.offset;
         array_.clear();
     } else if (name == "fx") {
         ask_event(EVTCHNOP_expand_array, evtchn_expand_array_t{frame}, out);
-        if (out.well && array_.size() < 16) array_.push_back(page);
+        if (out.well && array_.size() < 16) array_.push_back(kernel_.page_frame(a[0]));
     } else if (name == "fw") {
         const std::uint32_t port = u32(a[0]);
         if (port / kWordsOfPage >= array_.size()) {
