@@ -63,6 +63,11 @@ std::uint64_t HypercallPlayer::value(Input& input, Field kind) {
             return pointer(input, 64);
         case Field::entry:
             return page_table_entry(input);
+        case Field::slot: {
+            const std::uint64_t table = value(input, Field::frame);
+            const std::uint64_t index = input.byte();
+            return table << 12 | index << 3 | (input.byte() & 7u);
+        }
         case Field::count: {
             const std::uint8_t byte = input.byte();
             return byte < 0xc0 ? byte % 8 : any_number(input);

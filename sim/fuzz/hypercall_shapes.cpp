@@ -137,7 +137,7 @@ constexpr Shape kShapes[] = {
     {__HYPERVISOR_console_io, CONSOLEIO_write, op_count_struct, 16, {}},
     {__HYPERVISOR_callback_op, CALLBACKOP_register, op_struct, 24, {{{any, 0, 2}, {linear, 8, 8}}}},
 
-    {__HYPERVISOR_mmu_update, 0, structs, 16, {{{frame, 0, 8}, {entry, 8, 8}}}},
+    {__HYPERVISOR_mmu_update, 0, structs, 16, {{{slot, 0, 8}, {entry, 8, 8}}}},
     {kMmuext, 0, structs, 24, {{{count, 0, 4}, {frame, 8, 8}, {linear, 16, 8}}}},
     {kMmuext, 1, structs, 24, {{{any, 0, 4}, {linear, 8, 8}, {any, 16, 8}}}},
     {__HYPERVISOR_update_va_mapping, 0, registers, 0, {{{linear, 0, 8}, {entry, 8, 8}, {any, 16, 8}}}},
@@ -147,7 +147,7 @@ constexpr Shape kShapes[] = {
      0,
      {{{linear, 0, 8}, {entry, 8, 8}, {any, 16, 8}, {dom, 24, 8}}}},
     {__HYPERVISOR_set_gdt, 0, registers, 0, {{{memory, 0, 8}, {any, 8, 8}}}},
-    {__HYPERVISOR_update_descriptor, 0, registers, 0, {{{frame, 0, 8}, {any, 8, 8}}}},
+    {__HYPERVISOR_update_descriptor, 0, registers, 0, {{{slot, 0, 8}, {any, 8, 8}}}},
     {__HYPERVISOR_set_trap_table, 0, registers, 0, {{{memory, 0, 8}}}},
     {__HYPERVISOR_stack_switch, 0, registers, 0, {{{any, 0, 8}, {linear, 8, 8}}}},
     {__HYPERVISOR_vm_assist, 0, registers, 0, {{{count, 0, 8}, {any, 8, 8}}}},
@@ -157,6 +157,8 @@ constexpr Shape kShapes[] = {
     {kDomctl, 1, in_struct, 144, {{{any, 0, 4}, {dom, 8, 2}, {any, 16, 4}, {memory, 24, 8}}}},
     {kDomctl, 2, in_struct, 144, {{{any, 0, 4}, {dom, 8, 2}, {any, 16, 4}, {any, 36, 4}, {any, 44, 4}, {any, 52, 4}}}},
     {kSysctl, 0, in_struct, 136, {{{any, 0, 4}, {any, 8, 8}, {memory, 16, 8}, {any, 24, 8}, {memory, 32, 8}}}},
+    // By the entry that is to hold it.
+    {kGrants, GNTTABOP_map_grant_ref, op_struct_count, 32, {{{slot, 0, 8}, {any, 8, 4}, {ref, 12, 4}, {dom, 16, 2}}}},
 };
 
 }  // namespace

@@ -23,6 +23,7 @@ enum class Field : std::uint8_t {
     linear,  ///< the address of a page of the caller's
     memory,  ///< a pointer to further arguments
     entry,   ///< a page-table entry
+    slot,    ///< the machine address of a page-table entry, and the kind of update
     count,   ///< 0 to 3, or an edge
 };
 

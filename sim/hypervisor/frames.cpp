@@ -71,7 +71,6 @@ std::int64_t Host::remove_page(Domain& d, Gfn gfn) {
     if (!entry.own()) return -error(Errno::nxio);
     clear_physmap(d, gfn);
     memory.set_gfn(entry.frame(), kNoGfn);
-    page_types.forget_pin(entry.frame());
     if (entry.type == PageType::ram) put_frame(entry.frame());
     return 0;
 }
@@ -91,9 +90,7 @@ bool Host::take_out(Domain& d, Mfn mfn) {
 std::int64_t Host::remove_frame(Domain& d, Mfn mfn) {
     if (!memory.allocated(mfn)) return -error(Errno::inval);
     if (memory.owner(mfn) != d.id) return -error(Errno::nxio);
-    if (memory.kind(mfn) != FrameKind::ram || !take_out(d, mfn)) return 0;
-    page_types.forget_pin(mfn);
-    put_frame(mfn);
+    if (memory.kind(mfn) == FrameKind::ram && take_out(d, mfn)) put_frame(mfn);
     return 0;
 }
 

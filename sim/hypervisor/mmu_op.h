@@ -16,8 +16,8 @@ std::int64_t load_page_tables(Vcpu& v, Mfn top);
 void drop_page_tables(Vcpu& v);
 /// DOMID_SELF, or another domain by its number; null when there is none.
 Domain* page_owner(Call& call, std::uint16_t dom);
-/// Adds what was done to the caller's count; at 0 there is none. False when it can't be reached.
-bool put_done(Call& call, std::uint64_t at, std::uint32_t done);
+/// Tells the caller how many were done; at 0 it does not ask, and where it can't be told nothing comes of it.
+void put_done(Call& call, std::uint64_t at, std::uint32_t done);
 /// The set of vCPUs whose TLBs are meant: nothing here has a TLB, but it must be there.
 bool vcpu_set_readable(Call& call, std::uint64_t at);
 

@@ -44,6 +44,8 @@ std::int64_t fill_page(Call& call, Domain& d, std::uint64_t to, std::optional<st
 
 std::int64_t set_ldt(const mmuext_op_t& op) {
     constexpr std::uint32_t kEntriesMax = 8192;
+    // Of none it does not matter where they are.
+    if (op.arg2.nr_ents == 0) return 0;
     return op.arg1.linear_addr % kPageSize != 0 || op.arg2.nr_ents > kEntriesMax ? -error(Errno::inval) : 0;
 }
 
@@ -75,8 +77,9 @@ std::int64_t own(Call& call, const mmuext_op_t& op) {
             return vcpu_set_readable(call, reinterpret_cast<std::uint64_t>(op.arg2.vcpumask.p)) ? 0
                                                                                                 : -error(Errno::inval);
         case MMUEXT_FLUSH_CACHE:
-        case MMUEXT_FLUSH_CACHE_GLOBAL:
             return call.domain.privileged() ? 0 : -error(Errno::access);
+        case MMUEXT_FLUSH_CACHE_GLOBAL:
+            return call.domain.privileged() ? 0 : -error(Errno::inval);
         case MMUEXT_SET_LDT:
             return set_ldt(op);
         default:
@@ -153,7 +156,7 @@ std::int64_t mmuext_op(Call& call) {
         else
             result = -error(Errno::fault);
     }
-    if (!put_done(call, call.arg(2), done) && result == 0) return -error(Errno::fault);
+    put_done(call, call.arg(2), done);
     return result;
 }
 

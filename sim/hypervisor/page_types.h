@@ -40,8 +40,6 @@ public:
     std::int64_t unpin(Mfn mfn);
     /// Of a domain's tables, when it ends; what others hold stays.
     void unpin_all(const Domain& owner);
-    /// The frame leaves its owner: a pin would keep it for ever.
-    void forget_pin(Mfn mfn) { static_cast<void>(unpin(mfn)); }
 
     /// Puts a new entry where one of a table of `tables_of` is. What it maps must be `pages_of`'s.
     std::int64_t change(Mfn table, unsigned index, PageTableEntry to, bool keep_accessed_dirty, Domain& tables_of,

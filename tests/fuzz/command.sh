@@ -11,6 +11,7 @@ says() {
 }
 says '^blkback  *a hostile guest' 0 "$1" fuzz --list
 says '^xenstore_wire ' 0 "$1" fuzz --list
+says '^hypercall ' 0 "$1" fuzz --list
 says 'there is no target .nope.; there are: blkback, blkfront' 2 "$1" fuzz nope
 says 'which target' 2 "$1" fuzz
 says 'x.y.z: there is no such file\|is not built; give --build' 2 "$1" fuzz blkback --minimize x.y.z

@@ -29,7 +29,12 @@ public:
     HypercallScript& mildest(const Shape& shape) {
         act(Act::call).byte(static_cast<unsigned>(&shape - shapes().data()));
         for (const FieldAt& f : shape.fields)
-            for (unsigned n = f.kind == Field::none ? 0 : f.kind == Field::entry ? 2 : 1; n != 0; --n) byte(0);
+            for (unsigned n = f.kind == Field::none    ? 0
+                              : f.kind == Field::entry ? 2
+                              : f.kind == Field::slot  ? 3
+                                                       : 1;
+                 n != 0; --n)
+                byte(0);
         if (shape.passing == Passing::registers) return *this;
         if (shape.passing == Passing::in_struct) byte(0);
         byte(0);
@@ -63,6 +68,10 @@ public:
     }
     HypercallScript& poke(unsigned page, unsigned word, unsigned value) {
         return act(Act::poke).byte(page).byte(word).byte(0).byte(value);
+    }
+    /// An entry of a page table: the frame, and small flags.
+    HypercallScript& poke_entry(unsigned page, unsigned word, unsigned flags, unsigned frame) {
+        return act(Act::poke).byte(page).byte(word).byte(1).byte(flags).byte(frame);
     }
     HypercallScript& bystander(unsigned what, unsigned number) { return act(Act::bystander).byte(what).byte(number); }
     HypercallScript& create(unsigned kind, unsigned frames) { return act(Act::create).byte(kind).byte(frames); }

@@ -140,12 +140,48 @@ std::string talks_for_ever() {
     return s.times(450).bytes();
 }
 
+/// Gfns 20 to 23 are the tables of a PV guest, the first of them that of the last level.
+S& load_tables(S& s) {
+    constexpr unsigned kFirst = 20, kTop = 23, kReadOnly = 5, kBoth = 7;
+    for (unsigned page = 0; page < kFrames; ++page)
+        if (page != kHole) s.poke_entry(kFirst, page, page >= kFirst && page <= kTop ? kReadOnly : kBoth, page);
+    for (unsigned table = kFirst + 1; table <= kTop; ++table) s.poke_entry(table, 0, kBoth, table - 1);
+    return s.call(__HYPERVISOR_mmuext_op, 0, {MMUEXT_NEW_BASEPTR, kTop, 0}, 0, {kOne, 0, 0});
+}
+
+std::string has_page_tables_of_its_own(unsigned order) {
+    constexpr int kFirst = 20, kWrite = 2, kUpdate = 0;
+    S s(kPv, order);
+    load_tables(s);
+    // Its tables are not its to write, by itself, by a hypercall's answer or by a second mapping.
+    s.poke(kFirst, 40, 7).call(__HYPERVISOR_xen_version, XENVER_compile_info, {}, S::pointer(Place::any), {});
+    s.call(__HYPERVISOR_mmu_update, 0, {kFirst, 40, kUpdate, 7, kFirst}, 0, {kOne, 0, 0});
+    s.call(__HYPERVISOR_mmu_update, 0, {kFirst, 40, kUpdate, 5, kFirst}, 0, {kOne, 0, 0});
+    s.call(__HYPERVISOR_mmu_update, 0, {kFirst, 41, kUpdate, 7, 0x80}, 0, {kOne, 0, 0});
+    s.call(__HYPERVISOR_update_va_mapping, 0, {42, 7, kFirst + 1, 0})
+        .call(__HYPERVISOR_update_va_mapping, 0, {42, 7, 9, 0});
+    map(s, kWindow, GNTMAP_host_map, 8, kBystander);
+    map(s, kWindow + 1, GNTMAP_host_map | GNTMAP_readonly, 9, kBystander);
+    s.poke(kWindow, 3, 77).poke(kWindow + 1, 3, 77);
+    s.call(kGrants, GNTTABOP_unmap_and_replace, {kWindow, 9, 0}, 0, {kOne});
+    s.call(__HYPERVISOR_mmuext_op, 0, {MMUEXT_PIN_L1_TABLE, kFirst, 0}, 0, {kOne, 0, 0});
+    s.poke(0, 0, kFirst).call(kMemory, XENMEM_decrease_reservation, {S::pointer(Place::same), 1, 0, 0, kSelf});
+    s.entry(30, 2, kFirst, GTF_permit_access).by_helper();
+    map(s, kWindow, GNTMAP_host_map, 30, 1).by_hostile();
+    s.call(__HYPERVISOR_mmuext_op, 0, {kWrite, kFirst + 2, 0}, 0, {kOne, 0, 0});
+    return s.call(__HYPERVISOR_mmuext_op, 0, {MMUEXT_UNPIN_TABLE, kFirst, 0}, 0, {kOne, 0, 0}).bytes();
+}
+
 std::string every_shape_once(unsigned kind) {
     S s(kind, kind);
     for (const Shape& shape : shapes()) {
         // Who waits makes no further call.
         if (shape.number == kSched) s.by_hostile(1);
-        s.mildest(shape).toolstack(2).by_hostile(0);
+        if (shape.number == kVcpu && shape.operation == VCPUOP_down)
+            s.call(kVcpu, VCPUOP_down, {}, 0, {1});
+        else
+            s.mildest(shape);
+        s.toolstack(2).by_hostile(0);
     }
     return s.bytes();
 }
@@ -171,6 +207,8 @@ std::vector<HypercallSeed> hypercall_seeds() {
         {"fifo-in-pages-that-are-granted", fifo_in_pages_that_are_granted(), 8},
         {"balloons-what-is-in-use", balloons_what_is_in_use(), 9},
         {"version-changes-with-grants-in-use", changes_the_version_with_grants_in_use(), 8},
+        {"page-tables-of-its-own", has_page_tables_of_its_own(0), 12},
+        {"page-tables-of-its-own-backwards", has_page_tables_of_its_own(kBackwardsOrder), 12},
         {"waits-with-everything-armed", waits_with_everything_armed(), 5},
         {"talks-for-ever", talks_for_ever(), 450},
         {"host-is-full",

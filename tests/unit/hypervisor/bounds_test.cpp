@@ -61,6 +61,26 @@ TEST(Bounds, MappingsHereAndThereEndWithTheDomainsPagingMemory) {
     EXPECT_EQ(n.xen.audit(), "");
 }
 
+TEST(Bounds, ADomainWhoseSharedPageIsMappedStaysListedUntilItIsLetGo) {
+    Neighbours n;
+    // Its grant table grants the page that the table itself lies in.
+    xen_add_to_physmap_t at{.domid = DOMID_SELF, .size = 0, .space = XENMAPSPACE_grant_table, .idx = 0, .gpfn = 70};
+    ASSERT_EQ(n.owner.call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &at), 0);
+    ASSERT_TRUE(n.xen.seed_grant(n.owner.id, GrantRef{10}, n.pvh.id, Gfn{70}).has_value());
+    const Numbered mapped = n.map(n.pvh, 40, 10, GNTMAP_host_map | GNTMAP_readonly);
+    ASSERT_EQ(mapped.rc, GNTST_okay);
+    ASSERT_TRUE(n.xen.destroy_domain(n.owner.id).has_value());
+    EXPECT_TRUE(n.xen.info(n.owner.id).has_value()) << "a peer still sees a page of it";
+    EXPECT_EQ(n.xen.audit(), "");
+    gnttab_unmap_grant_ref_t op{};
+    op.host_addr = 40 * kPageSize;
+    op.handle = mapped.number;
+    n.pvh.call(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, &op, 1);
+    EXPECT_EQ(op.status, GNTST_okay);
+    EXPECT_FALSE(n.xen.info(n.owner.id).has_value());
+    EXPECT_EQ(n.xen.audit(), "");
+}
+
 TEST(Bounds, OfWhatADomainSaysTheLastIsKept) {
     Neighbours n;
     std::string text(4096, 'x');
