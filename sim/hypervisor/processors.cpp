@@ -50,7 +50,7 @@ void Processors::settle(Vcpu& v) {
     // Xen writes them when it switches from or to the vCPU.
     if (state != RUNSTATE_running && before != RUNSTATE_running) return;
     const bool flagged = (v.domain.vm_assist >> VMASST_TYPE_runstate_update_flag & 1) != 0;
-    update_runstate_area(v.runstate_area, v.runstates.info(now), v.domain.config.bits, flagged);
+    update_runstate_area(v.runstate_area, v.runstates.info(now), flagged);
     if (state != RUNSTATE_running) return;
     if (counted() || !v.has_time) {
         v.has_time = true;

@@ -8,16 +8,6 @@
 
 namespace xenrig::hypervisor {
 
-namespace {
-
-/// Of vcpu_runstate_info: where the 64-bit numbers begin, and all its bytes.
-std::size_t times_at(unsigned bits) { return bits == 32 ? 4 : 8; }
-constexpr std::size_t kTimesBytes = 5 * sizeof(std::uint64_t);
-static_assert(sizeof(vcpu_runstate_info_t) == 8 + kTimesBytes);
-static_assert(offsetof(vcpu_runstate_info_t, state_entry_time) == 8);
-
-}  // namespace
-
 bool RunStates::enter(int state, Nanoseconds now) {
     if (state == state_) return false;
     time_[static_cast<std::size_t>(state_)] += (now - entered_).value;
@@ -37,22 +27,15 @@ vcpu_runstate_info_t RunStates::info(Nanoseconds now) const {
     return info;
 }
 
-bool put_runstate(GuestAccess& to, std::uint64_t address, const vcpu_runstate_info_t& info, unsigned bits) {
-    std::array<std::byte, sizeof info> bytes{};
-    std::memcpy(bytes.data(), &info.state, sizeof info.state);
-    std::memcpy(bytes.data() + times_at(bits), &info.state_entry_time, kTimesBytes);
-    return to.copy_to_guest(address, bytes.data(), times_at(bits) + kTimesBytes);
-}
-
-void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, unsigned bits, bool flagged) {
+void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, bool flagged) {
     if (!area.access) return;
     // That the guest has taken its memory away is its own loss.
-    if (!flagged) return static_cast<void>(put_runstate(*area.access, area.address, info, bits));
+    if (!flagged) return static_cast<void>(area.access->put(area.address, info));
     vcpu_runstate_info_t marked = info;
     marked.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    const std::uint64_t at = area.address + times_at(bits);
+    const std::uint64_t at = area.address + offsetof(vcpu_runstate_info_t, state_entry_time);
     if (!area.access->put(at, marked.state_entry_time)) return;
-    if (!put_runstate(*area.access, area.address, marked, bits)) return;
+    if (!area.access->put(area.address, marked)) return;
     static_cast<void>(area.access->put(at, info.state_entry_time));
 }
 

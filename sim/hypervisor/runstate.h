@@ -40,11 +40,8 @@ struct GuestArea {
     std::uint64_t address = 0;
 };
 
-/// The info as a guest of 32 or 64 bits has it: i386 aligns 64-bit numbers to 4 bytes. False when it can't be written.
-[[nodiscard]] bool put_runstate(GuestAccess& to, std::uint64_t address, const vcpu_runstate_info_t& info,
-                                unsigned bits);
 /// With VMASST_TYPE_runstate_update_flag: state_entry_time has XEN_RUNSTATE_UPDATE set while the rest changes.
-void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, unsigned bits, bool flagged);
+void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, bool flagged);
 
 /// The simulated machine's time stamp counter counts nanoseconds.
 vcpu_time_info_t time_info(Nanoseconds now, std::uint32_t version);

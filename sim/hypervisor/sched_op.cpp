@@ -22,24 +22,10 @@ std::int64_t block(Vcpu& v) {
     return 0;
 }
 
-/// A 32-bit guest's handle has 4 bytes (compat/sched.h: compat_sched_poll).
-bool fetch_poll(Call& call, sched_poll_t& op) {
-    if (call.domain.config.bits != 32) return call.fetch(op);
-    struct {
-        std::uint32_t ports, nr_ports;
-        std::uint64_t timeout;
-    } compat;
-    if (!call.fetch(compat)) return false;
-    op.ports.p = reinterpret_cast<evtchn_port_t*>(std::uintptr_t{compat.ports});
-    op.nr_ports = compat.nr_ports;
-    op.timeout = compat.timeout;
-    return true;
-}
-
 std::int64_t poll(Call& call) {
     constexpr unsigned kPortsMax = 128;
     sched_poll_t op;
-    if (!fetch_poll(call, op)) return -error(Errno::fault);
+    if (!call.fetch(op)) return -error(Errno::fault);
     if (op.nr_ports > kPortsMax) return -error(Errno::inval);
     Vcpu& v = call.vcpu;
     if (v.upcall_pending()) return 0;

@@ -39,9 +39,7 @@ std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
 /// What the caller's kind of guest describes a new vCPU by (public/arch-x86/xen.h, hvm/hvm_vcpu.h). Of it only its
 /// presence matters: code of the guest's is run by the vCPU's runner.
 std::size_t context_bytes(const Domain& d) {
-    constexpr std::size_t kContext32 = 2800;  // xen/foreign/x86_32.h: vcpu_guest_context
-    if (d.translated()) return sizeof(vcpu_hvm_context_t);
-    return d.config.bits == 32 ? kContext32 : sizeof(vcpu_guest_context_t);
+    return d.translated() ? sizeof(vcpu_hvm_context_t) : sizeof(vcpu_guest_context_t);
 }
 
 std::int64_t initialise(Call& call, Vcpu& v) {
@@ -77,15 +75,16 @@ vcpu_runstate_info_t runstate(Call& call, Vcpu& v) {
 }
 
 std::int64_t get_runstate_info(Call& call, Vcpu& v) {
-    return put_runstate(call.guest, call.arg(2), runstate(call, v), call.domain.config.bits) ? 0 : -error(Errno::fault);
+    return call.put(runstate(call, v), 2) ? 0 : -error(Errno::fault);
 }
 
-/// The address in a struct of one handle: 32 bits of it for a 32-bit guest.
+/// The address in a struct of one handle. That it is not where the hypervisor is, is all that is looked at; what was
+/// translated for a 32-bit caller (compat.h) was looked at there.
 std::optional<GuestArea> fetch_area(Call& call) {
     std::uint64_t address = 0;
     if (!call.fetch(address, 2)) return std::nullopt;
-    if (call.domain.config.bits == 32) address &= 0xffffffff;
-    if (!may_be_guests(call.domain, address)) return std::nullopt;
+    const bool as_it_is = &call.guest.caller() == &call.guest;
+    if (as_it_is && !may_be_guests(call.domain, address)) return std::nullopt;
     return GuestArea{address != 0 ? call.guest.lasting() : nullptr, address};
 }
 
@@ -94,8 +93,7 @@ std::int64_t register_runstate_area(Call& call, Vcpu& v) {
     const auto area = fetch_area(call);
     if (!area) return -error(Errno::fault);
     v.runstate_area = *area;
-    if (area->address != 0)
-        static_cast<void>(put_runstate(call.guest, area->address, runstate(call, v), call.domain.config.bits));
+    if (area->address != 0) static_cast<void>(call.guest.put(area->address, runstate(call, v)));
     return 0;
 }
 
@@ -126,12 +124,9 @@ std::int64_t set_periodic_timer(Call& call, Vcpu& v) {
 
 /// Xen does not look at VCPU_SSHOTTMR_future: what is past fires at once.
 std::int64_t set_singleshot_timer(Call& call, Vcpu& v) {
-    vcpu_set_singleshot_timer_t op{};
+    vcpu_set_singleshot_timer_t op;
     if (&v != &call.vcpu) return -error(Errno::inval);
-    // A 32-bit guest's has no padding behind its flags.
-    constexpr std::size_t kBytes32 = offsetof(vcpu_set_singleshot_timer_t, flags) + sizeof op.flags;
-    if (!call.guest.copy_from_guest(&op, call.arg(2), call.domain.config.bits == 32 ? kBytes32 : sizeof op))
-        return -error(Errno::fault);
+    if (!call.fetch(op, 2)) return -error(Errno::fault);
     v.set_timer(v.singleshot_timer, Nanoseconds{op.timeout_abs_ns},
                 [&v] { v.domain.events.raise_virq(v.id, VIRQ_TIMER); });
     return 0;

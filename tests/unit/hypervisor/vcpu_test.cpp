@@ -1,4 +1,4 @@
-// vcpu_op and its neighbours: vCPUs up and down, what they did with their time, timers, 32-bit structs (vcpu.h).
+// vcpu_op and its neighbours: vCPUs up and down, what they did with their time, timers (vcpu.h).
 #include <gtest/gtest.h>
 
 #include <array>
@@ -66,20 +66,6 @@ TEST_F(Vcpus, ARunstateHasTheTimeOfEachState) {
     EXPECT_EQ(info.time[RUNSTATE_offline], (7_ms).value);
 }
 
-TEST_F(Vcpus, A32BitGuestsRunstateHasItsNumbersFourBytesEarlier) {
-    Guest small(hv, {.name = "small", .type = GuestType::pv, .bits = 32});
-    hv.unpause(small.id).value();
-    machine.pass(5_ms);
-    std::array<std::uint32_t, 12> words;
-    words.fill(0x77777777);
-    EXPECT_EQ(small.call(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, words.data()), 0);
-    std::uint64_t running = 0;
-    std::memcpy(&running, &words[3], sizeof running);
-    EXPECT_EQ(words[0], unsigned{RUNSTATE_running});
-    EXPECT_EQ(running, (5_ms).value);
-    EXPECT_EQ(words[11], 0x77777777u) << "44 bytes, not 48";
-}
-
 TEST_F(Vcpus, TheClockOfAVcpuIsInItsInfoAndInTheAreaThatItRegistered) {
     hv.unpause(guest.id).value();
     machine.pass(2_ms);
@@ -127,16 +113,6 @@ TEST_F(Vcpus, TheNumberOfTheProcessorIsTheControlDomainsToKnow) {
     EXPECT_EQ(op(VCPUOP_get_physid, 0, &id), error(Errno::inval));
     EXPECT_EQ(dom0.call(__HYPERVISOR_vcpu_op, VCPUOP_get_physid, 0, &id), 0) << "it is pinned where there is but one";
     EXPECT_EQ(id.phys_id, 0u);
-}
-
-TEST_F(Vcpus, AMulticallOfA32BitGuestHasEntriesOfEightWords) {
-    Guest small(hv, {.name = "small", .type = GuestType::pv, .bits = 32});
-    std::array<std::array<std::uint32_t, 8>, 2> entries{};
-    entries[0] = {__HYPERVISOR_xen_version, 99, XENVER_version};
-    entries[1] = {63, 99};
-    EXPECT_EQ(small.call(__HYPERVISOR_multicall, entries.data(), entries.size()), 0);
-    EXPECT_EQ(entries[0][1] >> 16, 4u);
-    EXPECT_EQ(static_cast<std::int32_t>(entries[1][1]), error(Errno::nosys));
 }
 
 TEST_F(Vcpus, WhatIsReadFromTheConsoleIsNoMoreThanANumberCanSay) {
