@@ -57,7 +57,7 @@ std::int64_t grant_frames(Domain& d, const xen_mem_acquire_resource_t& op, std::
 /// them.
 std::int64_t hand_out(Call& call, const xen_mem_acquire_resource_t& op, const std::vector<Mfn>& frames) {
     for (std::size_t i = 0; i < frames.size(); ++i) {
-        const auto at = reinterpret_cast<std::uint64_t>(op.frame_list.p + i);
+        const auto at = reinterpret_cast<std::uint64_t>(op.frame_list.p) + i * sizeof *op.frame_list.p;
         if (!call.domain.translated()) {
             if (!call.guest.put(at, xen_pfn_t{frames[i].value})) return -error(Errno::fault);
             continue;

@@ -179,7 +179,7 @@ std::int64_t written_back(CompatAccess& access, std::uint64_t op_at, std::int64_
     xen_memory_reservation_t op;
     if (!access.fetch(op, op_at) || op.extent_start.p == nullptr) return done;
     for (std::int64_t i = start; i < done; ++i) {
-        const auto at = reinterpret_cast<std::uint64_t>(op.extent_start.p + i);
+        const auto at = reinterpret_cast<std::uint64_t>(op.extent_start.p) + i * sizeof *op.extent_start.p;
         xen_pfn_t pfn = 0;
         if (!access.fetch(pfn, at) || !access.put(at, pfn)) return i;
     }

@@ -74,7 +74,8 @@ std::int64_t PageTypes::get_type(Mfn mfn, Domain& owner, FrameType type) {
 
 void PageTypes::put_type(Mfn mfn) {
     const auto found = uses_.find(mfn.value);
-    if (found == uses_.end() || found->second.users == 0 || --found->second.users != 0) return;
+    if (found == uses_.end() || found->second.users == 0) return;
+    if (--found->second.users != 0) return;
     const unsigned level = level_of(found->second.type);
     found->second.type = FrameType::none;
     if (level != 0) put_entries(mfn, level, entries_of(top_level(*host_.last(host_.memory.owner(mfn))) == 4, level));

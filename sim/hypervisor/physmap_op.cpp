@@ -132,7 +132,9 @@ std::int64_t add_to_physmap_batch(Call& call, std::uint32_t start) {
     if (op.size == start) return start != 0 ? -error(Errno::ilseq) : 0;
     if (op.space == XENMAPSPACE_dev_mmio && op.u.res0 != 0) return -error(Errno::opnotsupp);
     const Source source{op.space, DomId{op.u.foreign_domid}};
-    const auto at = [](const auto& list, std::uint32_t i) { return reinterpret_cast<std::uint64_t>(list.p + i); };
+    const auto at = [](const auto& list, std::uint32_t i) {
+        return reinterpret_cast<std::uint64_t>(list.p) + i * sizeof *list.p;
+    };
     for (std::uint32_t i = start; i < op.size; ++i) {
         xen_ulong_t index = 0;
         xen_pfn_t gpfn = 0;
