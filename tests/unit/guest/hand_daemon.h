@@ -138,7 +138,9 @@ private:
             if (!answer || !answer(message)) answer_from_nodes(message);
         }
         if (!out_.empty() && !silent) {
-            if (const auto n = replies_.write(out_); n && *n != 0) {
+            // Another task may add to out_ while these are written.
+            const std::vector<std::byte> waiting = out_;
+            if (const auto n = replies_.write(waiting); n && *n != 0) {
                 out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(*n));
                 moved = true;
             }
