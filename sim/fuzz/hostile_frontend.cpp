@@ -156,7 +156,10 @@ void HostileFrontend::put(const std::vector<std::byte>& bytes) {
     // Over a response that it has not looked at.
     if (r.req_prod - r.rsp_cons >= slots(r)) r.book.lie();
     const RequestView view = read_request(bytes, setting_.x86_32);
-    if (may_reach_ring(view)) lie();
+    if (may_reach_ring(view)) {
+        lie();
+        store_ring_read_over_ = true;
+    }
     if (r.book.honest()) r.book.asked(view, nonsense_of(view));
     ++r.req_prod;
     shared::copy_in(r.window, *at, bytes.data(), bytes.size());

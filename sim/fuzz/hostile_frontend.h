@@ -171,6 +171,9 @@ private:
     std::vector<Mapping> stolen_;
     std::size_t pages_max_ = 1, queues_max_ = 1;
     bool nodes_garbled_ = false, persistent_once_ = false;
+    /// A read whose pages are not all its own may have gone into its xenstore ring (gref 1): nobody may hear it any
+    /// more.
+    bool store_ring_read_over_ = false;
     std::uint64_t next_id_ = 1;
     Hash hash_;
 };

@@ -130,7 +130,7 @@ void HostileFrontend::act_on_ring(Act act, Input& input) {
             return publish();
         case Act::reconnect:
             reconnect();
-            if (!nodes_garbled_)
+            if (!nodes_garbled_ && !store_ring_read_over_)
                 for (Ring& r : rings_) r.book.begin();
             return;
         case Act::handshake:
