@@ -141,6 +141,8 @@ void HostileFrontend::act_on_ring(Act act, Input& input) {
 }
 
 void HostileFrontend::act_on_world(Act act, Input& input) {
+    // Another disk than the one that the rules are about, once it has connected anew.
+    if (act == Act::toolstack_node || act == Act::medium || act == Act::resize) setting_.disk.reset();
     switch (act) {
         case Act::detach:
             return world_.detach(setting_.device);
