@@ -32,6 +32,7 @@ bool connected(Stage& s, const std::string& what) {
 void uses_whole_ring(Stage& s, RawFrontend& f, const std::string& what) {
     constexpr unsigned kPages = 8;
     std::vector<RawFrontend::Transfer> reads;
+    reads.reserve(kPages);
     for (unsigned i = 0; i < kPages; ++i) reads.push_back(f.read(3 + i, 1));
     for (unsigned turn = 0; turn < 2; ++turn) {
         for (std::uint32_t i = 0; i < f.ring().size(); ++i) {

@@ -97,6 +97,7 @@ void large_ring(Stage& s, const Nodes& features, unsigned order) {
     // More than a page holds, all on the ring at once.
     const unsigned size = b.ring().size();
     std::vector<UserCallPtr> calls;
+    calls.reserve(size);
     for (unsigned i = 0; i < size; ++i) calls.push_back(s.read(i, 1));
     s.settle();
     s.expect(b.ring().load(Word::req_prod) == size, "a ring of several pages takes as many requests as fit",
@@ -156,6 +157,7 @@ void queues_within_offer(Stage& s) {
         s.expect(!s.backend().frontend_node(node), "the usual nodes are not written where there are several queues",
                  [&] { return node; });
     std::vector<UserCallPtr> calls;
+    calls.reserve(8);
     for (unsigned i = 0; i < 8; ++i) calls.push_back(s.read(10 + i, 1));
     unsigned on_first = 0, on_second = 0;
     for (unsigned turn = 0; turn < 4; ++turn) {
@@ -174,6 +176,7 @@ void queues_are_independent(Stage& s) {
     RawBackend second(s.backend().platform(), s.guest(), Stage::kDevice);
     if (!two_queues(s, second)) return;
     std::vector<UserCallPtr> calls;
+    calls.reserve(40);
     for (unsigned i = 0; i < 40; ++i) calls.push_back(s.read(10 + i, 1));
     unsigned served = 0;
     for (unsigned turn = 0; turn < 4; ++turn) {
@@ -198,6 +201,7 @@ void broken_queue(Stage& s) {
     RawBackend second(s.backend().platform(), s.guest(), Stage::kDevice);
     if (!two_queues(s, second)) return;
     std::vector<UserCallPtr> calls;
+    calls.reserve(40);
     for (unsigned i = 0; i < 40; ++i) calls.push_back(s.read(10 + i, 1));
     s.settle();
     const auto requests = second.take_all();

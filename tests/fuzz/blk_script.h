@@ -17,6 +17,9 @@ namespace xenrig::fuzz {
 /// Bytes of one input; what both ends can do. `S` is the script itself.
 template <class S, class Act>
 class Script {
+    friend S;
+    Script() = default;
+
 public:
     S& device(std::uint8_t which) {
         options_ = static_cast<std::uint8_t>((options_ & ~kDeviceMask) | which);
@@ -115,6 +118,7 @@ struct ScriptSegment {
 
 class FrontendScript : public Script<FrontendScript, HostileFrontend::Act> {
 public:
+    FrontendScript() = default;
     using Act = HostileFrontend::Act;
 
     FrontendScript& request(int operation, std::uint64_t sector, std::initializer_list<ScriptSegment> segments) {
@@ -188,6 +192,7 @@ private:
 
 class BackendScript : public Script<BackendScript, HostileBackend::Act> {
 public:
+    BackendScript() = default;
     using Act = HostileBackend::Act;
 
     /// Whole pages; of more than there is room for on the disk, their first sectors.

@@ -88,6 +88,7 @@ TEST_P(BlkTargets, BringTheirWorldBackAsItWasMade) {
         GTEST_SKIP() << "AddressSanitizer keeps stack frames elsewhere: every run makes a world";
     const auto seeds = GetParam().seeds();
     std::vector<std::uint64_t> in_new_worlds;
+    in_new_worlds.reserve(seeds.size());
     for (const BlkSeed& seed : seeds) in_new_worlds.push_back(target().make()->run(bytes(seed.input)).hash);
     ResetPlay world(target());
     for (std::size_t i = 0; i < seeds.size(); ++i)

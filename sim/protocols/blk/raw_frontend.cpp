@@ -66,6 +66,7 @@ void RawFrontend::drop_ring() {
 
 Result<> RawFrontend::write_nodes(StoreTx tx) {
     std::vector<std::pair<std::string, std::string>> nodes;
+    nodes.reserve(ring_pages_.size() + 1);
     const bool alone = ring_pages_.size() == 1;
     for (std::size_t i = 0; i < ring_pages_.size(); ++i)
         nodes.emplace_back(shape_.below + "ring-ref" + (alone ? "" : std::to_string(i)),
