@@ -28,10 +28,11 @@ void poke_index(const shared::Window& window, Input& input) {
         if (window) shared::store<std::uint32_t>(window, at, value);
         return;
     }
-    const int by = static_cast<std::int8_t>(input.byte());
+    // A byte with its sign: -128 to 127.
+    const std::uint32_t by = (input.byte() ^ 0x80U) - 0x80U;
     if (!window) return;
     const std::uint32_t now = shared::load<std::uint32_t>(window, at, shared::Fetch::poll);
-    shared::store<std::uint32_t>(window, at, now + static_cast<std::uint32_t>(by));
+    shared::store<std::uint32_t>(window, at, now + by);
 }
 
 void publish_index(const shared::Window& window, std::size_t index, std::uint32_t value) {
