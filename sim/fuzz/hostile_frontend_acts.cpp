@@ -142,7 +142,7 @@ void HostileFrontend::act_on_ring(Act act, Input& input) {
 
 void HostileFrontend::act_on_world(Act act, Input& input) {
     // Another disk than the one that the rules are about, once it has connected anew.
-    if (act == Act::toolstack_node || act == Act::medium || act == Act::resize) setting_.disk.reset();
+    if (act == Act::toolstack_node || act == Act::medium) setting_.disk.reset();
     switch (act) {
         case Act::detach:
             return world_.detach(setting_.device);
@@ -154,8 +154,11 @@ void HostileFrontend::act_on_world(Act act, Input& input) {
         }
         case Act::medium:
             return world_.medium(setting_.device, kMedia[input.byte() % kMedia.size()]);
-        case Act::resize:
-            return world_.resize(setting_.device, input.byte());
+        case Act::resize: {
+            const std::uint64_t sectors = input.byte();
+            if (setting_.disk) setting_.disk->sectors = sectors;
+            return world_.resize(setting_.device, sectors);
+        }
         case Act::fail_hypercall:
             return world_.fail_hypercall(input.byte() & 31U);
         default:

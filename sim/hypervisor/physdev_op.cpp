@@ -3,6 +3,7 @@
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/with_answer.h"
 #include "sim/hypervisor/xen_abi.h"
 
 #include <xen/physdev.h>
@@ -10,23 +11,6 @@
 namespace xenrig::hypervisor {
 
 namespace {
-
-/// Fetches the operation, lets `act` answer, and gives the struct back if all went well.
-template <class Op, class Act>
-std::int64_t with_answer(Call& call, Act act) {
-    Op op;
-    if (!call.fetch(op)) return -error(Errno::fault);
-    const std::int64_t result = act(op);
-    if (result != 0) return result;
-    return call.put(op) ? 0 : -error(Errno::fault);
-}
-
-template <class Op, class Act>
-std::int64_t without_answer(Call& call, Act act) {
-    Op op;
-    if (!call.fetch(op)) return -error(Errno::fault);
-    return act(op);
-}
 
 std::int64_t map_pirq(Call& call, physdev_map_pirq_t& op) {
     Domain* d = call.host.find_any(DomId{op.domid}, call.domain);

@@ -3,7 +3,7 @@
 
 #include "fake_machine.h"
 #include "guest.h"
-#include "sim/hypervisor/observer.h"
+#include "living.h"
 
 namespace xenrig::test {
 namespace {
@@ -121,34 +121,24 @@ TEST_F(Death, ATimerOfADeadDomainNeverFires) {
 }
 
 TEST_F(Death, AnObserverSeesEveryFrameComeAndGo) {
-    struct Frames final : hypervisor::Observer {
-        void frame_allocated(Mfn, DomId) override { ++alive; }
-        void frame_freed(Mfn, DomId) override { --alive; }
-        void mapped(const hypervisor::GrantMapping&) override { ++maps; }
-        void unmapped(const hypervisor::GrantMapping&) override { --maps; }
-        void grant_pinned(const hypervisor::GrantPin&) override { ++pins; }
-        void grant_unpinned(const hypervisor::GrantPin&) override { --pins; }
-        void port_allocated(DomId, Port, hypervisor::PortUse) override { ++ports; }
-        void port_closed(DomId, Port, hypervisor::PortUse) override { --ports; }
-        int alive = 0, maps = 0, pins = 0, ports = 0;
-    } frames;
+    Living living;
     Hypervisor host(machine, {});
-    host.set_observer(&frames);
+    host.set_observer(&living);
     Guest a(host, {.name = "a"}), b(host, {.name = "b"});
     a.grant(8, b.id, 3);
     b.map(a.id, 8, kWindow);
     a.alloc_unbound(b.id);
-    EXPECT_EQ(frames.alive, 36) << "16 of RAM, shared_info and a grant frame, twice";
-    EXPECT_EQ(frames.maps, 1);
-    EXPECT_EQ(frames.pins, 1);
-    EXPECT_EQ(frames.ports, 1);
+    EXPECT_EQ(living.frames, 36) << "16 of RAM, shared_info and a grant frame, twice";
+    EXPECT_EQ(living.maps, 1);
+    EXPECT_EQ(living.pins, 1);
+    EXPECT_EQ(living.ports, 1);
     ASSERT_TRUE(host.destroy_domain(a.id));
-    EXPECT_EQ(frames.alive, 18 + 3) << "b's, and of a the mapped frame, shared_info and the grant table";
+    EXPECT_EQ(living.frames, 18 + 3) << "b's, and of a the mapped frame, shared_info and the grant table";
     ASSERT_TRUE(host.destroy_domain(b.id));
-    EXPECT_EQ(frames.alive, 0);
-    EXPECT_EQ(frames.maps, 0);
-    EXPECT_EQ(frames.pins, 0);
-    EXPECT_EQ(frames.ports, 0);
+    EXPECT_EQ(living.frames, 0);
+    EXPECT_EQ(living.maps, 0);
+    EXPECT_EQ(living.pins, 0);
+    EXPECT_EQ(living.ports, 0);
 }
 
 }  // namespace

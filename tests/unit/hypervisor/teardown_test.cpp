@@ -11,28 +11,13 @@
 
 #include "fake_machine.h"
 #include "guest.h"
-#include "sim/hypervisor/observer.h"
+#include "living.h"
 
 namespace xenrig::test {
 namespace {
 
 constexpr std::uint64_t kWindow = 0x4'0000;
 constexpr std::uint32_t kRef = 8;
-
-/// What is alive, as a ledger sees it.
-struct Living final : hypervisor::Observer {
-    void frame_allocated(Mfn, DomId) override { ++frames; }
-    void frame_freed(Mfn, DomId) override { --frames; }
-    void mapped(const hypervisor::GrantMapping&) override { ++maps; }
-    void unmapped(const hypervisor::GrantMapping&) override { --maps; }
-    void grant_pinned(const hypervisor::GrantPin&) override { ++pins; }
-    void grant_unpinned(const hypervisor::GrantPin&) override { --pins; }
-    void port_allocated(DomId, Port, hypervisor::PortUse) override { ++ports; }
-    void port_closed(DomId, Port, hypervisor::PortUse) override { --ports; }
-    void domain_created(DomId) override { ++domains; }
-    void domain_destroyed(DomId) override { --domains; }
-    int frames = 0, maps = 0, pins = 0, ports = 0, domains = 0;
-};
 
 /// A ring of three: each grants a frame to the next, which maps it, and has a port to it.
 class Ring {
