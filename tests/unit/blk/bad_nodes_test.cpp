@@ -1,6 +1,7 @@
 // Nodes that are the toolstack's, in both directories, and both state nodes: each missing, garbled, or changed while
-// the device is connected. It does without, waits, or closes and says which node it was; the guest's other disk works,
-// and when the nodes are right again, or the device is removed, nothing is left.
+// the device is connected. It does without, waits for the toolstack to put it right, lets go of a directory that is not
+// its own any more, or closes and says which node it was. The guest's other disk works, and when the device is removed,
+// nothing is left.
 #include "neighbour.h"
 
 namespace xenrig::blk {
