@@ -28,11 +28,12 @@ std::int64_t poll(Call& call) {
     if (!call.fetch(op)) return -error(Errno::fault);
     if (op.nr_ports > kPortsMax) return -error(Errno::inval);
     Vcpu& v = call.vcpu;
+    const auto list = reinterpret_cast<std::uint64_t>(op.ports.p);
+    if (!may_be_guests(call.domain, list)) return -error(Errno::fault);
     if (v.upcall_pending()) return 0;
     evtchn_port_t port = 0;
     for (unsigned i = 0; i < op.nr_ports; ++i) {
-        const auto at = reinterpret_cast<std::uint64_t>(op.ports.p) + i * sizeof port;
-        if (!call.guest.fetch(port, at)) return -error(Errno::fault);
+        if (!call.guest.fetch(port, list + i * sizeof port)) return -error(Errno::fault);
         const std::int64_t pending = call.domain.events.poll(Port{port});
         if (pending != 0) return pending > 0 ? 0 : pending;
     }
@@ -58,8 +59,8 @@ std::int64_t remote_shutdown(Call& call) {
     if (!call.fetch(op)) return -error(Errno::fault);
     Domain* d = call.host.find(DomId{op.domain_id});
     if (!d) return -error(Errno::srch);
-    // The device model's right (XSM_DM_PRIV): the control domain's, here.
-    if (!call.domain.privileged()) return -error(Errno::perm);
+    // A device model may, too (XSM_DM_PRIV).
+    if (!call.domain.privileged() && call.domain.target != d) return -error(Errno::perm);
     call.host.shut_down(*d, op.reason & 0xff, d == &call.domain ? &call.vcpu : nullptr);
     return 0;
 }
