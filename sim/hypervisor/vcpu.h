@@ -106,6 +106,8 @@ public:
     /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
     std::optional<Mfn> page_tables, user_page_tables;
     std::vector<Mfn> descriptor_frames;
+    /// DR0 to DR7, of which 4 and 5 are never used.
+    std::array<std::uint64_t, 8> debug_registers{0, 0, 0, 0, 0, 0, 0xffff'0ff0, 0x400};
     /// What XEN_DOMCTL_setvcpucontext said last.
     std::unique_ptr<vcpu_guest_context_t> context;
 
