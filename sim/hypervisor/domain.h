@@ -108,8 +108,10 @@ public:
     std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
     bool debugged = false, xenstore = false;
     std::uint32_t emulation = 0;
-    /// The domain to which this one may do what the control domain may.
+    /// The domain to which this one may do what the control domain may; it stays as long as this one does.
     Domain* target = nullptr;
+    /// Domains whose target this one is.
+    unsigned targeted = 0;
     std::string console;
     HypercallCounts counts;
 };

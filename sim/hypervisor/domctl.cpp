@@ -62,6 +62,7 @@ std::int64_t set_target(Domctl& d) {
     if (target == d.domain || d.domain->target) return -error(Errno::inval);
     if (!target->translated()) return -error(Errno::opnotsupp);
     d.domain->target = target;
+    ++target->targeted;
     return 0;
 }
 
