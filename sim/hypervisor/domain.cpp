@@ -1,5 +1,6 @@
 #include "sim/hypervisor/domain.h"
 
+#include "sim/hypervisor/cpu_policy.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/shared_layout.h"
 

@@ -25,6 +25,7 @@
 
 namespace xenrig::hypervisor {
 
+struct CpuPolicy;
 struct SharedLayout;
 
 /// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
@@ -107,6 +108,10 @@ public:
     /// What toolstacks say of it (domctl.h).
     std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
     bool debugged = false, xenstore = false;
+    /// It has been let run: its processor stays as it is.
+    bool creation_finished = false;
+    /// Null: its kind's default.
+    std::unique_ptr<CpuPolicy> cpu_policy;
     std::uint32_t emulation = 0;
     /// The domain to which this one may do what the control domain may; it stays as long as this one does.
     Domain* target = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sim/hypervisor/cpu_policy_op.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domctl.h"
 #include "sim/hypervisor/host.h"
@@ -140,6 +141,10 @@ std::int64_t machine_domctl(Domctl& d) {
             return ioport_permission(d);
         case XEN_DOMCTL_hypercall_init:
             return hypercall_init(d);
+        case XEN_DOMCTL_get_cpu_policy:
+            return get_cpu_policy(d);
+        case XEN_DOMCTL_set_cpu_policy:
+            return set_cpu_policy(d);
         case XEN_DOMCTL_sendtrigger:
             return send_trigger(d);
         case XEN_DOMCTL_gettscinfo:

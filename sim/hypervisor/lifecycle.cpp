@@ -45,6 +45,7 @@ void Host::pause(Domain& d) {
 
 void Host::unpause(Domain& d) {
     if (--d.pauses != 0) return;
+    d.creation_finished = true;
     for (const auto& v : d.vcpus) let_go(*v);
 }
 
