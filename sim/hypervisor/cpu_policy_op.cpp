@@ -17,13 +17,6 @@ const CpuPolicy& greatest_of(const Domain& d) {
     return system_policy(d.translated() ? SystemPolicy::hvm_max : SystemPolicy::pv_max);
 }
 
-CpuPolicy policy_of(const Domain& d) {
-    if (d.cpu_policy) return *d.cpu_policy;
-    CpuPolicy fresh = system_policy(d.translated() ? SystemPolicy::hvm_default : SystemPolicy::pv_default);
-    recalculate(fresh, greatest_of(d), !d.translated() && d.config.bits == 32);
-    return fresh;
-}
-
 /// As many as there is room for; ENOBUFS when that was too little, and then `room` stays.
 template <class List>
 std::int64_t put_list(Call& call, std::uint64_t at, const List& list, std::uint32_t& room) {
@@ -110,6 +103,13 @@ std::int64_t put_policy(Call& call, const CpuPolicy& policy, Op& op) {
 }
 
 }  // namespace
+
+CpuPolicy policy_of(const Domain& d) {
+    if (d.cpu_policy) return *d.cpu_policy;
+    CpuPolicy fresh = system_policy(d.translated() ? SystemPolicy::hvm_default : SystemPolicy::pv_default);
+    recalculate(fresh, greatest_of(d), !d.translated() && d.config.bits == 32);
+    return fresh;
+}
 
 std::int64_t get_cpu_policy(Domctl& d) {
     const std::int64_t rc = put_policy(d.call, policy_of(*d.domain), d.op.u.cpu_policy);

@@ -9,7 +9,11 @@
 
 namespace xenrig::hypervisor {
 
+struct CpuPolicy;
 struct Domctl;
+
+/// What a domain's processor says of itself now.
+CpuPolicy policy_of(const Domain& d);
 
 std::int64_t get_cpu_policy(Domctl& d);
 std::int64_t set_cpu_policy(Domctl& d);

@@ -2,6 +2,7 @@
 
 #include "sim/hypervisor/cpu_policy.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/hvm_context.h"
 #include "sim/hypervisor/shared_layout.h"
 
 namespace xenrig::hypervisor {

@@ -25,6 +25,7 @@
 
 namespace xenrig::hypervisor {
 
+class HvmContext;
 struct CpuPolicy;
 struct SharedLayout;
 
@@ -112,6 +113,8 @@ public:
     bool creation_finished = false;
     /// Null: its kind's default.
     std::unique_ptr<CpuPolicy> cpu_policy;
+    /// Null: nobody has asked for it yet.
+    std::unique_ptr<HvmContext> hvm_context;
     std::uint32_t emulation = 0;
     /// The domain to which this one may do what the control domain may; it stays as long as this one does.
     Domain* target = nullptr;

@@ -99,9 +99,6 @@ constexpr std::uint32_t kSoftResetGoesOn = 23;
 constexpr Fixed kForPv[] = {
     {XEN_DOMCTL_subscribe, kDone},
     {XEN_DOMCTL_settimeoffset, kDone},
-    {XEN_DOMCTL_gethvmcontext, Errno::inval},
-    {XEN_DOMCTL_sethvmcontext, Errno::inval},
-    {XEN_DOMCTL_gethvmcontext_partial, Errno::inval},
     {XEN_DOMCTL_get_paging_mempool_size, Errno::opnotsupp},
     {XEN_DOMCTL_set_paging_mempool_size, Errno::opnotsupp},
     {XEN_DOMCTL_set_access_required, kDone},
