@@ -63,7 +63,7 @@ std::int64_t initialise(Call& call, Vcpu& v) {
 
 std::int64_t up(Call& call, Vcpu& v) {
     if (!v.initialised) return -error(Errno::inval);
-    if (!std::exchange(v.up, true)) call.host.let_go(v);
+    call.host.set_up(v, true);
     return 0;
 }
 
@@ -74,7 +74,7 @@ std::int64_t down(Call& call, Vcpu& v) {
         call.host.shut_down(call.domain, SHUTDOWN_poweroff, &v == &call.vcpu ? &v : nullptr);
         return 0;
     }
-    if (std::exchange(v.up, false)) call.host.hold(v);
+    call.host.set_up(v, false);
     return 0;
 }
 
