@@ -38,10 +38,11 @@ void Physmap::clear(Gfn gfn) {
 }
 
 void Physmap::reset() {
-    for (auto& top : top_) {
-        Middle* middle = top.exchange(nullptr);
-        if (!middle) continue;
-        for (auto& leaf : *middle) delete leaf.load(std::memory_order_relaxed);
+    const std::uint64_t end = highest_.value + 1;
+    for (std::uint64_t t = 0; t << 18 < end; ++t) {
+        const Middle* middle = top_[t].exchange(nullptr);
+        for (std::uint64_t m = 0; middle && m < kFanOut && (t << 18 | m << 9) < end; ++m)
+            delete (*middle)[m].load(std::memory_order_relaxed);
         delete middle;
     }
     nodes_ = 0;

@@ -61,13 +61,15 @@ public:
     /// Calls `visit(gfn, entry)` for each entry, ascending.
     template <class F>
     void for_each(F visit) const {
-        for (std::size_t t = 0; t < kFanOut; ++t) {
+        const std::uint64_t end = highest_.value + 1;
+        for (std::uint64_t t = 0; t << 18 < end; ++t) {
             const Middle* middle = top_[t].load(std::memory_order_relaxed);
-            for (std::size_t m = 0; middle && m < kFanOut; ++m) {
+            for (std::uint64_t m = 0; middle && m < kFanOut && (t << 18 | m << 9) < end; ++m) {
                 const Leaf* leaf = (*middle)[m].load(std::memory_order_relaxed);
-                for (std::size_t l = 0; leaf && l < kFanOut; ++l)
+                const std::uint64_t first = t << 18 | m << 9;
+                for (std::uint64_t l = 0; leaf && l < kFanOut && first + l < end; ++l)
                     if (const PhysmapEntry entry = (*leaf)[l].load(std::memory_order_relaxed))
-                        visit(Gfn{(t << 18) | (m << 9) | l}, entry);
+                        visit(Gfn{first + l}, entry);
             }
         }
     }
