@@ -6,6 +6,7 @@
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/pv_context.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/platform/scheduler.h"
 
@@ -50,6 +51,8 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
     const auto fault = host.fault ? host.fault(domain.id, number, args) : std::nullopt;
     const std::int64_t result = fault ? *fault : invoke(call, number);
 
+    if (upcall_is_fatal(caller)) [[unlikely]]
+        host.shut_down(domain, SHUTDOWN_crash, &caller);
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
     host.machine.trace("hypercall", caller_word(caller, number), args[0], static_cast<std::uint64_t>(result));
@@ -97,8 +100,9 @@ Handler handler_of(unsigned number) {
             return mmu_update;
         case __HYPERVISOR_set_gdt:
             return set_gdt;
-        case __HYPERVISOR_stack_switch:
         case __HYPERVISOR_set_callbacks:
+            return set_callbacks;
+        case __HYPERVISOR_stack_switch:
         case __HYPERVISOR_fpu_taskswitch:
             return accepted_of_pv;
         case __HYPERVISOR_update_descriptor:

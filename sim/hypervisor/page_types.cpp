@@ -23,6 +23,11 @@ FrameType PageTypes::type(Mfn mfn) const {
     return found == uses_.end() ? FrameType::none : found->second.type;
 }
 
+bool PageTypes::pinned(Mfn mfn) const {
+    const auto found = uses_.find(mfn.value);
+    return found != uses_.end() && found->second.pinned;
+}
+
 bool PageTypes::get_frame(Mfn mfn, const Domain& owner) {
     if (!host_.memory.allocated(mfn) || host_.memory.owner(mfn) != owner.id) return false;
     host_.memory.get(mfn);

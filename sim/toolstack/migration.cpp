@@ -16,6 +16,8 @@ Result<DomId> Migration::run() {
     Host& target = to.host();
     hypervisor::Hypervisor& xen = source.xen();
 
+    if (spec.type == hypervisor::GuestType::pv)
+        return fail(Errno::opnotsupp, "guest '" + spec.name + "' is a PV guest, which can't be moved");
     std::vector<std::byte> image;
     GuestSaver saver(source, domain,
                      [&](std::span<const std::byte> b) { image.insert(image.end(), b.begin(), b.end()); });

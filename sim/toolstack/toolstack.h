@@ -28,12 +28,20 @@ struct DiskNodes {
 
 struct DomainSpec {
     std::string name;
+    hypervisor::GuestType type = hypervisor::GuestType::pvh;
+    /// Its word, of a PV guest: a 32-bit one's page tables have three levels.
+    unsigned bits = 64;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
     std::vector<DiskNodes> disks;
     /// Of the host's processors (xl.cfg: cpu_weight, cap).
     unsigned weight = 256, cap = 0;
+    /// What a PV guest finds on its start page.
+    std::string cmd_line;
 };
+
+/// Where the guest's kernel of such a domain finds memory. A PV guest's memory must be what PvPlan takes.
+guest::Layout layout_of(const DomainSpec& spec);
 
 /// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.
 using BindGuest = std::function<void(Host& host, DomId domain)>;
@@ -73,6 +81,9 @@ public:
     Host& host() { return host_; }
 
 private:
+    /// Memory, ring pages, their ports and grants; the store's port.
+    Result<Port> fill(DomId domain, const DomainSpec& spec);
+    Result<Port> fill_translated(DomId domain, const DomainSpec& spec);
     Result<> write_home(DomId domain, const DomainSpec& spec);
     Result<> make(StoreTx tx, const std::string& path, const std::string& value, const std::vector<StorePerm>& perms);
     /// Waits until `done()` after a change of `path`; looks once before.

@@ -109,6 +109,7 @@ std::uint32_t Scenario::hash() const {
         if (g.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(g.units));
         if (g.weight != GuestSpec().weight) h.add_named("weight", g.weight);
         if (g.cap != 0) h.add_named("cap", g.cap);
+        if (g.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(g.type));
         for (const GuestDisk& d : g.disks) {
             h.add(d.disk);
             h.add(d.device);
@@ -136,6 +137,7 @@ std::uint32_t Scenario::hash() const {
         h.add(d.host);
         h.add(d.vcpus);
         h.add(d.frames);
+        if (d.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(d.type));
     }
     for (const FaultSpec& f : faults) {
         h.add(static_cast<std::uint64_t>(f.kind));

@@ -9,9 +9,21 @@
 
 namespace xenrig::world {
 
+namespace {
+
+hypervisor::GuestType domain_type(GuestType type) {
+    return type == GuestType::pv ? hypervisor::GuestType::pv : hypervisor::GuestType::pvh;
+}
+
+}  // namespace
+
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
-    toolstack::DomainSpec spec{
-        .name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames, .weight = guest.weight, .cap = guest.cap};
+    toolstack::DomainSpec spec{.name = guest.name,
+                               .type = domain_type(guest.type),
+                               .vcpus = guest.vcpus,
+                               .frames = guest.frames,
+                               .weight = guest.weight,
+                               .cap = guest.cap};
     for (const GuestDisk& d : guest.disks) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
@@ -114,7 +126,9 @@ void ScenarioRun::start_backends(Site& site) {
 
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
-        engine_, toolstack::DomainSpec{.name = spec.name, .vcpus = spec.vcpus, .frames = spec.frames},
+        engine_,
+        toolstack::DomainSpec{
+            .name = spec.name, .type = domain_type(spec.type), .vcpus = spec.vcpus, .frames = spec.frames},
         [this](const blk::StorageRequest& r) { return open_storage(r); },
         block_features_.counting(host_spec(site_named(spec.host)).units));
 }
