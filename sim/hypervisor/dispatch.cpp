@@ -19,6 +19,23 @@ std::uint64_t caller_word(const Vcpu& v, unsigned number) {
     return std::uint64_t{v.domain.id.value} << 32 | std::uint64_t{v.id.value} << 16 | number;
 }
 
+/// And of what it asked: the operation, or nothing where the first argument is an address, which is another one in each
+/// run.
+std::uint64_t asked_word(unsigned number, const HypercallArgs& args) {
+    switch (number) {
+        case __HYPERVISOR_set_trap_table:
+        case __HYPERVISOR_mmu_update:
+        case __HYPERVISOR_set_gdt:
+        case __HYPERVISOR_multicall:
+        case __HYPERVISOR_mmuext_op:
+        case __HYPERVISOR_sysctl:
+        case __HYPERVISOR_domctl:
+            return 0;
+        default:
+            return args[0];
+    }
+}
+
 std::int64_t refuse(Vcpu& caller, unsigned number) {
     ++caller.domain.counts.refused;
     ++caller.host.counts.refused;
@@ -55,7 +72,8 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
         host.shut_down(domain, SHUTDOWN_crash, &caller);
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
-    host.machine.trace("hypercall", caller_word(caller, number), args[0], static_cast<std::uint64_t>(result));
+    host.machine.trace("hypercall", caller_word(caller, number), asked_word(number, args),
+                       static_cast<std::uint64_t>(result));
     const bool shut_down = !caller.shutdown_over;
     return {result, shut_down || caller.blocked ? caller.cpu : nullptr, shut_down};
 }

@@ -1,4 +1,5 @@
-// The small hypercalls: console_io (console.c), callback_op and set_callbacks (pv/callback.c) and multicall (multicall.c).
+// The small hypercalls: console_io (console.c), callback_op and set_callbacks (pv/callback.c) and multicall
+// (multicall.c).
 #include <algorithm>
 #include <array>
 

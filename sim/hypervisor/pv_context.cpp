@@ -30,9 +30,15 @@ Mfn top_table(const Domain& d, std::uint64_t base) {
 }
 
 bool addresses_are_canonical(const vcpu_guest_context_t& c) {
-    const std::uint64_t all[] = {c.user_regs.rip,       c.user_regs.rsp,         c.kernel_sp,
-                                 c.fs_base,             c.gs_base_kernel,        c.gs_base_user,
-                                 c.event_callback_eip,  c.syscall_callback_eip,  c.failsafe_callback_eip,
+    const std::uint64_t all[] = {c.user_regs.rip,
+                                 c.user_regs.rsp,
+                                 c.kernel_sp,
+                                 c.fs_base,
+                                 c.gs_base_kernel,
+                                 c.gs_base_user,
+                                 c.event_callback_eip,
+                                 c.syscall_callback_eip,
+                                 c.failsafe_callback_eip,
                                  c.ldt_ents != 0 ? c.ldt_base : 0};
     return std::ranges::all_of(all, canonical) &&
            std::ranges::all_of(c.trap_ctxt, canonical, [](const trap_info_t& t) { return t.address; });
@@ -43,8 +49,7 @@ bool same_tables(const Vcpu& v, const vcpu_guest_context_t& c) {
     const bool in_kernel = (c.flags & VGCF_in_kernel) != 0;
     if (base_register(v.domain, *v.page_tables) != c.ctrlreg[3]) return false;
     if (v.domain.config.bits == 64 &&
-        (v.user_page_tables ? v.user_page_tables->value * kPageSize != c.ctrlreg[1]
-                            : c.ctrlreg[1] != 0 || !in_kernel))
+        (v.user_page_tables ? v.user_page_tables->value * kPageSize != c.ctrlreg[1] : c.ctrlreg[1] != 0 || !in_kernel))
         return false;
     const std::size_t frames = (c.gdt_ents + kGdtPerFrame - 1) / kGdtPerFrame;
     if (frames != v.descriptor_frames.size()) return false;

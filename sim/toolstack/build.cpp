@@ -73,7 +73,8 @@ Result<Port> Toolstack::fill_translated(DomId domain, const DomainSpec& spec) {
     const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, plan.store()},
                                                {GNTTAB_RESERVED_CONSOLE, plan.console()}};
     for (const auto& [ref, gfn] : grants)
-        if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done) return std::unexpected(done.error());
+        if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done)
+            return std::unexpected(done.error());
     return store_port;
 }
 

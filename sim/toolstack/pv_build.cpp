@@ -54,13 +54,11 @@ void write_tables(const PvPlan& plan, Frames& frames) {
     const auto put = [&](unsigned level, std::uint64_t slot, Gfn to, std::uint64_t flags) {
         const PvPlan::Level& l = plan.level.at(level);
         const std::uint64_t n = slot - l.first * kEntries, entry = frames.mfn(to).value * kPageSize | flags;
-        frames.put(Gfn{l.table.value + n / kEntries}, n % kEntries * sizeof entry,
-                   std::as_bytes(std::span(&entry, 1)));
+        frames.put(Gfn{l.table.value + n / kEntries}, n % kEntries * sizeof entry, std::as_bytes(std::span(&entry, 1)));
     };
     for (unsigned level = plan.levels(); level > 1; --level) {
         const PvPlan::Level& below = plan.level.at(level - 1);
-        for (std::uint64_t i = 0; i < below.count; ++i)
-            put(level, below.first + i, Gfn{below.table.value + i}, kInner);
+        for (std::uint64_t i = 0; i < below.count; ++i) put(level, below.first + i, Gfn{below.table.value + i}, kInner);
     }
     const std::uint64_t first = plan.level.at(1).first * kEntries + plan.virt_base / kPageSize % kEntries;
     for (std::uint64_t i = 0; i < plan.mapped; ++i)
@@ -126,14 +124,15 @@ Result<Port> build_pv(Host& host, DomId domain, const PvPlan& plan, const Domain
     // A PV guest's upcalls are off until it turns them on.
     std::byte* shared = xen.memory().page(*shared_info);
     for (std::size_t v = 0; v < XEN_LEGACY_MAX_VCPUS; ++v)
-        shared::raw::store<std::uint8_t>(
-            shared + v * sizeof(vcpu_info_t) + offsetof(vcpu_info_t, evtchn_upcall_mask), 1);
+        shared::raw::store<std::uint8_t>(shared + v * sizeof(vcpu_info_t) + offsetof(vcpu_info_t, evtchn_upcall_mask),
+                                         1);
     if (auto done = calls.set_context(VcpuId{0}, first_context(plan, top)); !done) return std::unexpected(done.error());
 
     const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, plan.store},
                                                {GNTTAB_RESERVED_CONSOLE, plan.console}};
     for (const auto& [ref, gfn] : grants)
-        if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done) return std::unexpected(done.error());
+        if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done)
+            return std::unexpected(done.error());
     return *store_port;
 }
 

@@ -37,6 +37,15 @@ std::uint64_t bytes_used(const Scenario& s, const std::string& disk) {
     return most;
 }
 
+/// What its kind of guest needs.
+Result<> validate_memory(const std::string& where, GuestType type, std::uint64_t frames) {
+    if (type == GuestType::pv && (frames < kPvFramesMin || frames > kPvFramesMax))
+        return fail(Errno::inval, where + ": a PV guest has from " + std::to_string(kPvFramesMin) + " to " +
+                                      std::to_string(kPvFramesMax) + " frames; its builder maps 4 MiB at the start");
+    if (frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+    return {};
+}
+
 }  // namespace
 
 Result<> Scenario::validate_changes() const {
@@ -126,7 +135,7 @@ Result<> Scenario::validate() const {
         if (!named(hosts, g.host)) return missing(where, "host '" + g.host + "'", names(hosts));
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (g.weight == 0) return fail(Errno::inval, where + ": weight must be from 1 to 65535; xl's default is 256");
-        if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+        if (auto enough = validate_memory(where, g.type, g.frames); !enough) return enough;
         for (const GuestDisk& d : g.disks) {
             if (!(d.cdrom && d.disk.empty()) && !disk(d.disk))
                 return missing(where, "disk '" + d.disk + "'", names(disks));
@@ -179,6 +188,9 @@ Result<> Scenario::validate() const {
     }
     for (const MigrateSpec& m : migrations) {
         if (!guest(m.guest)) return missing("[migrate]", "guest '" + m.guest + "'", names(guests));
+        if (!m.cancel && guest(m.guest)->type == GuestType::pv)
+            return fail(Errno::inval,
+                        "[migrate]: guest '" + m.guest + "' is a PV guest, which can't move; cancel = true");
         if (!m.cancel && !named(hosts, m.to)) return missing("[migrate]", "host '" + m.to + "'", names(hosts));
     }
     for (const DriverSpec& d : drivers) {
@@ -186,7 +198,7 @@ Result<> Scenario::validate() const {
         if (!named(hosts, d.host)) return missing(where, "host '" + d.host + "'", names(hosts));
         if (guest(d.name)) return fail(Errno::inval, where + ": a guest has that name");
         if (d.vcpus == 0 || d.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
-        if (d.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+        if (auto enough = validate_memory(where, d.type, d.frames); !enough) return enough;
     }
     for (const FaultSpec& f : faults) {
         if (f.kind == FaultKind::power_cut) {

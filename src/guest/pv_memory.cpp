@@ -64,7 +64,9 @@ Result<> PvMemory::take_up_list(const Start& start) {
 Mfn PvMemory::mfn(Gfn gfn) {
     check(gfn.value < pages_, "only the guest's own memory has machine frames in its list");
     const std::size_t offset = gfn.value % kEntries * sizeof(std::uint64_t);
-    return Mfn{shared::load<std::uint64_t>(list_[gfn.value / kEntries], offset, shared::Fetch::poll)};
+    const auto frame = shared::load<std::uint64_t>(list_[gfn.value / kEntries], offset, shared::Fetch::poll);
+    // The domain may have died meanwhile: what was read of it is nothing.
+    return link_.alive() ? Mfn{frame} : Mfn{};
 }
 
 Result<Gfn> PvMemory::gfn(Mfn frame) {
