@@ -201,7 +201,11 @@ TEST_F(Scheduling, AMulticallAnswersEachEntryInTurn) {
 TEST_F(Scheduling, AVcpuInfoMovesIntoTheGuestsMemoryWithItsEvents) {
     const auto port = guest.bind_ipi(1).number;
     vcpu_register_vcpu_info_t op{.mfn = 5, .offset = 128, .rsvd = 0};
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &op), error(Errno::inval))
+        << "of another that may be looking at it";
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_down, 1), 0);
     EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &op), 0);
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_up, 1), 0);
     EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &op), error(Errno::inval)) << "once";
     auto& info = *reinterpret_cast<vcpu_info_t*>(guest.page(5) + 128);
     EXPECT_EQ(info.evtchn_pending_sel, ~0ul) << "look at everything: an event may have come on the way";
