@@ -25,8 +25,8 @@ void LinearSpace::mark_dirty(Gfn gfn) {
 }
 
 Gfn LinearSpace::machine_to_phys(Mfn mfn) const {
-    const MachineMemory& memory = domain_.host.memory;
-    return memory.allocated(mfn) && memory.kind(mfn) == FrameKind::ram ? memory.gfn(mfn) : kNowhere;
+    static_assert(kNowhere == kNoGfn);
+    return domain_.host.memory.machine_to_phys(mfn);
 }
 
 }  // namespace xenrig::hypervisor

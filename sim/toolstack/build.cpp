@@ -9,7 +9,6 @@ extern "C" {
 #include <xen/xen.h>
 
 #include <xen/event_channel.h>
-#include <xen/grant_table.h>
 #include <xen/hvm/params.h>
 }
 
@@ -70,15 +69,12 @@ Result<Port> Toolstack::fill_translated(DomId domain, const DomainSpec& spec) {
                                                          {HVM_PARAM_CONSOLE_EVTCHN, console_port->value}};
     for (const auto& [index, value] : params)
         if (auto done = xen.set_param(domain, index, value); !done) return std::unexpected(done.error());
-    const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, plan.store()},
-                                               {GNTTAB_RESERVED_CONSOLE, plan.console()}};
-    for (const auto& [ref, gfn] : grants)
-        if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done)
-            return std::unexpected(done.error());
+    if (auto done = grant_rings(host_, domain, plan.store(), plan.console()); !done)
+        return std::unexpected(done.error());
     return store_port;
 }
 
-Result<DomId> Toolstack::build(const DomainSpec& spec) {
+Result<DomId> Toolstack::build(const DomainSpec& spec, const FillDomain& fill_it) {
     hypervisor::Hypervisor& xen = host_.xen();
     const bool pv = spec.type == hypervisor::GuestType::pv;
     const auto created = xen.create_domain({.name = spec.name,
@@ -94,7 +90,7 @@ Result<DomId> Toolstack::build(const DomainSpec& spec) {
     if (!created) return created;
     const DomId domain = *created;
     const auto furnish = [&]() -> Result<> {
-        const auto store_port = fill(domain, spec);
+        const auto store_port = fill_it ? fill_it(domain) : fill(domain, spec);
         if (!store_port) return std::unexpected(store_port.error());
         if (auto done = write_home(domain, spec); !done) return done;
         for (const DiskNodes& disk : spec.disks)

@@ -20,9 +20,10 @@ Result<> ControlCalls::failed(std::int64_t answer, const std::string& what) cons
     return fail(static_cast<Errno>(-answer), what + " of domain " + std::to_string(domain_.value) + " failed");
 }
 
-Result<std::vector<Mfn>> ControlCalls::populate(std::uint64_t frames) {
-    std::vector<xen_pfn_t> extents(frames);
-    for (std::uint64_t i = 0; i < frames; ++i) extents[i] = i;
+Result<std::vector<Mfn>> ControlCalls::populate(std::span<const Gfn> pages) {
+    std::vector<xen_pfn_t> extents;
+    for (const Gfn gfn : pages) extents.push_back(gfn.value);
+    const std::size_t frames = extents.size();
     xen_memory_reservation_t op{};
     op.extent_start.p = extents.data();
     op.nr_extents = frames;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,8 @@ public:
     /// `bits`: the word of a PV domain, which says how its context is laid out.
     ControlCalls(Host& host, DomId domain, unsigned bits) : host_(host), domain_(domain), bits_(bits) {}
 
-    /// XENMEM_populate_physmap for the pfns 0, 1, ... of a PV domain: the machine frames that it got. ENOMEM for fewer.
-    Result<std::vector<Mfn>> populate(std::uint64_t frames);
+    /// XENMEM_populate_physmap for these pages of a PV domain: the machine frames that it got. ENOMEM for fewer.
+    Result<std::vector<Mfn>> populate(std::span<const Gfn> pages);
     /// MMUEXT_CLEAR_PAGE.
     Result<> clear_page(Mfn mfn);
     /// MMUEXT_PIN_L1_TABLE to _L4_TABLE.

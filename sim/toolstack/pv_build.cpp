@@ -93,10 +93,19 @@ vcpu_guest_context_t first_context(const PvPlan& plan, Mfn top) {
 
 }  // namespace
 
+Result<> grant_rings(Host& host, DomId domain, Gfn store, Gfn console) {
+    const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, store}, {GNTTAB_RESERVED_CONSOLE, console}};
+    for (const auto& [ref, gfn] : grants)
+        if (auto done = host.xen().seed_grant(domain, GrantRef{ref}, kControl, gfn); !done) return done;
+    return {};
+}
+
 Result<Port> build_pv(Host& host, DomId domain, const PvPlan& plan, const DomainSpec& spec) {
     ControlCalls calls(host, domain, plan.bits);
     hypervisor::Hypervisor& xen = host.xen();
-    const auto p2m = calls.populate(plan.frames);
+    std::vector<Gfn> pages;
+    for (std::uint64_t i = 0; i < plan.frames; ++i) pages.push_back(Gfn{i});
+    const auto p2m = calls.populate(pages);
     if (!p2m) return std::unexpected(p2m.error());
     Frames frames(host, *p2m);
 
@@ -128,11 +137,7 @@ Result<Port> build_pv(Host& host, DomId domain, const PvPlan& plan, const Domain
                                          1);
     if (auto done = calls.set_context(VcpuId{0}, first_context(plan, top)); !done) return std::unexpected(done.error());
 
-    const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, plan.store},
-                                               {GNTTAB_RESERVED_CONSOLE, plan.console}};
-    for (const auto& [ref, gfn] : grants)
-        if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done)
-            return std::unexpected(done.error());
+    if (auto done = grant_rings(host, domain, plan.store, plan.console); !done) return std::unexpected(done.error());
     return *store_port;
 }
 

@@ -13,6 +13,9 @@ class Host;
 /// domain. The store's port.
 Result<Port> build_pv(Host& host, DomId domain, const PvPlan& plan, const DomainSpec& spec);
 
+/// The entries that are reserved for the control domain's use of the ring pages (xc_dom_gnttab_seed).
+Result<> grant_rings(Host& host, DomId domain, Gfn store, Gfn console);
+
 /// Where a new PV domain's vCPU 0 finds its start page: what its first context has in %rsi.
 Result<std::uint64_t> pv_start_address(Host& host, DomId domain, unsigned bits);
 

@@ -46,12 +46,15 @@ guest::Layout layout_of(const DomainSpec& spec);
 /// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.
 using BindGuest = std::function<void(Host& host, DomId domain)>;
 
+/// What comes into a new domain instead of what its builder would put there: an image. The store's port.
+using FillDomain = std::function<Result<Port>(DomId domain)>;
+
 class Toolstack {
 public:
     explicit Toolstack(Host& host);
 
     /// A paused domain with its memory, ring pages, store nodes and devices, known to xenstored.
-    Result<DomId> build(const DomainSpec& spec);
+    Result<DomId> build(const DomainSpec& spec, const FillDomain& fill = {});
     Result<> add_disk(DomId domain, const DiskNodes& disk);
     /// Asks the backend to close and waits until both ends have; then the nodes go.
     Result<> remove_disk(DomId domain, unsigned number);
@@ -97,6 +100,8 @@ private:
     Store& store_;
 };
 
+class GuestSaver;
+
 /// A page of a suspended guest that is not as its copy, and that the dirty log called clean.
 struct DirtyLogMiss {
     Gfn gfn;
@@ -117,6 +122,10 @@ struct Migration {
 
     /// The new domain. On error the guest lives on at the source if it can.
     Result<DomId> run();
+
+private:
+    /// Of a suspended guest, to the image's end.
+    Result<> copy_the_rest(GuestSaver& saver, std::span<const Gfn> dirty);
 };
 
 }  // namespace xenrig::toolstack

@@ -197,9 +197,6 @@ Result<> Scenario::validate() const {
     }
     for (const MigrateSpec& m : migrations) {
         if (!guest(m.guest)) return missing("[migrate]", "guest '" + m.guest + "'", names(guests));
-        if (!m.cancel && guest(m.guest)->type == GuestType::pv)
-            return fail(Errno::inval,
-                        "[migrate]: guest '" + m.guest + "' is a PV guest, which can't move; cancel = true");
         if (!m.cancel && !named(hosts, m.to)) return missing("[migrate]", "host '" + m.to + "'", names(hosts));
     }
     for (const DriverSpec& d : drivers) {
