@@ -148,6 +148,8 @@ Result<> PvRestorer::on_machine_state(image::MachineState kind, VcpuId vcpu, std
     std::memset(info.evtchn_pending, 0, sizeof info.evtchn_pending);
     std::memset(info.evtchn_mask, 0xff, sizeof info.evtchn_mask);
     info.arch.pfn_to_mfn_frame_list_list = 0;
+    // A frame of the old host's: until the guest has said it anew, nobody is to look there.
+    info.arch.p2m_cr3 = 0;
     const auto frame = calls_.shared_info();
     if (!frame) return std::unexpected(frame.error());
     shared::raw::copy_to_page(host_.xen().memory().page(*frame), reinterpret_cast<const std::byte*>(&info),

@@ -54,6 +54,38 @@ TEST(PvGuests, ACancelledSuspendMapsAgainWhatItLetGo) {
     well_from_seeds(scenario, 40, 40);
 }
 
+Scenario pv_migrate() { return load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/pv-migrate.toml").value(); }
+
+TEST(PvGuests, AGuestMovesInTheMiddleOfItsWork) {
+    unsigned in_flight = 0;
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        const RunReport r = run(pv_migrate(), {.seed = seed});
+        ASSERT_TRUE(r.ok()) << "seed " << seed << ": " << r.problems[0].rule << ": " << r.problems[0].text;
+        EXPECT_EQ(r.operations, 60u);
+        in_flight += r.in_flight_at_suspend;
+    }
+    EXPECT_GT(in_flight, 0u);
+}
+
+TEST(PvGuests, AGuestWithSeveralVcpusMovesThereAndBackAgain) {
+    Scenario scenario = pv_migrate();
+    scenario.guests[0].vcpus = 3;
+    scenario.guests[0].frames = 1700;
+    scenario.migrations.push_back({.guest = "web", .to = "a", .after_operations = 60});
+    well_from_seeds(scenario, 15, 60);
+}
+
+TEST(PvGuests, AGuestMayBeAskedToMoveBeforeItHasBooted) {
+    const Scenario scenario = pv_migrate();
+    const RunReport whole = run(scenario, {});
+    ASSERT_TRUE(whole.ok());
+    for (std::uint64_t point = 0; point < 20; ++point) {
+        const RunReport r = run(scenario, {.migrate_at = point * 400});
+        ASSERT_TRUE(r.ok()) << "at " << point * 400 << ": " << r.problems[0].rule << ": " << r.problems[0].text;
+        EXPECT_EQ(r.migrations, 1u);
+    }
+}
+
 TEST(PvGuests, ARunReplaysStepForStep) {
     const Scenario scenario = pv_driver();
     const RunReport first = run(scenario, {.seed = 5});
