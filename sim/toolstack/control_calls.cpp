@@ -22,6 +22,7 @@ Result<> ControlCalls::failed(std::int64_t answer, const std::string& what) cons
 
 Result<std::vector<Mfn>> ControlCalls::populate(std::span<const Gfn> pages) {
     std::vector<xen_pfn_t> extents;
+    extents.reserve(pages.size());
     for (const Gfn gfn : pages) extents.push_back(gfn.value);
     const std::size_t frames = extents.size();
     xen_memory_reservation_t op{};
@@ -33,6 +34,7 @@ Result<std::vector<Mfn>> ControlCalls::populate(std::span<const Gfn> pages) {
         return fail(Errno::nomem, "domain " + std::to_string(domain_.value) + " got " + std::to_string(done) + " of " +
                                       std::to_string(frames) + " frames: raise the host's frames");
     std::vector<Mfn> got;
+    got.reserve(extents.size());
     for (const xen_pfn_t mfn : extents) got.push_back(Mfn{mfn});
     return got;
 }
@@ -96,6 +98,7 @@ Result<std::vector<std::uint32_t>> ControlCalls::page_types(const std::vector<Mf
     for (std::size_t first = 0; first < frames.size(); first += kBatch) {
         const std::size_t n = std::min(kBatch, frames.size() - first);
         std::vector<xen_pfn_t> batch;
+        batch.reserve(n);
         for (std::size_t i = 0; i < n; ++i) batch.push_back(frames[first + i].value);
         xen_domctl_t op{};
         op.cmd = XEN_DOMCTL_getpageframeinfo3;

@@ -104,6 +104,7 @@ Result<Port> build_pv(Host& host, DomId domain, const PvPlan& plan, const Domain
     ControlCalls calls(host, domain, plan.bits);
     hypervisor::Hypervisor& xen = host.xen();
     std::vector<Gfn> pages;
+    pages.reserve(plan.frames);
     for (std::uint64_t i = 0; i < plan.frames; ++i) pages.push_back(Gfn{i});
     const auto p2m = calls.populate(pages);
     if (!p2m) return std::unexpected(p2m.error());

@@ -136,8 +136,8 @@ TEST_F(VerifyStream, AcceptsTheImageOfAPvGuestThatMoved) {
     EXPECT_TRUE(world::run(*scenario, options).ok());
     const Answer answer = verify();
     EXPECT_EQ(answer.exit_code, 0) << answer.text;
-    for (const char* line : {"Domain Header: x86 PV from Xen 4.17", "Start pfn 0x0, End 0x3ff", "Shared info, length 4096",
-                             "vcpu0 basic context, 5168 bytes"})
+    for (const char* line : {"Domain Header: x86 PV from Xen 4.17", "Start pfn 0x0, End 0x3ff",
+                             "Shared info, length 4096", "vcpu0 basic context, 5168 bytes"})
         EXPECT_NE(answer.text.find(line), std::string::npos) << line << "\n" << answer.text;
 }
 

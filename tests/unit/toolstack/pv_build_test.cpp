@@ -152,6 +152,7 @@ TEST(PvBuild, TheFirstMappingIsOneToOneAndEndsAtFourMebibytesWithRoomToSpare) {
 void page_tables_are_tables(Built& b) {
     const auto tables = b.tables();
     std::vector<Mfn> all;
+    all.reserve(b.frames);
     for (std::uint64_t pfn = 0; pfn < b.frames; ++pfn) all.push_back(b.xen().lookup(*b.built, Gfn{pfn}).value());
     std::vector<std::uint32_t> types;
     b.on_host([&] { types = b.calls().page_types(all).value(); });
