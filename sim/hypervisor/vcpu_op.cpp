@@ -27,8 +27,7 @@ std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
     // Of oneself, or of one that is down.
     if (&v != &call.vcpu && v.up) return -error(Errno::inval);
     const auto mfn = call.host.guest_frame(call.domain, op.mfn);
-    if (!mfn || call.host.memory.kind(*mfn) != FrameKind::ram || !call.host.page_types.may_be_written(*mfn))
-        return -error(Errno::inval);
+    if (!mfn || !call.host.page_types.may_be_written(*mfn)) return -error(Errno::inval);
     call.host.memory.get(*mfn);
     v.info_frame = *mfn;
     std::byte* to = call.host.memory.page(*mfn) + op.offset;
