@@ -1,14 +1,13 @@
 // The hypercalls of a PV guest about segments, descriptors and traps: set_gdt, update_descriptor, set_segment_base,
-// set_trap_table, stack_switch, fpu_taskswitch (x86/pv: descriptor-tables.c, traps.c,
-// misc-hypercalls.c).
+// set_trap_table, stack_switch, fpu_taskswitch (x86/pv: descriptor-tables.c, traps.c, misc-hypercalls.c).
 //
 // What only a processor would feel is checked and forgotten; frames that hold descriptors are kept as such.
 #include <vector>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/page_walk.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
@@ -70,7 +69,7 @@ std::int64_t update_descriptor(Call& call) {
 }
 
 std::int64_t set_segment_base(Call& call) {
-    if (call.domain.translated()) return -error(Errno::nosys);
+    if (call.domain.translated() || call.domain.config.bits == 32) return -error(Errno::nosys);
     switch (static_cast<std::uint32_t>(call.arg(0))) {
         case SEGBASE_FS:
         case SEGBASE_GS_USER:

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
-#include "sim/hypervisor/compat_layout.h"
 #include "sim/hypervisor/tools_abi.h"
 #include "sim/toolstack/host.h"
+#include "xenrig/abi/compat_layout.h"
 
 namespace xenrig::toolstack {
 
 namespace {
 
-const hypervisor::CompatLayout& narrow_layout() {
-    return *hypervisor::compat_argument(__HYPERVISOR_vcpu_op, VCPUOP_initialise)->layout;
+const CompatLayout& narrow_layout() {
+    return *compat_argument(__HYPERVISOR_vcpu_op, VCPUOP_initialise)->layout;
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ std::int64_t ControlCalls::pass_context(unsigned command, VcpuId vcpu, void* con
 Result<> ControlCalls::set_context(VcpuId vcpu, const vcpu_guest_context& context) {
     vcpu_guest_context_t wide = context;
     std::vector<std::byte> narrow;
-    if (bits_ == 32) narrow = hypervisor::narrowed(narrow_layout(), reinterpret_cast<const std::byte*>(&wide));
+    if (bits_ == 32) narrow = narrowed(narrow_layout(), reinterpret_cast<const std::byte*>(&wide));
     void* const given = bits_ == 32 ? static_cast<void*>(narrow.data()) : &wide;
     const std::int64_t answer = pass_context(XEN_DOMCTL_setvcpucontext, vcpu, given);
     if (answer < 0) return failed(answer, "XEN_DOMCTL_setvcpucontext");
@@ -88,7 +88,7 @@ Result<vcpu_guest_context_t> ControlCalls::context(VcpuId vcpu) {
     void* const taken = bits_ == 32 ? static_cast<void*>(narrow.data()) : &wide;
     const std::int64_t answer = pass_context(XEN_DOMCTL_getvcpucontext, vcpu, taken);
     if (answer < 0) return std::unexpected(failed(answer, "XEN_DOMCTL_getvcpucontext").error());
-    if (bits_ == 32) hypervisor::widen(narrow_layout(), narrow.data(), reinterpret_cast<std::byte*>(&wide));
+    if (bits_ == 32) widen(narrow_layout(), narrow.data(), reinterpret_cast<std::byte*>(&wide));
     return wide;
 }
 

@@ -29,7 +29,7 @@ struct DiskNodes {
 struct DomainSpec {
     std::string name;
     hypervisor::GuestType type = hypervisor::GuestType::pvh;
-    /// Its word, of a PV guest: a 32-bit one's page tables have three levels.
+    /// The width of its kernel's word: a 32-bit PV guest's page tables have three levels.
     unsigned bits = 64;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;

@@ -282,6 +282,7 @@ void read_type(Table& t, GuestType& type, std::uint64_t& frames) {
 
 void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
+    g.bits = t.small("bits", g.bits);
     g.vcpus = t.small("vcpus", g.vcpus);
     read_type(t, g.type, g.frames);
     g.units = read_units(t);
@@ -371,6 +372,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         DriverSpec& d = s.drivers.emplace_back();
         d.name = name;
         d.host = t.text("host", "");
+        d.bits = t.small("bits", d.bits);
         d.vcpus = t.small("vcpus", d.vcpus);
         read_type(t, d.type, d.frames);
     });

@@ -20,6 +20,7 @@ hypervisor::GuestType domain_type(GuestType type) {
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name,
                                .type = domain_type(guest.type),
+                               .bits = guest.bits,
                                .vcpus = guest.vcpus,
                                .frames = guest.frames,
                                .weight = guest.weight,
@@ -127,10 +128,13 @@ void ScenarioRun::start_backends(Site& site) {
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_,
-        toolstack::DomainSpec{
-            .name = spec.name, .type = domain_type(spec.type), .vcpus = spec.vcpus, .frames = spec.frames},
+        toolstack::DomainSpec{.name = spec.name,
+                              .type = domain_type(spec.type),
+                              .bits = spec.bits,
+                              .vcpus = spec.vcpus,
+                              .frames = spec.frames},
         [this](const blk::StorageRequest& r) { return open_storage(r); },
-        block_features_.counting(host_spec(site_named(spec.host)).units));
+        block_features_.counting(host_spec(site_named(spec.host)).units).with_word(spec.bits));
 }
 
 void ScenarioRun::start_drivers() {
@@ -147,7 +151,7 @@ void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
         Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(
-            engine_, domain_spec(spec), block_features_.counting(spec.units), options_.subjects));
+            engine_, domain_spec(spec), block_features_.counting(spec.units).with_word(spec.bits), options_.subjects));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());

@@ -57,6 +57,8 @@ struct DriverSpec {
     std::string name;
     std::string host;
     GuestType type = GuestType::hvm;
+    /// The width of its kernel's word.
+    unsigned bits = 64;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
 };
@@ -75,6 +77,8 @@ struct GuestSpec {
     std::string name;
     std::string host;
     GuestType type = GuestType::hvm;
+    /// The width of its kernel's word: 64, or 32 (an i386).
+    unsigned bits = 64;
     unsigned vcpus = 1;
     /// 4 KiB frames of RAM.
     std::uint64_t frames = 512;
