@@ -1,9 +1,9 @@
 // A domain's physical-to-machine map: which frame stands behind each of its gfns, and with what right.
 //
 // A radix tree of three levels for the first 512 GiB, so that a gfn costs three loads and a small domain a few pages;
-// what lies beyond has a fourth, as the processor's tables do. A guest that maps here and there can't make it grow beyond
-// `nodes_max` pages: as with Xen's pool of paging memory, what would need one more is refused.
-// It holds no use of a frame: who puts an entry in or takes one out minds the frame's count.
+// what lies beyond has a fourth, as the processor's tables do. A guest that maps here and there can't make it grow
+// beyond `nodes_max` pages: as with Xen's pool of paging memory, what would need one more is refused. It holds no use
+// of a frame: who puts an entry in or takes one out minds the frame's count.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +37,8 @@ class Physmap {
 public:
     /// Gfns below this fit: what four levels of the processor's nested tables reach.
     static constexpr Gfn kEnd{std::uint64_t{1} << 36};
+    /// Of a PV guest that has loaded no page tables: there are some for the pages below.
+    static constexpr Gfn kTablesEnd{std::uint64_t{1} << 27};
 
     explicit Physmap(std::uint64_t nodes_max) : nodes_max_(nodes_max) {}
     Physmap(const Physmap&) = delete;
