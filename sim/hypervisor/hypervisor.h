@@ -25,6 +25,7 @@
 namespace xenrig {
 class Cpu;
 class Machine;
+class PvAddressSpace;
 }  // namespace xenrig
 
 namespace xenrig::hypervisor {
@@ -136,6 +137,8 @@ public:
     /// domain's word.
     Hypercalls& linear_hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
+    /// A PV guest's memory through its page tables, page 0 at the linear address `base`: every call with the same one.
+    PvAddressSpace& linear_space(DomId dom, std::uint64_t base);
     VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.
     std::int64_t hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number, const HypercallArgs& args);

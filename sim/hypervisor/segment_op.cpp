@@ -1,6 +1,5 @@
 // The hypercalls of a PV guest about segments, descriptors and traps: set_gdt, update_descriptor, set_segment_base,
-// set_trap_table, stack_switch, fpu_taskswitch, set_callbacks (x86/pv: descriptor-tables.c, traps.c,
-// misc-hypercalls.c).
+// set_trap_table, stack_switch, fpu_taskswitch (x86/pv: descriptor-tables.c, traps.c, misc-hypercalls.c).
 //
 // What only a processor would feel is checked and forgotten; frames that hold descriptors are kept as such.
 #include <vector>
@@ -97,7 +96,7 @@ std::int64_t set_trap_table(Call& call) {
     return 0;
 }
 
-/// Where the kernel's stack is; which task uses the FPU; where upcalls go (a runner's business here).
+/// Where the kernel's stack is; which task uses the FPU.
 std::int64_t accepted_of_pv(Call& call) { return call.domain.translated() ? -error(Errno::nosys) : 0; }
 
 }  // namespace xenrig::hypervisor

@@ -1,7 +1,10 @@
 #include "sim/toolstack/host.h"
 
+#include <algorithm>
+
 #include "xenrig/abi/check.h"
 #include "xenrig/platform/machine.h"
+#include "xenrig/platform/scheduler.h"
 
 extern "C" {
 // xen.h first: the others lean on its types.
@@ -86,6 +89,12 @@ void Host::stop() {
     for (Cpu* cpu : cpus_) cpu->freeze();
     control_->domain_died();
     for (Cpu* cpu : cpus_) cpu->kill();
+}
+
+std::int64_t Host::hypercall(unsigned number, const HypercallArgs& args) {
+    const auto here = std::ranges::find(cpus_, scheduler ? scheduler->current_cpu() : nullptr);
+    const VcpuId vcpu{here == cpus_.end() ? 0 : static_cast<std::uint32_t>(here - cpus_.begin())};
+    return xen_.hypercalls(control_->domid(), vcpu).call(number, args);
 }
 
 Task& Host::spawn_job(std::string name, std::function<void()> body) {

@@ -51,6 +51,14 @@ public:
     /// True once the control domain's kernel and store are up.
     bool booted() const { return booted_; }
 
+    /// A hypercall of the control domain's, on the vCPU of it whose task calls; for a task of another host, which moves
+    /// a guest here, on vCPU 0.
+    template <class... A>
+    std::int64_t hypercall(unsigned number, A... args) {
+        static_assert(sizeof...(A) <= 5, "Xen's hypercalls take at most five arguments");
+        return hypercall(number, HypercallArgs{hypercall_arg(args)...});
+    }
+    std::int64_t hypercall(unsigned number, const HypercallArgs& args);
     /// Runs a job of the toolstack's in a task of the control domain.
     Task& spawn_job(std::string name, std::function<void()> body);
     /// The vCPU that jobs run on.

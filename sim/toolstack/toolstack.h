@@ -28,24 +28,33 @@ struct DiskNodes {
 
 struct DomainSpec {
     std::string name;
-    /// The width of its kernel's word.
+    hypervisor::GuestType type = hypervisor::GuestType::pvh;
+    /// The width of its kernel's word: a 32-bit PV guest's page tables have three levels.
     unsigned bits = 64;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
     std::vector<DiskNodes> disks;
     /// Of the host's processors (xl.cfg: cpu_weight, cap).
     unsigned weight = 256, cap = 0;
+    /// What a PV guest finds on its start page.
+    std::string cmd_line;
 };
+
+/// Where the guest's kernel of such a domain finds memory. A PV guest's memory must be what PvPlan takes.
+guest::Layout layout_of(const DomainSpec& spec);
 
 /// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.
 using BindGuest = std::function<void(Host& host, DomId domain)>;
+
+/// What comes into a new domain instead of what its builder would put there: an image. The store's port.
+using FillDomain = std::function<Result<Port>(DomId domain)>;
 
 class Toolstack {
 public:
     explicit Toolstack(Host& host);
 
     /// A paused domain with its memory, ring pages, store nodes and devices, known to xenstored.
-    Result<DomId> build(const DomainSpec& spec);
+    Result<DomId> build(const DomainSpec& spec, const FillDomain& fill = {});
     Result<> add_disk(DomId domain, const DiskNodes& disk);
     /// Asks the backend to close and waits until both ends have; then the nodes go.
     Result<> remove_disk(DomId domain, unsigned number);
@@ -75,6 +84,9 @@ public:
     Host& host() { return host_; }
 
 private:
+    /// Memory, ring pages, their ports and grants; the store's port.
+    Result<Port> fill(DomId domain, const DomainSpec& spec);
+    Result<Port> fill_translated(DomId domain, const DomainSpec& spec);
     Result<> write_home(DomId domain, const DomainSpec& spec);
     Result<> make(StoreTx tx, const std::string& path, const std::string& value, const std::vector<StorePerm>& perms);
     /// Waits until `done()` after a change of `path`; looks once before.
@@ -87,6 +99,8 @@ private:
     Host& host_;
     Store& store_;
 };
+
+class GuestSaver;
 
 /// A page of a suspended guest that is not as its copy, and that the dirty log called clean.
 struct DirtyLogMiss {
@@ -108,6 +122,10 @@ struct Migration {
 
     /// The new domain. On error the guest lives on at the source if it can.
     Result<DomId> run();
+
+private:
+    /// Of a suspended guest, to the image's end.
+    Result<> copy_the_rest(GuestSaver& saver, std::span<const Gfn> dirty);
 };
 
 }  // namespace xenrig::toolstack

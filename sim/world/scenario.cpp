@@ -122,6 +122,7 @@ std::uint32_t Scenario::hash() const {
         if (g.bits != GuestSpec().bits) h.add_named("bits", g.bits);
         if (g.weight != GuestSpec().weight) h.add_named("weight", g.weight);
         if (g.cap != 0) h.add_named("cap", g.cap);
+        if (g.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(g.type));
         for (const GuestDisk& d : g.disks) {
             h.add(d.disk);
             h.add(d.device);
@@ -149,6 +150,7 @@ std::uint32_t Scenario::hash() const {
         h.add(d.host);
         h.add(d.vcpus);
         h.add(d.frames);
+        if (d.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(d.type));
         if (d.bits != DriverSpec().bits) h.add_named("bits", d.bits);
     }
     for (const FaultSpec& f : faults) {

@@ -9,8 +9,17 @@
 
 namespace xenrig::world {
 
+namespace {
+
+hypervisor::GuestType domain_type(GuestType type) {
+    return type == GuestType::pv ? hypervisor::GuestType::pv : hypervisor::GuestType::pvh;
+}
+
+}  // namespace
+
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name,
+                               .type = domain_type(guest.type),
                                .bits = guest.bits,
                                .vcpus = guest.vcpus,
                                .frames = guest.frames,
@@ -119,7 +128,11 @@ void ScenarioRun::start_backends(Site& site) {
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_,
-        toolstack::DomainSpec{.name = spec.name, .bits = spec.bits, .vcpus = spec.vcpus, .frames = spec.frames},
+        toolstack::DomainSpec{.name = spec.name,
+                              .type = domain_type(spec.type),
+                              .bits = spec.bits,
+                              .vcpus = spec.vcpus,
+                              .frames = spec.frames},
         [this](const blk::StorageRequest& r) { return open_storage(r); },
         block_features_.counting(host_spec(site_named(spec.host)).units).with_word(spec.bits));
 }

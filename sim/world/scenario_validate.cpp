@@ -39,6 +39,15 @@ std::uint64_t bytes_used(const Scenario& s, const std::string& disk) {
     return most;
 }
 
+/// What its kind of guest needs.
+Result<> validate_memory(const std::string& where, GuestType type, std::uint64_t frames) {
+    if (type == GuestType::pv && (frames < kPvFramesMin || frames > kPvFramesMax))
+        return fail(Errno::inval, where + ": a PV guest has from " + std::to_string(kPvFramesMin) + " to " +
+                                      std::to_string(kPvFramesMax) + " frames; its builder maps 4 MiB at the start");
+    if (frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+    return {};
+}
+
 }  // namespace
 
 Result<> Scenario::validate_changes() const {
@@ -138,7 +147,7 @@ Result<> Scenario::validate() const {
         if (!is_word(g.bits)) return fail(Errno::inval, where + ": bits must be 32 or 64");
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (g.weight == 0) return fail(Errno::inval, where + ": weight must be from 1 to 65535; xl's default is 256");
-        if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+        if (auto enough = validate_memory(where, g.type, g.frames); !enough) return enough;
         for (const GuestDisk& d : g.disks) {
             if (!(d.cdrom && d.disk.empty()) && !disk(d.disk))
                 return missing(where, "disk '" + d.disk + "'", names(disks));
@@ -199,7 +208,7 @@ Result<> Scenario::validate() const {
         if (!is_word(d.bits)) return fail(Errno::inval, where + ": bits must be 32 or 64");
         if (guest(d.name)) return fail(Errno::inval, where + ": a guest has that name");
         if (d.vcpus == 0 || d.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
-        if (d.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
+        if (auto enough = validate_memory(where, d.type, d.frames); !enough) return enough;
     }
     for (const FaultSpec& f : faults) {
         if (f.kind == FaultKind::power_cut) {

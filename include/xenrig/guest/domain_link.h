@@ -16,6 +16,7 @@
 #include "xenrig/abi/address_space.h"
 #include "xenrig/abi/error.h"
 #include "xenrig/abi/hypercall.h"
+#include "xenrig/abi/pv_address_space.h"
 #include "xenrig/abi/types.h"
 #include "xenrig/guest/gfn_pool.h"
 #include "xenrig/shared/lease.h"
@@ -33,6 +34,9 @@ struct Binding {
     std::vector<Hypercalls*> vcpus;
     AddressSpace* memory = nullptr;
     DomId domid;
+    /// A PV guest's: `memory` again, and the linear address of its start page, which its first vCPU finds in %rsi.
+    PvAddressSpace* pv = nullptr;
+    std::uint64_t start_info = 0;
 };
 
 class NarrowCalls;
@@ -78,6 +82,10 @@ public:
     void mark_dirty(Gfn gfn) {
         if (alive()) binding_.memory->mark_dirty(gfn);
     }
+
+    /// What a PV guest was bound with.
+    const PvAddressSpace& pv() const { return *binding_.pv; }
+    std::uint64_t start_info() const { return binding_.start_info; }
 
     const std::vector<Cpu*>& cpus() const { return cpus_; }
     /// The calling vCPU; 0 outside any.

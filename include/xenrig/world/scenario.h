@@ -47,10 +47,16 @@ struct DiskSpec {
     std::uint32_t sector_size = 512;
 };
 
+/// hvm: its memory is translated by the hypervisor. pv: it has page tables of machine frames, and a start page.
+enum class GuestType : std::uint8_t { hvm, pv };
+/// Frames of a PV guest: what its builder maps for it at the start, and what its kernel keeps tables for.
+inline constexpr std::uint64_t kPvFramesMin = 1024, kPvFramesMax = 0xc000;
+
 /// A domain that serves disks to guests of its host.
 struct DriverSpec {
     std::string name;
     std::string host;
+    GuestType type = GuestType::hvm;
     /// The width of its kernel's word.
     unsigned bits = 64;
     unsigned vcpus = 1;
@@ -70,6 +76,7 @@ struct GuestDisk {
 struct GuestSpec {
     std::string name;
     std::string host;
+    GuestType type = GuestType::hvm;
     /// The width of its kernel's word: 64, or 32 (an i386).
     unsigned bits = 64;
     unsigned vcpus = 1;
