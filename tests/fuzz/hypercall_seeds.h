@@ -14,5 +14,7 @@ struct HypercallSeed {
 };
 
 std::vector<HypercallSeed> hypercall_seeds();
+/// Part of them: each sub-operation by its number.
+std::vector<HypercallSeed> hypercall_operation_seeds();
 
 }  // namespace xenrig::fuzz

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "tests/fuzz/check_reset.h"
-#include "tests/fuzz/mutations.h"
+#include "tests/fuzz/inputs.h"
 #include "tests/fuzz/target.h"
 
 #if defined(XENRIG_ASAN)
@@ -45,7 +45,7 @@ TEST_P(FuzzTarget, AnswersThousandsOfInputsTheSameInAnyOrder) {
     EXPECT_GT(verdict.distinct, verdict.inputs / 4) << "the hash sees what is answered";
 }
 
-INSTANTIATE_TEST_SUITE_P(Xenstore, FuzzTarget, testing::ValuesIn(targets().begin(), targets().end()),
+INSTANTIATE_TEST_SUITE_P(All, FuzzTarget, testing::ValuesIn(targets().begin(), targets().end()),
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace
