@@ -42,7 +42,8 @@ std::vector<Mfn> FifoWords::frames() const {
 
 std::optional<Mfn> FifoWords::take_frame(Gfn gfn) {
     const auto mfn = host_.guest_frame(domain_, gfn.value);
-    if (!mfn || host_.memory.kind(*mfn) != FrameKind::ram) return std::nullopt;
+    if (!mfn || host_.memory.kind(*mfn) != FrameKind::ram || !host_.page_types.may_be_written(*mfn))
+        return std::nullopt;
     host_.memory.get(*mfn);
     host_.mark_dirty(domain_, *mfn);
     return mfn;

@@ -193,7 +193,8 @@ std::int64_t Pirqs::status(std::uint32_t pirq, std::uint32_t& flags) const {
 
 std::int64_t Pirqs::register_eoi_page(std::uint64_t gmfn, bool auto_unmask) {
     const auto mfn = host_.guest_frame(domain_, gmfn);
-    if (!mfn || host_.memory.kind(*mfn) != FrameKind::ram) return -error(Errno::inval);
+    if (!mfn || host_.memory.kind(*mfn) != FrameKind::ram || !host_.page_types.may_be_written(*mfn))
+        return -error(Errno::inval);
     if (eoi_frame_) return -error(Errno::busy);
     host_.memory.get(*mfn);
     eoi_frame_ = *mfn;

@@ -50,11 +50,7 @@ public:
     HypercallScript& begin_multicall(int entries) { return act(Act::multicall).byte(static_cast<unsigned>(entries)); }
     HypercallScript& shape(unsigned number, unsigned operation, const Bytes& fields, int at = 0,
                            const Bytes& further = {}) {
-        byte(shape_of(number, operation));
-        for (const int f : fields) byte(static_cast<unsigned>(f));
-        byte(static_cast<unsigned>(at));
-        for (const int f : further) byte(static_cast<unsigned>(f));
-        return *this;
+        return byte(shape_of(number, operation)).all(fields).byte(static_cast<unsigned>(at)).all(further);
     }
     HypercallScript& end_multicall(int at = 0) { return byte(static_cast<unsigned>(at)); }
     /// Any number as a field's bytes: one byte below kFirstEdge, or all of it.
@@ -81,13 +77,19 @@ public:
     HypercallScript& entry(unsigned ref, unsigned to, unsigned frame, unsigned flags) {
         return act(Act::entry).byte(ref).byte(to).byte(frame).byte(flags);
     }
+    HypercallScript& entry(unsigned ref, unsigned to, const Bytes& frame, const Bytes& flags) {
+        return act(Act::entry).byte(ref).byte(to).all(frame).all(flags);
+    }
+    /// A frame's field that holds this number, whatever it is.
+    static Bytes frame_number(std::uint64_t value) {
+        constexpr int kAny = 0xe0;
+        return fields({{kAny}, number(value)});
+    }
     HypercallScript& poke(unsigned page, unsigned word, unsigned value) {
         return act(Act::poke).byte(page).byte(word).byte(0).byte(value);
     }
     HypercallScript& poke(unsigned page, unsigned word, const Bytes& value) {
-        act(Act::poke).byte(page).byte(word).byte(0);
-        for (const int b : value) byte(static_cast<unsigned>(b));
-        return *this;
+        return act(Act::poke).byte(page).byte(word).byte(0).all(value);
     }
     /// An entry of a page table: the frame, and small flags.
     HypercallScript& poke_entry(unsigned page, unsigned word, unsigned flags, unsigned frame) {
@@ -109,6 +111,10 @@ public:
 
 private:
     HypercallScript& act(Act a) { return byte(static_cast<unsigned>(a)); }
+    HypercallScript& all(const Bytes& values) {
+        for (const int value : values) byte(static_cast<unsigned>(value));
+        return *this;
+    }
     HypercallScript& byte(unsigned value) {
         bytes_ += static_cast<char>(value);
         return *this;

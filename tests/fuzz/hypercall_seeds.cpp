@@ -259,6 +259,7 @@ std::vector<HypercallSeed> hypercall_seeds() {
         {"binds-and-closes", binds_and_closes(), 10},
     };
     for (HypercallSeed& seed : hypercall_operation_seeds()) seeds.push_back(std::move(seed));
+    for (HypercallSeed& seed : hypercall_feature_seeds()) seeds.push_back(std::move(seed));
     return seeds;
 }
 

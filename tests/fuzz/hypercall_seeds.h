@@ -14,7 +14,8 @@ struct HypercallSeed {
 };
 
 std::vector<HypercallSeed> hypercall_seeds();
-/// Part of them: each sub-operation by its number.
+/// Parts of them: each sub-operation by its number; and what takes several operations to get to.
 std::vector<HypercallSeed> hypercall_operation_seeds();
+std::vector<HypercallSeed> hypercall_feature_seeds();
 
 }  // namespace xenrig::fuzz
