@@ -75,16 +75,14 @@ public:
     }
 
     std::string wrong_mapping(const Domain& d) const {
-        std::map<std::pair<std::uint64_t, bool>, std::size_t> seen;
+        std::map<std::uint64_t, std::size_t> seen;
         std::string wrong;
         d.physmap.for_each([&](Gfn gfn, PhysmapEntry entry) {
             if (!entry.granted() || !wrong.empty()) return;
-            const bool writable = entry.type == PageType::grant_rw;
-            const auto allowed = pages_.find({d.id.value, entry.frame().value, writable});
-            if (++seen[{entry.frame().value, writable}] > (allowed == pages_.end() ? 0 : allowed->second))
+            const auto allowed = pages_.find({d.id.value, entry.frame().value});
+            if (++seen[entry.frame().value] > (allowed == pages_.end() ? 0 : allowed->second))
                 wrong = name(d) + " maps mfn " + std::to_string(entry.frame().value) + " at gfn " +
-                        std::to_string(gfn.value) + (writable ? " to write" : " to read") +
-                        ", and no handle of it allows that";
+                        std::to_string(gfn.value) + ", and has no handle for that";
         });
         return wrong;
     }
@@ -103,12 +101,14 @@ private:
             Pins& pins = pins_[{track.owner->id.value, track.ref.value}];
             if (host) ++(writable ? pins.host_rw : pins.host_ro);
             if (device) ++(writable ? pins.device_rw : pins.device_ro);
-            if (host) ++pages_[{by.id.value, track.owner->grants.active(track.ref).mfn.value, writable}];
+            if (host) ++pages_[{by.id.value, track.owner->grants.active(track.ref).mfn.value}];
         }
     }
 
     std::map<std::pair<std::uint16_t, std::uint32_t>, Pins> pins_;
-    std::map<std::tuple<std::uint16_t, std::uint64_t, bool>, std::size_t> pages_;
+    /// Which of its mappings of a frame a guest ends by a handle is its own choice (replace_grant_p2m_mapping looks for
+    /// no rights), so that only their number is known.
+    std::map<std::pair<std::uint16_t, std::uint64_t>, std::size_t> pages_;
 };
 
 }  // namespace
