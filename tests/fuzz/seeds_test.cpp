@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "tests/fuzz/check_reset.h"
 #include "tests/fuzz/inputs.h"
@@ -43,6 +44,18 @@ TEST_P(FuzzTarget, AnswersThousandsOfInputsTheSameInAnyOrder) {
         check_reset(GetParam(), seeds_of(GetParam()), inputs_of(GetParam()), /*shuffled=*/true, /*progress=*/false);
     EXPECT_EQ(verdict.different, 0U) << "the first is input " << verdict.first_different;
     EXPECT_GT(verdict.distinct, verdict.inputs / 4) << "the hash sees what is answered";
+}
+
+TEST(FuzzTargets, ArePlayedInTurnsByOneProcess) {
+    std::vector<std::uint64_t> first;
+    for (const bool again : {false, true})
+        for (const Target& target : targets()) {
+            const std::uint64_t hash = run(target, read_inputs(seeds_of(target)).back());
+            if (!again)
+                first.push_back(hash);
+            else
+                EXPECT_EQ(hash, first[static_cast<std::size_t>(&target - targets().data())]) << target.name;
+        }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FuzzTarget, testing::ValuesIn(targets().begin(), targets().end()),
