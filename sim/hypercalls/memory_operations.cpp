@@ -1,5 +1,6 @@
 // What a kernel does without asking Xen: the event bits of shared_info, bytes and words of its pages and windows.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -9,8 +10,6 @@
 namespace xenrig::hypercalls {
 
 namespace {
-
-using hypervisor::SharedLayout;
 
 /// A port's bit in one of shared_info's arrays, wrapped like the kernel does it.
 struct Bit {
@@ -31,7 +30,7 @@ struct Bit {
 Operations::Operations(BareKernel& kernel) : kernel_(kernel) {
     const SharedLayout& layout = kernel_.layout();
     std::byte* shared = kernel_.shared_info();
-    shared[hypervisor::kUpcallMask] = std::byte{1};
+    shared[kUpcallMask] = std::byte{1};
     std::fill_n(shared + layout.evtchn_mask, layout.ports() / 8, std::byte{0xff});
 }
 
@@ -47,11 +46,11 @@ bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) 
         out.say("pend", bit.is_set(shared + layout.evtchn_pending));
         out.say("mask", bit.is_set(shared + layout.evtchn_mask));
         out.say_hex("sel", selector);
-        out.say("up", std::to_integer<int>(shared[hypervisor::kUpcallPending]));
+        out.say("up", std::to_integer<int>(shared[kUpcallPending]));
     } else if (name == "clr") {
         std::fill_n(shared + layout.evtchn_pending, layout.ports() / 8, std::byte{0});
         std::fill_n(shared + layout.pending_sel, layout.word_bits / 8, std::byte{0});
-        shared[hypervisor::kUpcallPending] = std::byte{0};
+        shared[kUpcallPending] = std::byte{0};
     } else {
         return false;
     }
@@ -78,6 +77,10 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
     if (name == "pw" || (name == "mw" && window == Window::writable)) {
         const auto byte = static_cast<std::byte>(a[2]);
         store(at, &byte, 1, out);
+    } else if (name == "pf") {
+        std::array<std::byte, kPageSize> filled;
+        filled.fill(static_cast<std::byte>(a[1]));
+        store(kernel_.page_address(a[0]), filled.data(), filled.size(), out);
     } else if (name == "prd" || (name == "mr" && window != Window::unmapped)) {
         std::byte byte{};
         if (load(at, &byte, 1, out)) out.line = ' ' + std::to_string(std::to_integer<int>(byte));

@@ -125,6 +125,11 @@ Hypercalls& Hypervisor::hypercalls(DomId dom, VcpuId vcpu) {
     return ever(*host_, dom, vcpu);
 }
 
+Hypercalls& Hypervisor::linear_hypercalls(DomId dom, VcpuId vcpu) {
+    const InHypervisor inside(host_->machine);
+    return ever(*host_, dom, vcpu).linear_calls();
+}
+
 AddressSpace& Hypervisor::address_space(DomId dom) {
     const InHypervisor inside(host_->machine);
     return ever(*host_, dom);

@@ -132,6 +132,9 @@ public:
     void detach_vcpu(DomId dom, VcpuId vcpu);
     /// Both stay valid as long as the host, whatever becomes of the domain.
     Hypercalls& hypercalls(DomId dom, VcpuId vcpu);
+    /// The same, but pointers are linear addresses of the guest's own (linear_access.h), and structs those of the
+    /// domain's word.
+    Hypercalls& linear_hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
     VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
@@ -13,12 +14,6 @@
 namespace xenrig::hypervisor {
 
 namespace {
-
-/// Canonical, as x86 calls it: the upper 17 bits are alike.
-bool canonical(std::uint64_t address) {
-    const auto upper = static_cast<std::int64_t>(address) >> 47;
-    return upper == 0 || upper == -1;
-}
 
 /// check_descriptor: gates and task segments are not the guest's to make.
 bool acceptable(std::uint64_t descriptor) {
@@ -75,7 +70,7 @@ std::int64_t update_descriptor(Call& call) {
 }
 
 std::int64_t set_segment_base(Call& call) {
-    if (call.domain.translated()) return -error(Errno::nosys);
+    if (call.domain.translated() || call.domain.config.bits == 32) return -error(Errno::nosys);
     switch (static_cast<std::uint32_t>(call.arg(0))) {
         case SEGBASE_FS:
         case SEGBASE_GS_USER:

@@ -30,6 +30,7 @@ struct NamedInput {
 template <class Seed>
 std::vector<NamedInput> named(const std::vector<Seed>& seeds) {
     std::vector<NamedInput> inputs;
+    inputs.reserve(seeds.size());
     for (const Seed& seed : seeds) inputs.push_back({seed.name, seed.input});
     return inputs;
 }
