@@ -65,9 +65,9 @@ function(xenrig_mutant name)
         target_link_libraries(mutant_${name} PRIVATE xenrig_store_model)
         set(arguments --hunt --seeds 1000 --steps-max 12)
     elseif(scenario MATCHES "^fuzz-")
-        # Found by a named seed of the fuzz target.
-        add_executable(mutant_${name} fuzz_hunt.cpp ${rebuilds})
-        target_link_libraries(mutant_${name} PRIVATE xenrig_fuzz_seeds)
+        # Found by a named seed of the fuzz target, or by what is made of them.
+        add_executable(mutant_${name} ${rebuilds})
+        target_link_libraries(mutant_${name} PRIVATE xenrig_fuzz_hunt)
     else()
         add_executable(mutant_${name} hunt.cpp ${rebuilds})
     endif()

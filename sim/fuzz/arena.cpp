@@ -28,6 +28,14 @@ PlayReport Arena::play(std::span<const std::byte> bytes, ArenaRules rules) {
     return report_;
 }
 
+void Arena::detach(DomId guest, unsigned device) {
+    // Each wakes all others at every change: a hundred of them would be all that there is to see.
+    constexpr unsigned kDetachesMax = 4;
+    if (++detaches_ > kDetachesMax) return;
+    stage_.control().spawn("xl block-detach", TaskRole::service,
+                           [this, guest, device] { (void)stage_.tools().remove_disk(guest, device); });
+}
+
 void Arena::act(std::size_t device) {
     while (!input_.empty() && report_.acts < kActsMax) {
         rules_.act(device, input_);

@@ -36,8 +36,10 @@ public:
 
     Stage& stage() { return stage_; }
     LateWrites& late() { return late_; }
-    BareGuest& hostile() { return *hostile_; }
     void set_hostile(BareGuest& guest) { hostile_ = &guest; }
+
+    /// A toolstack's `xl block-detach`; whether it ends depends on the peer.
+    void detach(DomId guest, unsigned device);
 
     /// Once. The rules hold for an input of any bytes.
     PlayReport play(std::span<const std::byte> input, ArenaRules rules);
@@ -55,6 +57,7 @@ private:
     ArenaRules rules_;
     Input input_{{}};
     PlayReport report_;
+    unsigned detaches_ = 0;
 };
 
 }  // namespace xenrig::fuzz

@@ -12,8 +12,6 @@ namespace xenrig::fuzz {
 namespace {
 
 constexpr std::string_view kPrefix = "fuzz-";
-/// Another one when the same bytes mean something else.
-constexpr std::string_view kVersion = "/2";
 constexpr std::string_view kBytes = "bytes=", kOfSubject = ",subject";
 constexpr std::size_t kBytesMax = 1 << 20;
 
@@ -23,10 +21,10 @@ constexpr std::array kTargets = {
     BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play,
               [](const world::Subjects& s) { return static_cast<bool>(s.frontend); }},
     BlkTarget{"hypercall", "a hostile domain's hypercalls, with any struct and any pointer", make_hypercall_play,
-              nullptr, hypercall_world_of, /*fibers=*/false}};
+              nullptr, hypercall_world_of, /*fibers=*/false, "/3"}};
 
 std::uint32_t version_of(const BlkTarget& target) {
-    return engine::stream_key(std::string(target.name) + std::string(kVersion));
+    return engine::stream_key(std::string(target.name) + std::string(target.version));
 }
 
 engine::StreamKey input_stream() { return engine::stream_key("fuzz.input"); }

@@ -79,6 +79,8 @@ struct BlkTarget {
     std::size_t (*world_of)(std::span<const std::byte> input) = nullptr;
     /// Its world has tasks, which stand on fibers' stacks.
     bool fibers = true;
+    /// Another one when the same bytes mean something else.
+    std::string_view version = "/2";
 
     bool takes_subject() const { return has_victim != nullptr; }
     /// A subject must suit().

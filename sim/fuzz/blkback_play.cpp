@@ -102,7 +102,7 @@ private:
             .late = arena_.late(),
             .settle = [this] { stage_.settle(); },
             .step_aside = [this] { stage_.step_aside(); },
-            .detach = [this](unsigned device) { detach(device); },
+            .detach = [this](unsigned device) { arena_.detach(hostile_->domain, device); },
             .toolstack_node =
                 [this](unsigned device, const std::string& node, std::optional<std::string> value) {
                     spawn_admin([this, path = directory_of(device) + node, value = std::move(value)] {
@@ -125,14 +125,6 @@ private:
     }
 
     void spawn_admin(std::function<void()> job) { stage_.control().spawn("xl", TaskRole::service, std::move(job)); }
-
-    /// Whether it ends depends on the guest.
-    void detach(unsigned device) {
-        // Each wakes all others at every change: a hundred of them would be all that there is to see.
-        constexpr unsigned kDetachesMax = 4;
-        if (++detaches_ > kDetachesMax) return;
-        spawn_admin([this, device] { (void)stage_.tools().remove_disk(hostile_->domain, device); });
-    }
 
     void resize(unsigned device, std::uint64_t sectors) {
         for (std::size_t i = 0; i < kDevices.size(); ++i) {
@@ -227,7 +219,6 @@ private:
     std::array<blk::SimDisk*, kDevices.size()> disks_{};
     std::array<std::unique_ptr<HostileFrontend>, kDevices.size()> peers_;
     std::size_t ports_without_ = 0;
-    unsigned detaches_ = 0;
 };
 
 }  // namespace

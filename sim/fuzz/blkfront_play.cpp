@@ -93,19 +93,10 @@ private:
             .users = *users_,
             .settle = [this] { stage_.settle(); },
             .step_aside = [this] { stage_.step_aside(); },
-            .detach = [this](unsigned device) { detach(device); },
+            .detach = [this](unsigned device) { arena_.detach(victim_->domain(), device); },
             .replug = [this](unsigned device) { replug(device); },
             .fail_hypercall = [this](unsigned after) { stage_.fail_hypercall(victim_->domain(), after); },
             .broken = [this](std::string rule, std::string how) { stage_.broken(std::move(rule), std::move(how)); }};
-    }
-
-    /// Whether it ends depends on the backend.
-    void detach(unsigned device) {
-        // Each wakes all others at every change: a hundred of them would be all that there is to see.
-        constexpr unsigned kDetachesMax = 4;
-        if (++detaches_ > kDetachesMax) return;
-        stage_.control().spawn("xl block-detach", TaskRole::service,
-                               [this, device] { (void)stage_.tools().remove_disk(victim_->domain(), device); });
     }
 
     void replug(unsigned device) {
@@ -200,7 +191,6 @@ private:
     Stage& stage_ = arena_.stage();
     BareGuest* hostile_ = nullptr;
     std::size_t ports_without_ = 0;
-    unsigned detaches_ = 0;
     std::unique_ptr<world::Guest> victim_;
     std::unique_ptr<UserOperations> users_;
     std::array<std::unique_ptr<HostileBackend>, kSettings.size()> peers_;

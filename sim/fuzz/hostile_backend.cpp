@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
 #include "sim/fuzz/peer_values.h"
 #include "sim/protocols/blk/raw_request.h"
 #include "xenrig/shared/door.h"
+#include "xenrig/xenbus/nodes.h"
 
 namespace xenrig::fuzz {
 
@@ -61,11 +61,8 @@ void HostileBackend::connect() {
     honest_ = std::exchange(fresh_, false);
 }
 
-std::optional<std::uint32_t> HostileBackend::frontend_number(const std::string& node) {
-    const auto text = world_.platform.store().read(StoreTx::none, frontend_path_ + '/' + node);
-    std::uint32_t value = 0;
-    if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{}) return {};
-    return value;
+Result<std::uint32_t> HostileBackend::frontend_number(const std::string& node) {
+    return xenbus::read_number<std::uint32_t>(world_.platform.store(), frontend_path_ + '/' + node);
 }
 
 void HostileBackend::join() {

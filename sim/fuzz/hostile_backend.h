@@ -125,7 +125,7 @@ private:
     void properties();
     void join();
     bool join(Queue& q, const std::string& below, std::size_t pages);
-    std::optional<std::uint32_t> frontend_number(const std::string& node);
+    Result<std::uint32_t> frontend_number(const std::string& node);
     void write(const std::string& node, const std::string& value);
     void take(unsigned most);
     void judge(const blkif_request_t& request);

@@ -1,6 +1,7 @@
 // The acts of a hostile backend, each with the bytes that are its own.
 #include <array>
 
+#include "sim/fuzz/common_acts.h"
 #include "sim/fuzz/hostile_backend.h"
 #include "sim/fuzz/peer_values.h"
 
@@ -58,6 +59,10 @@ void HostileBackend::leave() {
 
 void HostileBackend::act(Input& input) {
     const auto act = static_cast<Act>(input.byte() % static_cast<unsigned>(Act::count));
+    if (act_in_common<HostileBackend>(
+            act, input, world_, queue().channel, queue_, [this](int further) { push(further); },
+            [this](Input& in, bool late) { poke_slot(in, late); }))
+        return;
     switch (act) {
         case Act::user:
             return user(input);
@@ -69,32 +74,12 @@ void HostileBackend::act(Input& input) {
             return answer(input);
         case Act::answer_any:
             return answer_any(input);
-        case Act::push:
-            return push(static_cast<std::int8_t>(input.byte()));
-        case Act::push_and_notify:
-            push(0);
-            return (void)queue().channel.notify();
-        case Act::notify:
-            return (void)queue().channel.notify();
-        case Act::poke_slot:
-        case Act::late_slot:
-            return poke_slot(input, act == Act::late_slot);
         case Act::keep_page:
             return keep_page(input);
         case Act::poke_page:
             return poke_page(input);
         case Act::let_go:
             return kept_.clear();
-        case Act::select_queue:
-            queue_ = input.byte();
-            return;
-        case Act::step_aside:
-            for (unsigned n = 1 + (input.byte() & 15U); n != 0; --n) world_.step_aside();
-            return;
-        case Act::settle:
-            return world_.settle();
-        case Act::storm:
-            return storm(queue().channel, world_.step_aside, input.byte() & 63U);
         case Act::fail_hypercall:
             return world_.fail_hypercall(input.byte() & 31U);
         case Act::hold:

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 
 #include <xen/io/blkif.h>
 
 #include "sim/fuzz/peer_values.h"
 #include "xenrig/shared/door.h"
+#include "xenrig/xenbus/nodes.h"
 
 namespace xenrig::fuzz {
 
@@ -67,11 +67,8 @@ std::string HostileFrontend::backend_node(const std::string& name) {
     return world_.platform.store().read(StoreTx::none, backend_path_ + name).value_or("");
 }
 
-unsigned HostileFrontend::backend_number(const std::string& name) {
-    const std::string text = backend_node(name);
-    unsigned value = 0;
-    (void)std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
+std::uint32_t HostileFrontend::backend_number(const std::string& name) {
+    return xenbus::read_number_or<std::uint32_t>(world_.platform.store(), backend_path_ + name, 0);
 }
 
 /// What a backend has not offered, an honest frontend does not ask for.

@@ -142,7 +142,7 @@ private:
     void count_answers();
     void take_answer(Ring& r, std::size_t at);
     std::string backend_node(const std::string& name);
-    unsigned backend_number(const std::string& name);
+    std::uint32_t backend_number(const std::string& name);
     void write(const std::string& node, const std::string& value);
     std::uint32_t gref(Input& input);
     std::vector<std::byte> request(Input& input);

@@ -1,6 +1,7 @@
 // The acts of a hostile frontend, each with the bytes that are its own.
 #include <array>
 
+#include "sim/fuzz/common_acts.h"
 #include "sim/fuzz/hostile_frontend.h"
 #include "sim/fuzz/peer_values.h"
 
@@ -62,19 +63,13 @@ void HostileFrontend::handshake(Input& input) {
 /// Those that lie about the ring, or about what was said of it, say so to its book.
 void HostileFrontend::act(Input& input) {
     const auto act = static_cast<Act>(input.byte() % static_cast<unsigned>(Act::count));
+    if (act_in_common<HostileFrontend>(
+            act, input, world_, ring().channel, queue_, [this](int further) { push(further); },
+            [this](Input& in, bool late) { poke_slot(in, late); }))
+        return;
     switch (act) {
         case Act::request:
             return put(request(input));
-        case Act::push:
-            return push(static_cast<std::int8_t>(input.byte()));
-        case Act::push_and_notify:
-            push(0);
-            return (void)ring().channel.notify();
-        case Act::notify:
-            return (void)ring().channel.notify();
-        case Act::poke_slot:
-        case Act::late_slot:
-            return poke_slot(input, act == Act::late_slot);
         case Act::poke_page:
         case Act::late_page:
             return poke_page(input, act == Act::late_page);
@@ -82,16 +77,6 @@ void HostileFrontend::act(Input& input) {
             return count_answers();
         case Act::many:
             return many(input);
-        case Act::select_queue:
-            queue_ = input.byte();
-            return;
-        case Act::step_aside:
-            for (unsigned n = 1 + (input.byte() & 15U); n != 0; --n) world_.step_aside();
-            return;
-        case Act::settle:
-            return world_.settle();
-        case Act::storm:
-            return storm(ring().channel, world_.step_aside, input.byte() & 63U);
         case Act::end_grant:
             return end_grant(input);
         case Act::regrant:

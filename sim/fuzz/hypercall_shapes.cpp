@@ -159,6 +159,58 @@ constexpr Shape kShapes[] = {
     {kSysctl, 0, in_struct, 136, {{{any, 0, 4}, {any, 8, 8}, {memory, 16, 8}, {any, 24, 8}, {memory, 32, 8}}}},
     // By the entry that is to hold it.
     {kGrants, GNTTABOP_map_grant_ref, op_struct_count, 32, {{{slot, 0, 8}, {any, 8, 4}, {ref, 12, 4}, {dom, 16, 2}}}},
+
+    {kMemory, XENMEM_maximum_reservation, op_struct, 2, {{{dom, 0, 2}}}},
+    {kMemory, XENMEM_machphys_mapping, op_struct, 24, {}},
+    {kMemory, XENMEM_machphys_compat_mfn_list, op_struct, 24, {{{count, 0, 4}, {memory, 8, 8}}}},
+    {kMemory, XENMEM_set_memory_map, op_struct, 24, {{{dom, 0, 2}, {count, 8, 4}, {memory, 16, 8}}}},
+    {kMemory, XENMEM_machine_memory_map, op_struct, 16, {{{count, 0, 4}, {memory, 8, 8}}}},
+    {kMemory, XENMEM_get_pod_target, op_struct, 40, {{{dom, 32, 2}}}},
+    {kMemory, XENMEM_claim_pages, op_struct, 32, {{{count, 8, 8}, {any, 16, 1}, {any, 20, 4}, {dom, 24, 2}}}},
+    {kMemory,
+     XENMEM_get_vnumainfo,
+     op_struct,
+     48,
+     {{{dom, 0, 2}, {count, 4, 4}, {count, 8, 4}, {memory, 16, 8}, {memory, 24, 8}, {memory, 32, 8}}}},
+
+    {kVcpu, VCPUOP_stop_periodic_timer, op_vcpu_struct, 8, {}},
+    {kVcpu, VCPUOP_stop_singleshot_timer, op_vcpu_struct, 8, {}},
+    {kVcpu, VCPUOP_get_physid, op_vcpu_struct, 8, {}},
+
+    {kHvm, HVMOP_flush_tlbs, op_struct, 8, {}},
+    {kHvm, HVMOP_get_mem_type, op_struct, 16, {{{dom, 0, 2}, {gfn, 8, 8}}}},
+    {kHvm, HVMOP_pagetable_dying, op_struct, 16, {{{dom, 0, 2}, {any, 8, 8}}}},
+    {kHvm, HVMOP_get_time, op_struct, 8, {}},
+
+    {kPhysdev, PHYSDEVOP_irq_status_query, op_struct, 8, {{{any, 0, 4}}}},
+    {kPhysdev, PHYSDEVOP_pirq_eoi_gmfn_v2, op_struct, 8, {{{frame, 0, 8}}}},
+    {kPhysdev, PHYSDEVOP_get_free_pirq, op_struct, 8, {{{any, 0, 4}}}},
+    {kPhysdev, PHYSDEVOP_setup_gsi, op_struct, 8, {{{any, 0, 4}, {count, 4, 1}, {count, 5, 1}}}},
+    {kPhysdev, PHYSDEVOP_IRQ_UNMASK_NOTIFY, op_struct, 4, {}},
+    {kPhysdev, PHYSDEVOP_apic_read, op_struct, 16, {{{any, 0, 8}, {any, 8, 4}}}},
+    {kPhysdev, PHYSDEVOP_apic_write, op_struct, 16, {{{any, 0, 8}, {any, 8, 4}, {any, 12, 4}}}},
+    {kPhysdev, PHYSDEVOP_alloc_irq_vector, op_struct, 8, {{{any, 0, 4}}}},
+    {kPhysdev, PHYSDEVOP_manage_pci_add, op_struct, 2, {{{any, 0, 2}}}},
+    {kPhysdev, PHYSDEVOP_manage_pci_remove, op_struct, 2, {{{any, 0, 2}}}},
+    {kPhysdev, PHYSDEVOP_restore_msi, op_struct, 2, {{{any, 0, 2}}}},
+    {kPhysdev, PHYSDEVOP_pci_device_add, op_struct, 16, {{{any, 0, 4}, {count, 4, 4}}}},
+    {kPhysdev, PHYSDEVOP_pci_device_remove, op_struct, 4, {{{any, 0, 4}}}},
+
+    {__HYPERVISOR_xen_version, XENVER_guest_handle, op_struct, 16, {}},
+    {__HYPERVISOR_console_io, CONSOLEIO_read, op_count_struct, 16, {}},
+    {__HYPERVISOR_callback_op, CALLBACKOP_unregister, op_struct, 4, {{{any, 0, 2}}}},
+
+    // A bitmap after the command's first word: affinities, nodes, what is dirty.
+    {kDomctl,
+     3,
+     in_struct,
+     144,
+     {{{any, 0, 4}, {dom, 8, 2}, {any, 16, 4}, {any, 20, 4}, {memory, 24, 8}, {any, 32, 4}, {memory, 40, 8}}}},
+    {kSysctl,
+     1,
+     in_struct,
+     136,
+     {{{any, 0, 4}, {any, 8, 4}, {any, 12, 4}, {any, 16, 4}, {any, 20, 4}, {any, 24, 4}, {memory, 32, 8}}}},
 };
 
 }  // namespace

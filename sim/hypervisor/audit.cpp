@@ -1,6 +1,7 @@
 // The books of a host, made up anew from its domains and held against the machine's memory.
 #include <string>
 
+#include "sim/hypervisor/bindings.h"
 #include "sim/hypervisor/host.h"
 
 namespace xenrig::hypervisor {
@@ -65,7 +66,8 @@ std::string Hypervisor::audit_counts() const {
     Books books(*host_);
     host_->page_types.for_each([&](Mfn mfn, std::uint32_t references) { books.use(mfn, references); });
     for (const DomId dom : host_->domains()) books.enter(*host_->find(dom));
-    return books.compare();
+    if (std::string wrong = books.compare(); !wrong.empty()) return wrong;
+    return wrong_binding(*host_);
 }
 
 std::string Hypervisor::audit() const {

@@ -196,7 +196,8 @@ public:
     const HypercallCounts& counts() const;
     const HypercallCounts& counts(DomId dom) const;
 
-    /// Frames conserved, no use without a user, every pin accounted for; the first violation as a sentence, or empty.
+    /// Frames conserved, no use without a user, every pin accounted for, both halves of each binding (bindings.h); the
+    /// first violation as a sentence, or empty.
     std::string audit() const;
     /// All of it but whether freed frames were written to, which is most of the time that an audit takes.
     std::string audit_counts() const;

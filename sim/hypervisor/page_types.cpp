@@ -51,7 +51,8 @@ void PageTypes::drop_if_unused(Mfn mfn) {
 
 bool PageTypes::written_otherwise(Mfn mfn, const Domain& owner) const {
     const auto frames = owner.events.frames();
-    return owner.grants.mapped_writable(mfn) || std::ranges::find(frames, mfn) != frames.end() ||
+    return owner.grants.mapped_writable(mfn) || owner.pirqs.eoi_frame() == mfn ||
+           std::ranges::find(frames, mfn) != frames.end() ||
            std::ranges::any_of(owner.vcpus, [mfn](const auto& v) { return v->info_frame == mfn; });
 }
 

@@ -1,5 +1,7 @@
 #include "sim/hypervisor/pirqs.h"
 
+#include <algorithm>
+
 #include "sim/hypervisor/answer.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
@@ -233,6 +235,16 @@ void Pirqs::deliver(Irq irq) {
     if (found == pirqs_.end() || found->second.port == Port{0}) return;
     found->second.waits = host_.interrupts.needs_eoi(irq);
     domain_.events.raise_pirq(found->second.port);
+}
+
+Port Pirqs::port(std::uint32_t pirq) const {
+    const auto found = pirqs_.find(static_cast<std::int32_t>(pirq));
+    return found == pirqs_.end() ? Port{0} : found->second.port;
+}
+
+std::size_t Pirqs::bound() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(pirqs_, [](const auto& p) { return p.second.port != Port{0}; }));
 }
 
 void Pirqs::release() {

@@ -55,6 +55,9 @@ public:
     void deliver(Irq irq);
 
     std::optional<Mfn> eoi_frame() const { return eoi_frame_; }
+    /// Where a pirq comes; 0 when it is bound to no port. And how many are.
+    Port port(std::uint32_t pirq) const;
+    std::size_t bound() const;
     /// A dying domain's.
     void release();
 

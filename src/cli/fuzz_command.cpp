@@ -35,9 +35,9 @@ constexpr const char* kUsage =
     "\n"
     "It begins with the named seeds of fixtures/fuzz/TARGET and keeps what it learns in the corpus. A rule that is "
     "broken\n"
-    "ends the run: the input lies in TARGET-crash-... in this folder, and for blkback and blkfront a token is printed, "
-    "which\n"
-    "`xenrig replay` plays in any build. Put the input into fixtures/fuzz/TARGET, and every test run plays it.\n"
+    "ends the run: the input lies in TARGET-crash-... in this folder, and for all but the store's targets a token is "
+    "printed,\n"
+    "which `xenrig replay` plays in any build. Put the input into fixtures/fuzz/TARGET, and every test run plays it.\n"
     "docs/howto-fuzz.md says what the bytes mean, and how to write a target.\n"
     "\n"
     "Exit codes: 0 nothing was found, 1 a rule was broken, 2 it could not be run.";
@@ -156,7 +156,8 @@ void print_summary(const FuzzArguments& a, const FuzzRun& run) {
 /// Whether it is a subject, the fuzzer says: one that was built with its sanitizers can't be loaded here. Empty when
 /// all is well.
 std::string wrong_subject(const FuzzArguments& a) {
-    if (!fuzz::find_blk_target(a.target)) return "--subject is for blkback and blkfront, not for " + a.target;
+    const fuzz::BlkTarget* target = fuzz::find_blk_target(a.target);
+    if (!target || !target->takes_subject()) return "--subject is for blkback and blkfront, not for " + a.target;
     if (fs::exists(a.subject)) return {};
     return a.subject + ": there is no such file; give the path of the subject's shared library";
 }

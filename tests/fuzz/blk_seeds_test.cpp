@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "sim/fuzz/blk_target.h"
 #include "sim/fuzz/reset/reset_play.h"
 #include "tests/fuzz/blk_seeds.h"
+#include "tests/fuzz/inputs.h"
 
 namespace xenrig::fuzz {
 namespace {
@@ -20,17 +19,6 @@ struct Case {
 };
 
 std::span<const std::byte> bytes(const std::string& input) { return std::as_bytes(std::span(input)); }
-
-std::string problems_of(const PlayReport& report) {
-    std::string text;
-    for (const engine::Problem& p : report.problems) text += p.oracle + ": " + p.text + '\n';
-    return text;
-}
-
-std::string read_file(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 class BlkTargets : public testing::TestWithParam<Case> {
 protected:
@@ -67,7 +55,7 @@ TEST_P(BlkTargets, KeepTheirRulesForEverySeed) {
 
 TEST_P(BlkTargets, HaveTheSeedsOfTheirScriptsInFixtures) {
     for (const BlkSeed& seed : GetParam().seeds())
-        EXPECT_TRUE(read_file(folder() / seed.name) == seed.input)
+        EXPECT_TRUE(read_input(folder() / seed.name) == seed.input)
             << folder() / seed.name << " is not what the script says: run make_seeds fixtures/fuzz";
 }
 
@@ -100,12 +88,10 @@ TEST_P(BlkTargets, BringTheirWorldBackAsItWasMade) {
 /// Inputs that once broke a rule, or that a fuzzer found worth keeping, stand beside the scripts' own.
 TEST_P(BlkTargets, KeepTheirRulesForWhateverElseIsInFixtures) {
     const auto seeds = GetParam().seeds();
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(folder())) files.push_back(entry.path());
-    std::ranges::sort(files);
+    const auto files = inputs_in(folder());
     for (const auto& file : files) {
         if (std::ranges::find(seeds, file.filename().string(), &BlkSeed::name) != seeds.end()) continue;
-        const PlayReport report = target().make()->run(bytes(read_file(file)));
+        const PlayReport report = target().make()->run(bytes(read_input(file)));
         EXPECT_TRUE(report.ok()) << file << ": " << problems_of(report);
     }
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/fuzz/inputs.h"
 #include "tests/fuzz/mutations.h"
 
 namespace xenrig::fuzz {

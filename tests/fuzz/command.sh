@@ -14,6 +14,8 @@ says '^xenstore_wire ' 0 "$1" fuzz --list
 says '^hypercall ' 0 "$1" fuzz --list
 says 'there is no target .nope.; there are: blkback, blkfront' 2 "$1" fuzz nope
 says 'which target' 2 "$1" fuzz
+says 'subject is for blkback and blkfront, not for hypercall' 2 "$1" fuzz hypercall --subject "$1"
+says 'subject is for blkback and blkfront, not for xenstore_ring' 2 "$1" fuzz xenstore_ring --subject "$1"
 says 'x.y.z: there is no such file\|is not built; give --build' 2 "$1" fuzz blkback --minimize x.y.z
 says '^well' 0 "$1" replay x1.fuzz-blkback.84c7fa2a.bytes=1.AA
 says '  1 bytes, 0 acts of the hostile peer' 0 "$1" replay x1.fuzz-blkback.84c7fa2a.bytes=1.AA

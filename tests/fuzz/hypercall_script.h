@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "sim/fuzz/hypercall_player.h"
+#include "sim/fuzz/peer_values.h"
 
 namespace xenrig::fuzz {
 
@@ -19,8 +22,9 @@ public:
 
     /// The bytes of the struct's fields in their order, one each (hypercall_shapes.cpp); a pointer; then how many, or
     /// which vCPU, where the operation has that.
-    HypercallScript& call(unsigned number, unsigned operation, std::initializer_list<int> fields, int at = 0,
-                          std::initializer_list<int> further = {}) {
+    using Bytes = std::vector<int>;
+    HypercallScript& call(unsigned number, unsigned operation, const Bytes& fields, int at = 0,
+                          const Bytes& further = {}) {
         return act(Act::call).shape(number, operation, fields, at, further);
     }
     /// Bytes behind a pointer, so that what follows points to them as well.
@@ -44,21 +48,28 @@ public:
         return one_further ? byte(0) : *this;
     }
     HypercallScript& begin_multicall(int entries) { return act(Act::multicall).byte(static_cast<unsigned>(entries)); }
-    HypercallScript& shape(unsigned number, unsigned operation, std::initializer_list<int> fields, int at = 0,
-                           std::initializer_list<int> further = {}) {
-        byte(shape_of(number, operation));
-        for (const int f : fields) byte(static_cast<unsigned>(f));
-        byte(static_cast<unsigned>(at));
-        for (const int f : further) byte(static_cast<unsigned>(f));
-        return *this;
+    HypercallScript& shape(unsigned number, unsigned operation, const Bytes& fields, int at = 0,
+                           const Bytes& further = {}) {
+        return byte(shape_of(number, operation)).all(fields).byte(static_cast<unsigned>(at)).all(further);
     }
     HypercallScript& end_multicall(int at = 0) { return byte(static_cast<unsigned>(at)); }
-    /// Arguments of up to 223 each.
-    HypercallScript& any_call(unsigned number, std::initializer_list<int> args) {
-        act(Act::any_call).byte(number);
-        std::size_t left = 5;
-        for (const int a : args) byte(0).byte(static_cast<unsigned>(a)), --left;
-        while (left-- != 0) byte(0).byte(0);
+    /// Any number as a field's bytes: one byte below kFirstEdge, or all of it.
+    static Bytes number(std::uint64_t value) {
+        if (value < kFirstEdge) return {static_cast<int>(value)};
+        Bytes bytes{0xff};
+        for (unsigned i = 0; i < 8; ++i) bytes.push_back(static_cast<int>(value >> 8 * i & 0xff));
+        return bytes;
+    }
+    /// Fields of several bytes one after the other.
+    static Bytes fields(std::initializer_list<Bytes> all) {
+        Bytes bytes;
+        for (const Bytes& f : all) bytes.insert(bytes.end(), f.begin(), f.end());
+        return bytes;
+    }
+    /// An operation's number and a pointer: what lies there is its struct.
+    HypercallScript& any_call(unsigned number, unsigned operation, int at) {
+        act(Act::any_call).byte(number).byte(0).byte(operation).byte(1).byte(static_cast<unsigned>(at));
+        for (unsigned left = std::tuple_size_v<HypercallArgs> - 2; left != 0; --left) byte(0).byte(0);
         return *this;
     }
     HypercallScript& by_helper(unsigned vcpu = 0) { return act(Act::caller).byte(1 | vcpu << 1); }
@@ -66,8 +77,19 @@ public:
     HypercallScript& entry(unsigned ref, unsigned to, unsigned frame, unsigned flags) {
         return act(Act::entry).byte(ref).byte(to).byte(frame).byte(flags);
     }
+    HypercallScript& entry(unsigned ref, unsigned to, const Bytes& frame, const Bytes& flags) {
+        return act(Act::entry).byte(ref).byte(to).all(frame).all(flags);
+    }
+    /// A frame's field that holds this number, whatever it is.
+    static Bytes frame_number(std::uint64_t value) {
+        constexpr int kAny = 0xe0;
+        return fields({{kAny}, number(value)});
+    }
     HypercallScript& poke(unsigned page, unsigned word, unsigned value) {
         return act(Act::poke).byte(page).byte(word).byte(0).byte(value);
+    }
+    HypercallScript& poke(unsigned page, unsigned word, const Bytes& value) {
+        return act(Act::poke).byte(page).byte(word).byte(0).all(value);
     }
     /// An entry of a page table: the frame, and small flags.
     HypercallScript& poke_entry(unsigned page, unsigned word, unsigned flags, unsigned frame) {
@@ -89,6 +111,10 @@ public:
 
 private:
     HypercallScript& act(Act a) { return byte(static_cast<unsigned>(a)); }
+    HypercallScript& all(const Bytes& values) {
+        for (const int value : values) byte(static_cast<unsigned>(value));
+        return *this;
+    }
     HypercallScript& byte(unsigned value) {
         bytes_ += static_cast<char>(value);
         return *this;

@@ -3,6 +3,7 @@
 #include "tests/fuzz/hypercall_seeds.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "sim/hypervisor/xen_abi.h"
 #include "tests/fuzz/hypercall_script.h"
@@ -172,6 +173,40 @@ std::string has_page_tables_of_its_own(unsigned order) {
     return s.call(__HYPERVISOR_mmuext_op, 0, {MMUEXT_UNPIN_TABLE, kFirst, 0}, 0, {kOne, 0, 0}).bytes();
 }
 
+/// The bystander's page after the one that it granted the helper is a secret.
+std::string copies_past_the_page(unsigned kind) {
+    constexpr std::uint64_t kByReference = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+    constexpr int kHostile = 1, kGrant = 10, kHostilesGrant = 9;
+    S s(0, kind);
+    s.by_helper();
+    const auto copy = [&](int from, int from_dom, std::uint64_t at, int to, int to_dom, std::uint64_t to_at) {
+        const S::Bytes length = S::number(64 | kByReference << 16);
+        s.call(kGrants, GNTTABOP_copy,
+               S::fields({{from, from_dom}, S::number(at), {to, to_dom}, S::number(to_at), length}), 0, {kOne});
+    };
+    for (const std::uint64_t at : {kPageSize - 32, kPageSize - 64, kPageSize}) {
+        copy(kGrant, kBystander, at, kHostilesGrant, kHostile, 0);
+        copy(kHostilesGrant, kHostile, 0, kGrant, kBystander, at);
+        copy(kGrant, kBystander, 0, kGrant, kBystander, at);
+    }
+    return s.bytes();
+}
+
+std::string binds_and_closes() {
+    constexpr int kHelper = 2;
+    S s(0, 0);
+    const auto virq = [&](int number) { s.call(kEvents, EVTCHNOP_bind_virq, {number, 0}); };
+    // Its third port to the first of the helper's, and the helper ends.
+    s.by_helper().call(kEvents, EVTCHNOP_alloc_unbound, {kSelf, 1}).by_hostile();
+    s.call(kEvents, EVTCHNOP_bind_interdomain, {kHelper, 1}).call(kEvents, EVTCHNOP_bind_interdomain, {kBystander, 1});
+    for (int number = 0; number < 3; ++number) virq(number);
+    s.call(kEvents, EVTCHNOP_bind_ipi, {1}).call(kEvents, EVTCHNOP_bind_vcpu, {1, 1});
+    for (int port = 4; port < 8; ++port) s.call(kEvents, EVTCHNOP_close, {port});
+    for (int number = 0; number < 3; ++number) virq(number);
+    s.destroy(0).call(kEvents, EVTCHNOP_send, {2}).call(kEvents, EVTCHNOP_close, {2});
+    return s.bytes();
+}
+
 std::string every_shape_once(unsigned kind) {
     S s(kind, kind);
     for (const Shape& shape : shapes()) {
@@ -189,7 +224,7 @@ std::string every_shape_once(unsigned kind) {
 }  // namespace
 
 std::vector<HypercallSeed> hypercall_seeds() {
-    return {
+    std::vector<HypercallSeed> seeds = {
         {"every-shape-as-pvh", every_shape_once(0), 80},
         {"every-shape-as-pv", every_shape_once(kPv), 80},
         {"every-shape-as-hvm-of-32-bits", every_shape_once(kHvm | k32Bit), 80},
@@ -219,7 +254,13 @@ std::vector<HypercallSeed> hypercall_seeds() {
              .destroy(1)
              .bytes(),
          1},
+        {"copies-past-the-page-pvh", copies_past_the_page(0), 4},
+        {"copies-past-the-page-pv", copies_past_the_page(kPv), 4},
+        {"binds-and-closes", binds_and_closes(), 10},
     };
+    for (HypercallSeed& seed : hypercall_operation_seeds()) seeds.push_back(std::move(seed));
+    for (HypercallSeed& seed : hypercall_feature_seeds()) seeds.push_back(std::move(seed));
+    return seeds;
 }
 
 }  // namespace xenrig::fuzz

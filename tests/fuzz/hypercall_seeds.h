@@ -14,5 +14,8 @@ struct HypercallSeed {
 };
 
 std::vector<HypercallSeed> hypercall_seeds();
+/// Parts of them: each sub-operation by its number; and what takes several operations to get to.
+std::vector<HypercallSeed> hypercall_operation_seeds();
+std::vector<HypercallSeed> hypercall_feature_seeds();
 
 }  // namespace xenrig::fuzz

@@ -1,23 +1,6 @@
 #include "tests/fuzz/mutations.h"
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
 namespace xenrig::fuzz {
-
-std::vector<std::string> read_inputs(const std::string& folder) {
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
-    std::ranges::sort(files);
-    std::vector<std::string> inputs;
-    for (const auto& file : files) {
-        std::ifstream in(file, std::ios::binary);
-        inputs.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
-    return inputs;
-}
 
 std::string Mutations::next() {
     std::string input = seeds_[below(seeds_.size())];

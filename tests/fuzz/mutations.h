@@ -10,9 +10,6 @@
 
 namespace xenrig::fuzz {
 
-/// Of a folder, in the order of their names.
-std::vector<std::string> read_inputs(const std::string& folder);
-
 class Mutations {
 public:
     explicit Mutations(std::vector<std::string> seeds) : seeds_(std::move(seeds)) {}

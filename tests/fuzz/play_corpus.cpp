@@ -6,17 +6,14 @@
 // A rule that is broken ends the process, with the input's token where it has one.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "tests/fuzz/check_reset.h"
+#include "tests/fuzz/inputs.h"
 #include "tests/fuzz/target.h"
 
 namespace {
@@ -45,20 +42,13 @@ int main(int argc, char** argv) {
     }
     if (argc == 4 && argv[2] == std::string_view("--check-reset"))
         return xenrig::fuzz::check_reset_command(*target, std::strtoul(argv[3], nullptr, 10));
-    std::vector<fs::path> files;
     for (int i = 2; i < argc; ++i) {
-        if (std::string(argv[i]) == "-") {
+        if (argv[i] == std::string_view("-"))
             play(*target, standard_input());
-        } else if (fs::is_directory(argv[i])) {
-            for (const auto& entry : fs::directory_iterator(argv[i])) files.push_back(entry.path());
-        } else {
-            files.emplace_back(argv[i]);
-        }
-    }
-    std::sort(files.begin(), files.end());
-    for (const fs::path& file : files) {
-        std::ifstream in(file, std::ios::binary);
-        play(*target, {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()});
+        else if (fs::is_directory(argv[i]))
+            for (const std::string& input : xenrig::fuzz::read_inputs(argv[i])) play(*target, input);
+        else
+            play(*target, xenrig::fuzz::read_input(argv[i]));
     }
     const xenrig::fuzz::Totals& t = xenrig::fuzz::totals();
     std::printf("%s: %llu inputs, %llu door accesses\n", argv[1], static_cast<unsigned long long>(t.runs),

@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "tests/fuzz/check_reset.h"
-#include "tests/fuzz/mutations.h"
+#include "tests/fuzz/inputs.h"
 #include "tests/fuzz/target.h"
 
 #if defined(XENRIG_ASAN)
@@ -45,7 +46,19 @@ TEST_P(FuzzTarget, AnswersThousandsOfInputsTheSameInAnyOrder) {
     EXPECT_GT(verdict.distinct, verdict.inputs / 4) << "the hash sees what is answered";
 }
 
-INSTANTIATE_TEST_SUITE_P(Xenstore, FuzzTarget, testing::ValuesIn(targets().begin(), targets().end()),
+TEST(FuzzTargets, ArePlayedInTurnsByOneProcess) {
+    std::vector<std::uint64_t> first;
+    for (const bool again : {false, true})
+        for (const Target& target : targets()) {
+            const std::uint64_t hash = run(target, read_inputs(seeds_of(target)).back());
+            if (!again)
+                first.push_back(hash);
+            else
+                EXPECT_EQ(hash, first[static_cast<std::size_t>(&target - targets().data())]) << target.name;
+        }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FuzzTarget, testing::ValuesIn(targets().begin(), targets().end()),
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace

@@ -32,12 +32,13 @@ PlayReport copied(const PlayReport& report) {
 }  // namespace
 
 struct ResetPlay::World {
-    World(const BlkTarget& target, const SubjectLibrary* library, std::span<const std::byte> input) {
+    World(const BlkTarget& target, const SubjectLibrary* library, bool first, std::span<const std::byte> input) {
         WorldHeap::resume();
         play = target.make(library ? library->subject() : nullptr);
         play->set_up(input);
         if (target.fibers) reserve_stacks(kStacks);
-        image.add(WorldHeap::mark());
+        const std::span<std::byte> own = WorldHeap::mark();
+        image.add(first ? WorldHeap::kept() : own);
         WorldHeap::pause();
         for (const auto& pages : play->memory()) image.add(pages);
         if (target.fibers) {
@@ -72,8 +73,9 @@ ResetPlay::ResetPlay(const BlkTarget& target, const SubjectLibrary* library) : t
 ResetPlay::~ResetPlay() { count_heap_by(nullptr); }
 
 ResetPlay::World& ResetPlay::world_for(std::span<const std::byte> input) {
+    const bool first = worlds_.empty();
     auto& world = worlds_[target_.world_of ? target_.world_of(input) : 0];
-    if (!world) world = std::make_unique<World>(target_, library_, input);
+    if (!world) world = std::make_unique<World>(target_, library_, first, input);
     return *world;
 }
 

@@ -125,6 +125,8 @@ std::size_t WorldHeap::size_of(void* at) {
     return bytes;
 }
 
+std::span<std::byte> WorldHeap::kept() { return {heap.base, heap.mark}; }
+
 std::size_t WorldHeap::in_use() { return heap.in_use; }
 
 }  // namespace xenrig::fuzz

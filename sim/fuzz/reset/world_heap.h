@@ -22,6 +22,8 @@ public:
     /// back_to_mark().
     static std::span<std::byte> mark();
     static void back_to_mark();
+    /// All that stays, whole pages: what a world left behind that is no more, and others still use, is in it.
+    static std::span<std::byte> kept();
 
     /// As operator new and delete do it.
     static void* allocate(std::size_t bytes, std::size_t align);
