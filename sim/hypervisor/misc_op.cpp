@@ -43,7 +43,8 @@ std::int64_t console_io(Call& call) {
 std::int64_t callback_op(Call& call) {
     if (call.domain.translated()) return -error(Errno::nosys);
     const auto op = static_cast<std::uint32_t>(call.arg(0));
-    if (op != CALLBACKOP_register && op != CALLBACKOP_unregister) return -error(Errno::nosys);
+    const bool narrow = call.domain.config.bits == 32;
+    if (op != CALLBACKOP_register && op != CALLBACKOP_unregister) return -error(narrow ? Errno::inval : Errno::nosys);
     // Both structs begin with the type and its flags.
     callback_register_t handler{};
     const bool whole = op == CALLBACKOP_register;
@@ -59,6 +60,9 @@ std::int64_t callback_op(Call& call) {
             if (whole) call.vcpu.failsafe_callback = address;
             return whole ? 0 : -error(Errno::inval);
         case CALLBACKTYPE_syscall:
+            // A 32-bit kernel has none.
+            if (narrow) return -error(Errno::nosys);
+            [[fallthrough]];
         case CALLBACKTYPE_sysenter:
         case CALLBACKTYPE_syscall32:
             return whole ? 0 : -error(Errno::inval);
