@@ -115,7 +115,8 @@ public:
     std::unique_ptr<CpuPolicy> cpu_policy;
     /// Null: nobody has asked for it yet.
     std::unique_ptr<HvmContext> hvm_context;
-    std::uint32_t emulation = 0;
+    /// XEN_X86_EMU_*
+    std::uint32_t emulation;
     /// The domain to which this one may do what the control domain may; it stays as long as this one does.
     Domain* target = nullptr;
     /// Domains whose target this one is.

@@ -11,6 +11,7 @@
 namespace xenrig::hypervisor {
 
 class Domain;
+class Vcpu;
 
 struct Domctl {
     Call& call;
@@ -28,6 +29,8 @@ void describe(const Domain& d, xen_domctl_getdomaininfo& info);
 std::int64_t vcpu_domctl(Domctl& d);
 /// Memory: the reservation, page types, the dirty log. ENOSYS for the others.
 std::int64_t memory_domctl(Domctl& d);
+/// getvcpucontext of an HVM or PVH domain's.
+vcpu_guest_context_t hvm_registers(Vcpu& v);
 /// An HVM domain's virtual hardware. ENOSYS for the others.
 std::int64_t hvm_domctl(Domctl& d);
 /// What is answered without anything behind it: devices, interrupts, policies. ENOSYS for the rest.

@@ -15,7 +15,6 @@ constexpr std::uint32_t kKnownFlags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | 
                                       XEN_DOMCTL_CDF_nested_virt | XEN_DOMCTL_CDF_vpmu;
 constexpr std::uint32_t kPvhEmulation = XEN_X86_EMU_LAPIC;
 constexpr std::uint32_t kHvmEmulation = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
-constexpr std::uint32_t kUsePirq = XEN_X86_EMU_USE_PIRQ;
 
 bool sane(const xen_domctl_createdomain& c) {
     const bool hvm = (c.flags & XEN_DOMCTL_CDF_hvm) != 0, hap = (c.flags & XEN_DOMCTL_CDF_hap) != 0;
@@ -33,10 +32,9 @@ bool sane(const xen_domctl_createdomain& c) {
 
 bool emulation_fits(const xen_domctl_createdomain& c) {
     const std::uint32_t flags = c.arch.emulation_flags;
-    if ((c.flags & XEN_DOMCTL_CDF_hvm) == 0) return flags == 0;
+    if ((c.flags & XEN_DOMCTL_CDF_hvm) == 0) return flags == 0 || flags == XEN_X86_EMU_PIT;
     // Without HAP it would need shadow page tables.
-    return (c.flags & XEN_DOMCTL_CDF_hap) != 0 &&
-           (flags == kPvhEmulation || flags == kHvmEmulation || flags == (kHvmEmulation & ~kUsePirq));
+    return (c.flags & XEN_DOMCTL_CDF_hap) != 0 && (flags == kPvhEmulation || flags == kHvmEmulation);
 }
 
 /// Below zero: the hypervisor's own limit. Nothing when it is more than that, or none.

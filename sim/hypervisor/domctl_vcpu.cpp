@@ -23,6 +23,7 @@ std::int64_t max_vcpus(Domctl& d) {
     domain.make_vcpus();
     for (const auto& v : domain.vcpus) {
         if (domain.pauses != 0) d.call.host.hold(*v);
+        v->initialised = false;
         d.call.host.set_up(*v, false);
     }
     return 0;
@@ -35,6 +36,7 @@ std::int64_t set_context(Domctl& d) {
     const auto at = reinterpret_cast<std::uint64_t>(given.ctxt.p);
     if (at == 0) {
         v->context.reset();
+        v->initialised = false;
         d.call.host.set_up(*v, false);
         return 0;
     }
@@ -43,16 +45,24 @@ std::int64_t set_context(Domctl& d) {
     // The registers are the runner's business; what was said is kept for who asks.
     if ((context->flags & VGCF_online) != 0) d.call.host.set_up(*v, true);
     v->context = std::move(context);
+    v->initialised = true;
     return 0;
 }
 
 std::int64_t get_context(Domctl& d) {
     const auto& asked = d.op.u.vcpucontext;
-    const Vcpu* v = d.domain->vcpu(VcpuId{asked.vcpu});
+    Vcpu* v = d.domain->vcpu(VcpuId{asked.vcpu});
     if (!v || v == &d.call.vcpu) return -error(Errno::inval);
-    if (!v->context) return -error(Errno::nodata);
+    if (!v->initialised) return -error(Errno::nodata);
+    auto context = std::make_unique<vcpu_guest_context_t>();
+    if (d.domain->translated())
+        *context = hvm_registers(*v);
+    else if (v->context)
+        *context = *v->context;
+    context->flags = (context->flags & ~std::uint64_t{VGCF_online}) | (v->up ? VGCF_online : 0);
+    context->vm_assist = d.domain->vm_assist;
     const auto at = reinterpret_cast<std::uint64_t>(asked.ctxt.p);
-    if (!d.call.guest.copy_to_guest(at, v->context.get(), sizeof *v->context)) return -error(Errno::fault);
+    if (!d.call.guest.copy_to_guest(at, context.get(), sizeof *context)) return -error(Errno::fault);
     d.answered = true;
     return 0;
 }
