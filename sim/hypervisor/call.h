@@ -40,6 +40,12 @@ bool may_target(const Domain& from, const Domain& to);
 /// where the hypervisor is.
 bool may_be_guests(const Domain& d, std::uint64_t address);
 
+/// Canonical, as x86 calls it: the upper 17 bits are alike.
+constexpr bool canonical(std::uint64_t address) {
+    const auto upper = static_cast<std::int64_t>(address) >> 47;
+    return upper == 0 || upper == -1;
+}
+
 using Handler = std::int64_t (*)(Call&);
 /// Null where Xen answers ENOSYS to everybody.
 Handler handler_of(unsigned number);

@@ -3,6 +3,7 @@
 #include "sim/hypervisor/cpu_policy.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_context.h"
+#include "sim/hypervisor/permissions.h"
 #include "sim/hypervisor/shared_layout.h"
 #include "sim/hypervisor/tools_abi.h"
 

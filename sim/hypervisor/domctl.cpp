@@ -74,6 +74,7 @@ std::int64_t set_virq_handler(Domctl& d) {
 }
 
 std::int64_t get_address_size(Domctl& d) {
+    if (d.domain->translated()) return -error(Errno::opnotsupp);
     d.op.u.address_size.size = d.domain->config.bits;
     d.answered = true;
     return 0;
@@ -81,6 +82,7 @@ std::int64_t get_address_size(Domctl& d) {
 
 /// Before anything is in it; here a domain's layout is its builder's choice, so it only may stay as it is.
 std::int64_t set_address_size(Domctl& d) {
+    if (d.domain->translated()) return -error(Errno::opnotsupp);
     if (d.op.u.address_size.size == d.domain->config.bits) return 0;
     return d.op.u.address_size.size == 32 ? -error(Errno::opnotsupp) : -error(Errno::inval);
 }
@@ -117,9 +119,10 @@ std::int64_t domain_domctl(Domctl& d) {
     }
 }
 
-bool names_no_domain(std::uint32_t command) {
-    return command == XEN_DOMCTL_createdomain || command == XEN_DOMCTL_test_assign_device ||
-           command == XEN_DOMCTL_gdbsx_guestmemio;
+/// Of two, DOMID_INVALID is none.
+bool names_no_domain(const xen_domctl_t& op) {
+    if (op.cmd == XEN_DOMCTL_createdomain) return true;
+    return (op.cmd == XEN_DOMCTL_test_assign_device || op.cmd == XEN_DOMCTL_vm_event_op) && op.domain == DOMID_INVALID;
 }
 
 /// xsm_domctl: the store's domain may know of the others, and a device model may look after its target's devices.
@@ -199,13 +202,14 @@ std::int64_t domctl(Call& call) {
     xen_domctl_t op;
     if (!call.fetch(op, 0)) return -error(Errno::fault);
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION) return -error(Errno::access);
-    Domain* d = names_no_domain(op.cmd) ? nullptr : call.host.find(DomId{op.domain});
-    if (!d && !names_no_domain(op.cmd) && op.cmd != XEN_DOMCTL_getdomaininfo) return -error(Errno::srch);
+    Domain* d = names_no_domain(op) ? nullptr : call.host.find(DomId{op.domain});
+    if (!d && !names_no_domain(op) && op.cmd != XEN_DOMCTL_getdomaininfo) return -error(Errno::srch);
     if (!may(call.domain, d, op.cmd)) return -error(Errno::perm);
 
     Domctl one{call, d, op};
     std::int64_t result = -error(Errno::nosys);
-    for (const auto topic : {domain_domctl, vcpu_domctl, memory_domctl, hvm_domctl, machine_domctl}) {
+    for (const auto topic :
+         {domain_domctl, vcpu_domctl, memory_domctl, hvm_domctl, device_domctl, state_domctl, machine_domctl}) {
         result = topic(one);
         if (result != -error(Errno::nosys)) break;
     }

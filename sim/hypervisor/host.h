@@ -123,6 +123,8 @@ public:
     /// Who gets a global VIRQ instead of the control domain.
     std::array<Domain*, kVirqs> virq_handlers{};
     ConsoleRing console;
+    /// TRC_ALL at first.
+    std::uint32_t traced_events = 0x0ffff000;
     HypercallCounts counts;
     std::function<void(DomId)> listener;
 

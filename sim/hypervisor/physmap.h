@@ -71,6 +71,10 @@ public:
             }
         }
     }
+    /// Pages that the map has, and may have.
+    std::uint64_t nodes() const { return nodes_; }
+    std::uint64_t nodes_max() const { return nodes_max_; }
+    void set_nodes_max(std::uint64_t most) { nodes_max_ = most; }
     /// The highest gfn that ever had an entry (XENMEM_maximum_gpfn).
     Gfn highest() const { return highest_; }
 
@@ -84,7 +88,7 @@ private:
 
     std::array<std::atomic<Middle*>, kFanOut> top_{};
     Gfn highest_{};
-    const std::uint64_t nodes_max_;
+    std::uint64_t nodes_max_;
     std::uint64_t nodes_ = 0;
 };
 

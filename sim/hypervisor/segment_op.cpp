@@ -14,12 +14,6 @@ namespace xenrig::hypervisor {
 
 namespace {
 
-/// Canonical, as x86 calls it: the upper 17 bits are alike.
-bool canonical(std::uint64_t address) {
-    const auto upper = static_cast<std::int64_t>(address) >> 47;
-    return upper == 0 || upper == -1;
-}
-
 /// check_descriptor: gates and task segments are not the guest's to make.
 bool acceptable(std::uint64_t descriptor) {
     constexpr std::uint64_t kPresentBit = 1ull << 47, kSegment = 1ull << 44, kType = 0xfull << 40;

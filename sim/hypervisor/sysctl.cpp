@@ -161,6 +161,29 @@ std::int64_t scheduler_op(Sysctl& s) {
     return op.cmd <= XEN_SYSCTL_SCHEDOP_getinfo ? 0 : -error(Errno::inval);
 }
 
+/// There is no memory for traces; what is to be traced is remembered.
+std::int64_t trace_buffers(Sysctl& s) {
+    auto& op = s.op.u.tbuf_op;
+    switch (op.cmd) {
+        case XEN_SYSCTL_TBUFOP_get_info:
+            op.evt_mask = s.call.host.traced_events;
+            op.buffer_mfn = 0;
+            op.size = 0;
+            return 0;
+        case XEN_SYSCTL_TBUFOP_set_cpu_mask: {
+            std::uint64_t processors = 0;
+            return fetch_bitmap(s.call, op.cpu_mask, processors, kProcessors);
+        }
+        case XEN_SYSCTL_TBUFOP_set_evt_mask:
+            s.call.host.traced_events = op.evt_mask;
+            return 0;
+        case XEN_SYSCTL_TBUFOP_disable:
+            return 0;
+        default:
+            return -error(Errno::inval);
+    }
+}
+
 /// What has nothing behind it on this host: power, hot plug, caches, patches, coverage.
 struct Fixed {
     std::uint32_t command;
@@ -177,8 +200,7 @@ std::int64_t perform(Sysctl& s) {
         case XEN_SYSCTL_readconsole:
             return read_console(s);
         case XEN_SYSCTL_tbuf_op:
-            s.op.u.tbuf_op.size = 0;
-            return s.op.u.tbuf_op.cmd == XEN_SYSCTL_TBUFOP_get_info ? 0 : -error(Errno::inval);
+            return trace_buffers(s);
         case XEN_SYSCTL_physinfo:
             return phys_info(s);
         case XEN_SYSCTL_sched_id:

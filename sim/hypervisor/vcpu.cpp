@@ -5,6 +5,7 @@
 #include "sim/hypervisor/guest_access.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/tools_abi.h"
 
 namespace xenrig::hypervisor {
 
@@ -20,6 +21,8 @@ std::int64_t Vcpu::call(unsigned number, const HypercallArgs& args) {
     ProcessAccess guest;
     return dispatch(*this, guest, number, args);
 }
+
+Vcpu::~Vcpu() = default;
 
 void Vcpu::has_work(bool any) { host.processors.has_work(*this, any); }
 

@@ -19,6 +19,8 @@
 #include "xenrig/abi/types.h"
 #include "xenrig/platform/machine.h"
 
+struct xen_domctl_ext_vcpucontext;
+
 namespace xenrig::hypervisor {
 
 class Domain;
@@ -45,6 +47,7 @@ public:
     Vcpu(Host& owner, Domain& of, VcpuId number);
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
+    ~Vcpu();
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
     void has_work(bool any) override;
@@ -104,6 +107,8 @@ public:
     std::vector<Mfn> descriptor_frames;
     /// What XEN_DOMCTL_setvcpucontext said last.
     std::unique_ptr<vcpu_guest_context_t> context;
+    /// And what XEN_DOMCTL_set_ext_vcpucontext did.
+    std::unique_ptr<xen_domctl_ext_vcpucontext> ext_context;
 
     /// In SCHEDOP_block or SCHEDOP_poll.
     std::atomic<bool> blocked{false};
