@@ -75,6 +75,14 @@ std::int64_t accepted_of_pv(Call& call);
 std::int64_t domctl(Call& call);
 std::int64_t sysctl(Call& call);
 std::int64_t vm_assist(Call& call);
+std::int64_t set_debugreg(Call& call);
+std::int64_t get_debugreg(Call& call);
+std::int64_t platform_op(Call& call);
+std::int64_t nmi_op(Call& call);
+std::int64_t xenpmu_op(Call& call);
+std::int64_t dm_op(Call& call);
+std::int64_t hypfs_op(Call& call);
+std::int64_t paging_domctl_cont(Call& call);
 std::int64_t physdev_op(Call& call);
 
 }  // namespace xenrig::hypervisor

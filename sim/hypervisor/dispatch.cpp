@@ -119,6 +119,22 @@ Handler handler_of(unsigned number) {
             return vm_assist;
         case __HYPERVISOR_physdev_op:
             return physdev_op;
+        case __HYPERVISOR_set_debugreg:
+            return set_debugreg;
+        case __HYPERVISOR_get_debugreg:
+            return get_debugreg;
+        case __HYPERVISOR_platform_op:
+            return platform_op;
+        case __HYPERVISOR_nmi_op:
+            return nmi_op;
+        case __HYPERVISOR_xenpmu_op:
+            return xenpmu_op;
+        case __HYPERVISOR_dm_op:
+            return dm_op;
+        case __HYPERVISOR_hypfs_op:
+            return hypfs_op;
+        case __HYPERVISOR_arch_1:
+            return paging_domctl_cont;
         default:
             return nullptr;
     }

@@ -117,6 +117,8 @@ public:
     std::unique_ptr<CpuPolicy> cpu_policy;
     /// Null: nobody has asked for it yet.
     std::unique_ptr<HvmContext> hvm_context;
+    /// The pool of processors that it belongs to.
+    std::uint32_t cpupool = 0;
     /// XEN_DOMCTL_MONITOR_EVENT_*, a bit each, and from bit 32 the control registers.
     std::uint64_t watched = 0;
     /// How its time stamps count (TSC_MODE_*), and how often it was moved.

@@ -71,13 +71,16 @@ std::int64_t create_domain(Domctl& d) {
     if (version == 0 || version > 2 || !limit(c.max_grant_frames, kGrantFramesMax, config.max_grant_frames) ||
         config.max_grant_frames == 0 || !limit(c.max_maptrack_frames, kMaptrackFramesMax, config.max_maptrack_frames))
         return -error(Errno::inval);
-    if (c.cpupool_id != 0) return -error(Errno::srch);
+    const Cpupools::Pool* pool = host.cpupools.find(c.cpupool_id);
+    if (!pool) return -error(Errno::srch);
+    if (pool->processors == 0) return -error(Errno::nodev);
 
     const auto made = host.create_as(dom, config, false);
     if (!made) return -error(made.error().code);
     Domain& created = *host.find(dom);
     std::memcpy(created.handle.data(), c.handle, created.handle.size());
     created.xenstore = (c.flags & XEN_DOMCTL_CDF_xs_domain) != 0;
+    created.cpupool = c.cpupool_id;
     created.emulation = c.arch.emulation_flags;
     d.op.domain = dom.value;
     d.answered = true;

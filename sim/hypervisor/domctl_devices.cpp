@@ -20,9 +20,15 @@ Permissions& permissions(Domain& d) {
 
 void permit(NumberSet& set, Range range, bool allow) { allow ? set.add(range) : set.remove(range); }
 
+/// A control domain, or the domain's device model.
+bool looks_after(const Domctl& d) {
+    return d.call.domain.privileged() || (d.call.domain.target && d.call.domain.target == d.domain);
+}
+
 std::int64_t irq_permission(Domctl& d) {
     const auto& op = d.op.u.irq_permission;
     if (op.pirq >= static_cast<std::uint32_t>(d.call.domain.pirqs.count())) return -error(Errno::inval);
+    if (!d.call.domain.privileged()) return -error(Errno::perm);
     return d.call.domain.pirqs.pass_on(static_cast<std::int32_t>(op.pirq), *d.domain, op.allow_access != 0);
 }
 
@@ -30,7 +36,7 @@ std::int64_t iomem_permission(Domctl& d) {
     const auto& op = d.op.u.iomem_permission;
     const Range asked{op.first_mfn, op.first_mfn + op.nr_mfns - 1};
     if (asked.last < asked.first) return -error(Errno::inval);
-    if (!permissions(d.call.domain).memory.contains(asked)) return -error(Errno::perm);
+    if (!d.call.domain.privileged() || !permissions(d.call.domain).memory.contains(asked)) return -error(Errno::perm);
     permit(permissions(*d.domain).memory, asked, op.allow_access != 0);
     return 0;
 }
@@ -40,7 +46,7 @@ std::int64_t ioport_permission(Domctl& d) {
     const std::uint64_t first = op.first_port, count = op.nr_ports;
     if (count == 0 || first + count > kPorts) return -error(Errno::inval);
     const Range asked{first, first + count - 1};
-    if (!permissions(d.call.domain).ports.contains(asked)) return -error(Errno::perm);
+    if (!d.call.domain.privileged() || !permissions(d.call.domain).ports.contains(asked)) return -error(Errno::perm);
     permit(permissions(*d.domain).ports, asked, op.allow_access != 0);
     return 0;
 }
@@ -53,6 +59,7 @@ std::int64_t memory_mapping(Domctl& d) {
     if (frames.last < frames.first || ((frames.first | frames.last) >> kFrameBits) != 0 ||
         op.first_gfn + op.nr_mfns - 1 < op.first_gfn)
         return -error(Errno::inval);
+    if (!looks_after(d)) return -error(Errno::perm);
     // A PV guest maps it by its page tables.
     if (!d.domain->translated()) return 0;
     const bool allowed =
@@ -67,7 +74,7 @@ std::int64_t ioport_mapping(Domctl& d) {
     const std::uint64_t guest = op.first_gport, machine = op.first_mport, count = op.nr_ports;
     if (count == 0 || guest + count > kPorts || machine + count > kPorts) return -error(Errno::inval);
     const Range ports{machine, machine + count - 1};
-    if (!permissions(d.call.domain).ports.contains(ports)) return -error(Errno::perm);
+    if (!looks_after(d) || !permissions(d.call.domain).ports.contains(ports)) return -error(Errno::perm);
     permit(permissions(*d.domain).ports, ports, op.add_mapping != 0);
     return 0;
 }

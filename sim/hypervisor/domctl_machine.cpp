@@ -62,6 +62,7 @@ std::int64_t vm_event(Domctl& d) {
         d.answered = true;
         return 0;
     }
+    if (!d.call.domain.privileged()) return -error(Errno::perm);
     if (d.domain == &d.call.domain) return -error(Errno::inval);
     if (d.domain->dying()) return 0;
     if (d.domain->vcpus.empty()) return -error(Errno::inval);

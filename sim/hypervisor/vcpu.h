@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sim/hypervisor/credit.h"
+#include "sim/hypervisor/debug_registers.h"
 #include "sim/hypervisor/runstate.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/hypercall.h"
@@ -105,6 +106,7 @@ public:
     /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
     std::optional<Mfn> page_tables, user_page_tables;
     std::vector<Mfn> descriptor_frames;
+    DebugRegisters debug;
     /// What XEN_DOMCTL_setvcpucontext said last.
     std::unique_ptr<vcpu_guest_context_t> context;
     /// And what XEN_DOMCTL_set_ext_vcpucontext did.
