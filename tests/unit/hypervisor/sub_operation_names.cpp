@@ -1,7 +1,5 @@
 #include "sub_operation_names.h"
 
-#include <array>
-
 #include "sim/hypervisor/xen_abi.h"
 
 #include <xen/physdev.h>
@@ -11,7 +9,7 @@ namespace xenrig::hypercalls {
 /// What only Xen itself and its tools see in the headers goes by its number: EVTCHNOP_reset_cont, XENMEM_claim_pages,
 /// XEN_DOMCTL_* and XEN_SYSCTL_* (domctl.h, sysctl.h).
 std::span<const SubOperation> sub_operations() {
-    static constexpr std::array kAll = {
+    static constexpr SubOperation kAll[] = {
         SubOperation{"event_channel_op", "alloc_unbound", __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound},
         SubOperation{"event_channel_op", "bind_interdomain", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain},
         SubOperation{"event_channel_op", "bind_virq", __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq},
