@@ -48,7 +48,7 @@ public:
     Vcpu(Host& owner, Domain& of, VcpuId number);
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
-    ~Vcpu();
+    ~Vcpu() override;
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
     void has_work(bool any) override;
