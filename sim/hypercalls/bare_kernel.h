@@ -13,7 +13,7 @@
 
 #include "sim/hypercalls/kernel_kind.h"
 #include "sim/hypervisor/hypervisor.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/shared_words.h"
 
 namespace xenrig::hypercalls {
 
@@ -49,7 +49,7 @@ public:
     const std::string& opening() const { return opening_; }
 
     std::byte* shared_info();
-    const hypervisor::SharedLayout& layout() const { return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64; }
+    const SharedLayout& layout() const { return narrow() ? kLayout32 : kLayout64; }
     /// The first frames of the grant table and, after map_status_frame(), of its status words.
     std::byte* grant_frame() { return grants_; }
     std::byte* status_frame() { return status_; }

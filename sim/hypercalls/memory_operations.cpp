@@ -11,8 +11,6 @@ namespace xenrig::hypercalls {
 
 namespace {
 
-using hypervisor::SharedLayout;
-
 /// A port's bit in one of shared_info's arrays, wrapped like the kernel does it.
 struct Bit {
     Bit(std::int64_t port, const SharedLayout& layout)
@@ -32,7 +30,7 @@ struct Bit {
 Operations::Operations(BareKernel& kernel) : kernel_(kernel) {
     const SharedLayout& layout = kernel_.layout();
     std::byte* shared = kernel_.shared_info();
-    shared[hypervisor::kUpcallMask] = std::byte{1};
+    shared[kUpcallMask] = std::byte{1};
     std::fill_n(shared + layout.evtchn_mask, layout.ports() / 8, std::byte{0xff});
 }
 
@@ -48,11 +46,11 @@ bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) 
         out.say("pend", bit.is_set(shared + layout.evtchn_pending));
         out.say("mask", bit.is_set(shared + layout.evtchn_mask));
         out.say_hex("sel", selector);
-        out.say("up", std::to_integer<int>(shared[hypervisor::kUpcallPending]));
+        out.say("up", std::to_integer<int>(shared[kUpcallPending]));
     } else if (name == "clr") {
         std::fill_n(shared + layout.evtchn_pending, layout.ports() / 8, std::byte{0});
         std::fill_n(shared + layout.pending_sel, layout.word_bits / 8, std::byte{0});
-        shared[hypervisor::kUpcallPending] = std::byte{0};
+        shared[kUpcallPending] = std::byte{0};
     } else {
         return false;
     }

@@ -23,13 +23,13 @@
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/address_space.h"
+#include "xenrig/abi/shared_layout.h"
 
 namespace xenrig::hypervisor {
 
 class HvmContext;
 struct Permissions;
 struct CpuPolicy;
-struct SharedLayout;
 
 /// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
 /// not listed any more.

@@ -65,7 +65,8 @@ GrantStatus list_frames(Call& call, const gnttab_setup_table_t& op, Domain* d) {
 std::int64_t setup_table(Call& call) {
     gnttab_setup_table_t op;
     if (call.arg(2) != 1) return -error(Errno::inval);
-    if (!call.fetch(op)) return -error(Errno::fault);
+    if (!call.fetch(op) || !may_be_guests(call.domain, reinterpret_cast<std::uint64_t>(op.frame_list.p)))
+        return -error(Errno::fault);
     op.status = list_frames(call, op, call.host.find_any(DomId{op.dom}, call.domain));
     const std::uint64_t at = call.arg(1) + offsetof(gnttab_setup_table_t, status);
     return call.guest.put(at, op.status) ? 0 : -error(Errno::fault);
@@ -124,7 +125,8 @@ GrantStatus list_status_frames(Call& call, const gnttab_get_status_frames_t& op,
 std::int64_t get_status_frames(Call& call) {
     gnttab_get_status_frames_t op;
     if (call.arg(2) != 1) return -error(Errno::inval);
-    if (!call.fetch(op)) return -error(Errno::fault);
+    if (!call.fetch(op) || !may_be_guests(call.domain, reinterpret_cast<std::uint64_t>(op.frame_list.p)))
+        return -error(Errno::fault);
     op.status = list_status_frames(call, op, call.host.find_any(DomId{op.dom}, call.domain));
     const std::uint64_t at = call.arg(1) + offsetof(gnttab_get_status_frames_t, status);
     return call.guest.put(at, op.status) ? 0 : -error(Errno::fault);

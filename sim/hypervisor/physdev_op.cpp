@@ -150,7 +150,9 @@ std::int64_t pci_op(Call& call, std::uint32_t operation) {
         case PHYSDEVOP_pci_mmcfg_reserved: {
             // Nobody said that the machine has a memory-mapped configuration space.
             if (!call.domain.privileged()) return -error(Errno::perm);
-            return without_answer<physdev_pci_mmcfg_reserved_t>(call, [](auto&) { return -error(Errno::nodev); });
+            return without_answer<physdev_pci_mmcfg_reserved_t>(call, [](auto& op) {
+                return (op.flags & ~XEN_PCI_MMCFG_RESERVED) != 0 ? -error(Errno::inval) : -error(Errno::nodev);
+            });
         }
         case PHYSDEVOP_dbgp_op:
             // There is no debug port to keep away from.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "sim/hypervisor/credit.h"
-#include "sim/hypervisor/debug_registers.h"
 #include "sim/hypervisor/runstate.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/hypercall.h"
@@ -26,6 +25,7 @@ namespace xenrig::hypervisor {
 
 class Domain;
 class Host;
+class LinearCalls;
 
 /// A timer that is set anew before it fires: what the machine already has under way for an earlier setting is ignored.
 struct OneShot {
@@ -46,13 +46,16 @@ struct SchedulingUnit : CreditScheduler::Unit {
 class Vcpu final : public Hypercalls, public RunListener {
 public:
     Vcpu(Host& owner, Domain& of, VcpuId number);
+    ~Vcpu() override;
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
-    ~Vcpu() override;
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
     void has_work(bool any) override;
     void runner_ends() override;
+
+    /// The same for a guest whose arguments lie in its own frames.
+    LinearCalls& linear_calls();
 
     /// What a trace calls it.
     std::uint64_t number() const;
@@ -110,7 +113,8 @@ public:
     /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
     std::optional<Mfn> page_tables, user_page_tables;
     std::vector<Mfn> descriptor_frames;
-    DebugRegisters debug;
+    /// DR0 to DR7, of which 4 and 5 are never used.
+    std::array<std::uint64_t, 8> debug_registers{0, 0, 0, 0, 0, 0, 0xffff'0ff0, 0x400};
     /// What XEN_DOMCTL_setvcpucontext said last.
     std::unique_ptr<vcpu_guest_context_t> context;
     /// And what XEN_DOMCTL_set_ext_vcpucontext did.
@@ -128,6 +132,10 @@ public:
 
     /// set_timer_op's and VCPUOP_set_singleshot_timer's is one; SCHEDOP_poll's timeout; VCPUOP_set_periodic_timer's.
     OneShot singleshot_timer, poll_timer, periodic_timer;
+
+private:
+    /// Made when it is first asked for.
+    std::unique_ptr<LinearCalls> linear_calls_;
 };
 
 }  // namespace xenrig::hypervisor

@@ -1,19 +1,12 @@
-// The hypercalls of a control domain's kernel and tools beside domctl and sysctl: platform_op, hypfs_op, dm_op,
-// xenpmu_op, nmi_op, paging_domctl_cont. What has nothing behind it here is refused as Xen refuses it
-// (x86/platform_hypercall.c, hypfs.c, x86/hvm/dm.c, x86/cpu/vpmu.c, x86/pv/callback.c, x86/mm/paging.c).
-#include <cstddef>
+// __HYPERVISOR_platform_op: what a control domain's kernel says to the machine beneath and asks of it
+// (x86/platform_hypercall.c). Processors and the clock are there; the rest is answered ENOSYS.
 #include <cstring>
-#include <string>
 
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
-#include "sim/hypervisor/domctl.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/xen_abi.h"
 
-#include <xen/hvm/dm_op.h>
-#include <xen/hypfs.h>
-#include <xen/nmi.h>
 #include <xen/platform.h>
 
 namespace xenrig::hypervisor {
@@ -98,76 +91,6 @@ std::int64_t platform_op(Call& call) {
     if (op.interface_version != XENPF_INTERFACE_VERSION) return -error(Errno::access);
     if (!call.domain.privileged()) return -error(Errno::perm);
     return perform(call, op);
-}
-
-std::int64_t nmi_op(Call& call) {
-    if (call.domain.translated()) return -error(Errno::nosys);
-    switch (static_cast<std::uint32_t>(call.arg(0))) {
-        case XENNMI_register_callback: {
-            xennmi_callback_t op;
-            if (!call.fetch(op)) return -error(Errno::fault);
-            return canonical(op.handler_address) ? 0 : -error(Errno::inval);
-        }
-        case XENNMI_unregister_callback:
-            return 0;
-        default:
-            return -error(Errno::nosys);
-    }
-}
-
-/// A device model's requests, of which the first buffer says what is asked. Nothing of a device is played here.
-std::int64_t dm_op(Call& call) {
-    constexpr std::uint32_t kBuffersMax = 3;
-    const auto count = static_cast<std::uint32_t>(call.arg(1));
-    if (count > kBuffersMax) return -error(Errno::toobig);
-    xen_dm_op_buf_t first{};
-    xen_dm_op_buf_t each;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        if (!call.guest.fetch(each, call.arg(2) + i * sizeof each)) return -error(Errno::fault);
-        if (i == 0) first = each;
-    }
-    if (count == 0) return -error(Errno::nodata);
-    const DomId dom{static_cast<std::uint16_t>(call.arg(0))};
-    if (dom == call.domain.id) return -error(Errno::perm);
-    const Domain* d = call.host.find(dom);
-    if (!d) return -error(Errno::srch);
-    if (!d->translated()) return -error(Errno::inval);
-    if (!may_target(call.domain, *d)) return -error(Errno::perm);
-    return first.size < offsetof(xen_dm_op, u) ? -error(Errno::fault) : -error(Errno::opnotsupp);
-}
-
-/// A tree of the hypervisor's settings, in which this one has none.
-std::int64_t hypfs_op(Call& call) {
-    if (!call.domain.privileged()) return -error(Errno::perm);
-    if (static_cast<std::uint32_t>(call.arg(0)) == XEN_HYPFS_OP_get_version) {
-        const bool plain = call.arg(1) == 0 && call.arg(2) == 0 && call.arg(3) == 0 && call.arg(4) == 0;
-        return plain ? XEN_HYPFS_VERSION : -error(Errno::inval);
-    }
-    const std::uint64_t length = call.arg(2);
-    if (length > XEN_HYPFS_MAX_PATHLEN) return -error(Errno::inval);
-    std::string path(length, '\0');
-    if (!call.guest.copy_from_guest(path.data(), call.arg(1), path.size())) return -error(Errno::fault);
-    if (path.find('\0') != length - 1 || path[0] != '/') return -error(Errno::inval);
-    return -error(Errno::noent);
-}
-
-/// Only Xen itself asks for what is left of a long operation; none is long here.
-std::int64_t paging_domctl_cont(Call& call) {
-    xen_domctl_t op;
-    if (!call.fetch(op, 0)) return -error(Errno::fault);
-    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION || op.cmd != XEN_DOMCTL_shadow_op)
-        return -error(Errno::opnotsupp);
-    const Domain* d = call.host.find(DomId{op.domain});
-    if (!d) return -error(Errno::srch);
-    if (!call.domain.privileged()) return -error(Errno::perm);
-    if (d == &call.domain) return -error(Errno::inval);
-    if (d->dying()) return 0;
-    return d->vcpus.empty() ? -error(Errno::inval) : -error(Errno::busy);
-}
-
-std::int64_t xenpmu_op(Call&) {
-    // Counters are off (vpmu=).
-    return -error(Errno::opnotsupp);
 }
 
 }  // namespace xenrig::hypervisor
