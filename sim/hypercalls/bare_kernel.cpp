@@ -90,6 +90,15 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
         case __HYPERVISOR_set_trap_table:
         case __HYPERVISOR_set_gdt:
         case __HYPERVISOR_update_descriptor:
+        case __HYPERVISOR_set_segment_base:
+        case __HYPERVISOR_stack_switch:
+        case __HYPERVISOR_fpu_taskswitch:
+        case __HYPERVISOR_set_debugreg:
+        case __HYPERVISOR_get_debugreg:
+        case __HYPERVISOR_dm_op:
+        case __HYPERVISOR_xenpmu_op:
+        case __HYPERVISOR_xsm_op:
+        case __HYPERVISOR_arch_1:
             return 0;
         default:
             return static_cast<std::uint32_t>(first);

@@ -93,7 +93,22 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
     return true;
 }
 
+bool Operations::machine_words(std::string_view name, const Arguments& a, Answered& out) {
+    const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
+    const std::uint64_t at = kernel_.page_address(a[0]) + offset;
+    const std::size_t bytes = std::min<std::size_t>(sizeof(std::uint64_t), kPageSize - offset);
+    std::uint64_t word = 0;
+    if (name == "wa") {
+        word = static_cast<std::uint64_t>(a[2]) * kPageSize + static_cast<std::uint64_t>(a[3]);
+        store(at, &word, bytes, out);
+    } else if (load(at, &word, bytes, out)) {
+        out.number = static_cast<std::int64_t>(word);
+    }
+    return true;
+}
+
 bool Operations::words(std::string_view name, const Arguments& a, Answered& out) {
+    if (name == "wa" || name == "ld") return machine_words(name, a, out);
     if (name != "w2" && name != "w4" && name != "w8" && name != "r2" && name != "r4" && name != "r8") return false;
     const std::uint64_t offset = static_cast<std::uint64_t>(a[1]) & (kPageSize - 1);
     const std::uint64_t at = kernel_.page_address(a[0]) + offset;

@@ -54,6 +54,8 @@ private:
     bool grant(std::string_view name, const Arguments& a, Answered& out);
     bool bytes(std::string_view name, const Arguments& a, Answered& out);
     bool words(std::string_view name, const Arguments& a, Answered& out);
+    /// A word that names a frame, which no answer may show: it is another one on each machine.
+    bool machine_words(std::string_view name, const Arguments& a, Answered& out);
 
     bool load(std::uint64_t address, void* to, std::size_t bytes, Answered& out);
     void store(std::uint64_t address, const void* from, std::size_t bytes, Answered& out);

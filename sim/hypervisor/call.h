@@ -79,8 +79,9 @@ std::int64_t sched_op_compat(Call& call);
 std::int64_t set_debugreg(Call& call);
 std::int64_t get_debugreg(Call& call);
 std::int64_t nmi_op(Call& call);
-// machine_op.cpp
+// platform_op.cpp
 std::int64_t platform_op(Call& call);
+// machine_op.cpp
 std::int64_t machine_check(Call& call);
 std::int64_t kexec_op(Call& call);
 std::int64_t xenoprof_op(Call& call);

@@ -82,9 +82,8 @@ std::vector<NumberedLeaf> CpuPolicy::leaves() const {
     };
     // Up to the first one that is of no kind, which is told, too.
     const auto kinds = [](const auto& from, auto kind_of) {
-        std::size_t count = 0;
-        while (count < from.size() && kind_of(from[count++]) != 0) {
-        }
+        std::size_t count = 1;
+        while (count < from.size() && kind_of(from[count - 1]) != 0) ++count;
         return count;
     };
     for (std::uint32_t leaf = 0; leaf <= std::min<std::uint32_t>(basic[0].a, kBasic - 1); ++leaf) {

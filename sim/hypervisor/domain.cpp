@@ -3,7 +3,9 @@
 #include "sim/hypervisor/cpu_policy.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_context.h"
+#include "sim/hypervisor/permissions.h"
 #include "sim/hypervisor/shared_words.h"
+#include "sim/hypervisor/tools_abi.h"
 
 namespace xenrig::hypervisor {
 
@@ -13,6 +15,12 @@ namespace {
 std::uint64_t physmap_nodes(const DomainConfig& config) {
     constexpr std::uint64_t kPerVcpu = 256, kFramesPerNode = 128;
     return config.vcpus * kPerVcpu + config.max_frames / kFramesPerNode;
+}
+
+/// The devices that Xen itself plays for it.
+std::uint32_t devices_of(GuestType type) {
+    if (type == GuestType::pv) return 0;
+    return type == GuestType::pvh ? XEN_X86_EMU_LAPIC : XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
 }
 
 }  // namespace
@@ -29,7 +37,8 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       pod(owner, *this),
       events(owner, *this, settings.first_port),
       grants(owner, *this),
-      pirqs(owner, *this) {
+      pirqs(owner, *this),
+      emulation(devices_of(settings.type)) {
     params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
 }
 

@@ -15,6 +15,7 @@
 #include "sim/hypervisor/dirty_log.h"
 #include "sim/hypervisor/event_channels.h"
 #include "sim/hypervisor/grant_table.h"
+#include "sim/hypervisor/host_processor.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/linear_space.h"
 #include "sim/hypervisor/physmap.h"
@@ -28,6 +29,7 @@
 namespace xenrig::hypervisor {
 
 class HvmContext;
+struct Permissions;
 struct CpuPolicy;
 
 /// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
@@ -118,7 +120,18 @@ public:
     std::unique_ptr<CpuPolicy> cpu_policy;
     /// Null: nobody has asked for it yet.
     std::unique_ptr<HvmContext> hvm_context;
-    std::uint32_t emulation = 0;
+    /// The pool of processors that it belongs to.
+    std::uint32_t cpupool = 0;
+    /// XEN_DOMCTL_MONITOR_EVENT_*, a bit each, and from bit 32 the control registers.
+    std::uint64_t watched = 0;
+    /// How its time stamps count (TSC_MODE_*), and how often it was moved.
+    struct TimeStamps {
+        std::uint32_t mode = 0, khz = kTscKhz, incarnation = 1;
+    } time_stamps;
+    /// Null: none but, for the control domain, the usual ones.
+    std::unique_ptr<Permissions> permissions;
+    /// XEN_X86_EMU_*
+    std::uint32_t emulation;
     /// The domain to which this one may do what the control domain may; it stays as long as this one does.
     Domain* target = nullptr;
     /// Domains whose target this one is.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
@@ -43,6 +44,8 @@ std::int64_t get_info(Domctl& d) {
             if (dom.value >= d.op.domain && !found) found = d.call.host.find(dom);
         if (!found) return -error(Errno::srch);
     }
+    // The store's domain may know of the others.
+    if (!d.call.domain.privileged() && !d.call.domain.xenstore) return -error(Errno::perm);
     describe(*found, d.op.u.getdomaininfo);
     d.op.domain = found->id.value;
     d.answered = true;
@@ -61,6 +64,7 @@ std::int64_t set_target(Domctl& d) {
     if (!target) return -error(Errno::srch);
     if (target == d.domain || d.domain->target) return -error(Errno::inval);
     if (!target->translated()) return -error(Errno::opnotsupp);
+    if (!d.call.domain.privileged()) return -error(Errno::perm);
     d.domain->target = target;
     ++target->targeted;
     return 0;
@@ -74,6 +78,7 @@ std::int64_t set_virq_handler(Domctl& d) {
 }
 
 std::int64_t get_address_size(Domctl& d) {
+    if (d.domain->translated()) return -error(Errno::opnotsupp);
     d.op.u.address_size.size = d.domain->config.bits;
     d.answered = true;
     return 0;
@@ -81,6 +86,7 @@ std::int64_t get_address_size(Domctl& d) {
 
 /// Before anything is in it; here a domain's layout is its builder's choice, so it only may stay as it is.
 std::int64_t set_address_size(Domctl& d) {
+    if (d.domain->translated()) return -error(Errno::opnotsupp);
     if (d.op.u.address_size.size == d.domain->config.bits) return 0;
     return d.op.u.address_size.size == 32 ? -error(Errno::opnotsupp) : -error(Errno::inval);
 }
@@ -117,25 +123,19 @@ std::int64_t domain_domctl(Domctl& d) {
     }
 }
 
-bool names_no_domain(std::uint32_t command) {
-    return command == XEN_DOMCTL_createdomain || command == XEN_DOMCTL_test_assign_device ||
-           command == XEN_DOMCTL_gdbsx_guestmemio;
+/// Of two, DOMID_INVALID is none.
+bool names_no_domain(const xen_domctl_t& op) {
+    if (op.cmd == XEN_DOMCTL_createdomain) return true;
+    return (op.cmd == XEN_DOMCTL_test_assign_device || op.cmd == XEN_DOMCTL_vm_event_op) && op.domain == DOMID_INVALID;
 }
 
-/// xsm_domctl: the store's domain may know of the others, and a device model may look after its target's devices.
-bool may(const Domain& caller, const Domain* d, std::uint32_t command) {
-    if (caller.privileged()) return true;
-    switch (command) {
-        case XEN_DOMCTL_getdomaininfo:
-            return caller.xenstore;
-        case XEN_DOMCTL_ioport_mapping:
-        case XEN_DOMCTL_memory_mapping:
-        case XEN_DOMCTL_bind_pt_irq:
-        case XEN_DOMCTL_unbind_pt_irq:
-            return d != nullptr && caller.target == d;
-        default:
-            return false;
-    }
+/// Do they see for themselves who may? Then what is wrong with their arguments is said to everybody, as Xen does.
+bool checks_by_itself(std::uint32_t command) {
+    constexpr std::uint32_t kAll[] = {
+        XEN_DOMCTL_getdomaininfo,  XEN_DOMCTL_irq_permission, XEN_DOMCTL_iomem_permission, XEN_DOMCTL_ioport_permission,
+        XEN_DOMCTL_memory_mapping, XEN_DOMCTL_ioport_mapping, XEN_DOMCTL_bind_pt_irq,      XEN_DOMCTL_unbind_pt_irq,
+        XEN_DOMCTL_set_target,     XEN_DOMCTL_vm_event_op,    XEN_DOMCTL_get_device_group};
+    return std::ranges::find(kAll, command) != std::end(kAll);
 }
 
 }  // namespace
@@ -168,6 +168,7 @@ void describe(const Domain& d, xen_domctl_getdomaininfo& info) {
     std::memcpy(info.handle, d.handle.data(), d.handle.size());
     constexpr std::uint8_t kAddressBits = 40;
     info.gpaddr_bits = kAddressBits;
+    info.cpupool = d.cpupool;
     info.arch_config.emulation_flags = d.emulation;
 }
 
@@ -199,13 +200,14 @@ std::int64_t domctl(Call& call) {
     xen_domctl_t op;
     if (!call.fetch(op, 0)) return -error(Errno::fault);
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION) return -error(Errno::access);
-    Domain* d = names_no_domain(op.cmd) ? nullptr : call.host.find(DomId{op.domain});
-    if (!d && !names_no_domain(op.cmd) && op.cmd != XEN_DOMCTL_getdomaininfo) return -error(Errno::srch);
-    if (!may(call.domain, d, op.cmd)) return -error(Errno::perm);
+    Domain* d = names_no_domain(op) ? nullptr : call.host.find(DomId{op.domain});
+    if (!d && !names_no_domain(op) && op.cmd != XEN_DOMCTL_getdomaininfo) return -error(Errno::srch);
+    if (!call.domain.privileged() && !checks_by_itself(op.cmd)) return -error(Errno::perm);
 
     Domctl one{call, d, op};
     std::int64_t result = -error(Errno::nosys);
-    for (const auto topic : {domain_domctl, vcpu_domctl, memory_domctl, hvm_domctl, machine_domctl}) {
+    for (const auto topic :
+         {domain_domctl, vcpu_domctl, memory_domctl, hvm_domctl, device_domctl, state_domctl, machine_domctl}) {
         result = topic(one);
         if (result != -error(Errno::nosys)) break;
     }

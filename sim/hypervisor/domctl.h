@@ -11,6 +11,7 @@
 namespace xenrig::hypervisor {
 
 class Domain;
+class Vcpu;
 
 struct Domctl {
     Call& call;
@@ -28,8 +29,17 @@ void describe(const Domain& d, xen_domctl_getdomaininfo& info);
 std::int64_t vcpu_domctl(Domctl& d);
 /// Memory: the reservation, page types, the dirty log. ENOSYS for the others.
 std::int64_t memory_domctl(Domctl& d);
+/// getvcpucontext of an HVM or PVH domain's.
+vcpu_guest_context_t hvm_registers(Vcpu& v);
 /// An HVM domain's virtual hardware. ENOSYS for the others.
 std::int64_t hvm_domctl(Domctl& d);
+/// Devices of the machine, and the rights to their ports, memory and lines. ENOSYS for the others.
+std::int64_t device_domctl(Domctl& d);
+/// A vCPU's state beyond its registers; what is watched of it. ENOSYS for the others.
+std::int64_t state_domctl(Domctl& d);
+/// Xen's private continuation of a soft reset.
+inline constexpr std::uint32_t kSoftResetGoesOn = 23;
+std::int64_t soft_reset(Domctl& d, bool goes_on);
 /// What is answered without anything behind it: devices, interrupts, policies. ENOSYS for the rest.
 std::int64_t machine_domctl(Domctl& d);
 

@@ -15,7 +15,6 @@ constexpr std::uint32_t kKnownFlags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | 
                                       XEN_DOMCTL_CDF_nested_virt | XEN_DOMCTL_CDF_vpmu;
 constexpr std::uint32_t kPvhEmulation = XEN_X86_EMU_LAPIC;
 constexpr std::uint32_t kHvmEmulation = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI;
-constexpr std::uint32_t kUsePirq = XEN_X86_EMU_USE_PIRQ;
 
 bool sane(const xen_domctl_createdomain& c) {
     const bool hvm = (c.flags & XEN_DOMCTL_CDF_hvm) != 0, hap = (c.flags & XEN_DOMCTL_CDF_hap) != 0;
@@ -33,10 +32,9 @@ bool sane(const xen_domctl_createdomain& c) {
 
 bool emulation_fits(const xen_domctl_createdomain& c) {
     const std::uint32_t flags = c.arch.emulation_flags;
-    if ((c.flags & XEN_DOMCTL_CDF_hvm) == 0) return flags == 0;
+    if ((c.flags & XEN_DOMCTL_CDF_hvm) == 0) return flags == 0 || flags == XEN_X86_EMU_PIT;
     // Without HAP it would need shadow page tables.
-    return (c.flags & XEN_DOMCTL_CDF_hap) != 0 &&
-           (flags == kPvhEmulation || flags == kHvmEmulation || flags == (kHvmEmulation & ~kUsePirq));
+    return (c.flags & XEN_DOMCTL_CDF_hap) != 0 && (flags == kPvhEmulation || flags == kHvmEmulation);
 }
 
 /// Below zero: the hypervisor's own limit. Nothing when it is more than that, or none.
@@ -73,13 +71,16 @@ std::int64_t create_domain(Domctl& d) {
     if (version == 0 || version > 2 || !limit(c.max_grant_frames, kGrantFramesMax, config.max_grant_frames) ||
         config.max_grant_frames == 0 || !limit(c.max_maptrack_frames, kMaptrackFramesMax, config.max_maptrack_frames))
         return -error(Errno::inval);
-    if (c.cpupool_id != 0) return -error(Errno::srch);
+    const Cpupools::Pool* pool = host.cpupools.find(c.cpupool_id);
+    if (!pool) return -error(Errno::srch);
+    if (pool->processors == 0) return -error(Errno::nodev);
 
     const auto made = host.create_as(dom, config, false);
     if (!made) return -error(made.error().code);
     Domain& created = *host.find(dom);
     std::memcpy(created.handle.data(), c.handle, created.handle.size());
     created.xenstore = (c.flags & XEN_DOMCTL_CDF_xs_domain) != 0;
+    created.cpupool = c.cpupool_id;
     created.emulation = c.arch.emulation_flags;
     d.op.domain = dom.value;
     d.answered = true;

@@ -1,19 +1,21 @@
 // The commands about an HVM domain's virtual hardware: gethvmcontext, sethvmcontext and gethvmcontext_partial
 // (x86/domctl.c).
+#include <cstring>
+#include <memory>
 #include <vector>
 
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domctl.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_context.h"
+#include "sim/hypervisor/hvm_records.h"
 
 namespace xenrig::hypervisor {
 
 namespace {
 
 HvmContext& context_of(Domain& d) {
-    if (!d.hvm_context) d.hvm_context = std::make_unique<HvmContext>(d);
-    return *d.hvm_context;
+    return d.hvm_context ? *d.hvm_context : *(d.hvm_context = std::make_unique<HvmContext>(d));
 }
 
 std::int64_t get_context(Domctl& d) {
@@ -54,6 +56,13 @@ std::int64_t get_one(Domctl& d) {
 }
 
 }  // namespace
+
+vcpu_guest_context_t hvm_registers(Vcpu& v) {
+    hvm_hw_cpu cpu;
+    const std::vector<std::byte> record = context_of(v.domain).cpu(v.id.value);
+    std::memcpy(&cpu, record.data(), sizeof cpu);
+    return guest_context(cpu);
+}
 
 std::int64_t hvm_domctl(Domctl& d) {
     const bool about_it = d.domain && d.domain != &d.call.domain && d.domain->translated();

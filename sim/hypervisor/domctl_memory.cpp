@@ -64,33 +64,78 @@ std::int64_t put_dirty(Domctl& d, bool clean) {
     return 0;
 }
 
+/// A translated domain's page tables come from a pool of its own. What its map takes of it stays whatever is asked; of
+/// the rest each vCPU has one page (hap_set_allocation).
+std::int64_t set_pool(Domctl& d, std::uint64_t pages) {
+    constexpr std::uint64_t kEmptyMap = 11;
+    Physmap& map = d.domain->physmap;
+    const std::uint64_t mapping = kEmptyMap + map.nodes(), vcpus = d.domain->vcpus.size();
+    if (pages > map.nodes_max() && pages - map.nodes_max() > d.call.host.memory.frames_free())
+        return -error(Errno::nomem);
+    const std::uint64_t rest = pages > mapping ? pages - mapping : 0;
+    map.set_nodes_max(mapping + std::max(rest, vcpus));
+    return rest < vcpus ? -error(Errno::nomem) : 0;
+}
+
+std::int64_t pool_size(Domctl& d) {
+    auto& op = d.op.u.paging_mempool;
+    if (!d.domain->translated()) return -error(Errno::opnotsupp);
+    if (d.op.cmd == XEN_DOMCTL_get_paging_mempool_size) {
+        op.size = d.domain->physmap.nodes_max() * kPageSize;
+        d.answered = true;
+        return 0;
+    }
+    if (op.size % kPageSize != 0 || op.size / kPageSize >> 32 != 0) return -error(Errno::inval);
+    return set_pool(d, op.size / kPageSize);
+}
+
+std::int64_t log_dirty(Domctl& d) {
+    Domain& domain = *d.domain;
+    // It takes hardware-assisted paging here.
+    if (!domain.translated()) return -error(Errno::opnotsupp);
+    if (domain.dirty.enabled()) return -error(Errno::inval);
+    domain.dirty.enable();
+    d.call.host.mark_unseen_writes(domain);
+    return 0;
+}
+
+/// In MiB, rounded up.
+std::int64_t pool_in_mib(Domctl& d) {
+    auto& op = d.op.u.shadow_op;
+    constexpr std::uint64_t kPagesPerMib = 256;
+    if (!d.domain->translated()) return -error(Errno::inval);
+    const std::int64_t result = op.op == XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION ? set_pool(d, op.mb * kPagesPerMib) : 0;
+    op.mb = static_cast<std::uint32_t>((d.domain->physmap.nodes_max() + kPagesPerMib - 1) / kPagesPerMib);
+    return result;
+}
+
 std::int64_t shadow_op(Domctl& d) {
     auto& op = d.op.u.shadow_op;
     Domain& domain = *d.domain;
     if (&domain == &d.call.domain) return -error(Errno::inval);
     d.answered = true;
-    const bool log = op.op == XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY ||
-                     (op.op == XEN_DOMCTL_SHADOW_OP_ENABLE && (op.mode & XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY) != 0);
-    if (log) {
-        // It takes hardware-assisted paging here.
-        if (!domain.translated()) return -error(Errno::opnotsupp);
-        if (domain.dirty.enabled()) return -error(Errno::inval);
-        domain.dirty.enable();
-        d.call.host.mark_unseen_writes(domain);
-        return 0;
-    }
+    if (domain.dying()) return 0;
+    if (domain.vcpus.empty()) return -error(Errno::inval);
     switch (op.op) {
+        case XEN_DOMCTL_SHADOW_OP_ENABLE:
+            return (op.mode & XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY) != 0 ? log_dirty(d) : -error(Errno::inval);
+        case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
+            return log_dirty(d);
         case XEN_DOMCTL_SHADOW_OP_OFF:
-            if (!domain.dirty.enabled()) return -error(Errno::inval);
-            domain.dirty.disable();
+            if (!domain.dirty.enabled() && !domain.translated()) return -error(Errno::inval);
+            if (domain.dirty.enabled()) domain.dirty.disable();
             return 0;
         case XEN_DOMCTL_SHADOW_OP_CLEAN:
         case XEN_DOMCTL_SHADOW_OP_PEEK:
+            if ((op.mode & ~std::uint32_t{XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL}) != 0) return -error(Errno::inval);
             if (!domain.dirty.enabled()) {
                 op.pages = 0;
                 return 0;
             }
             return put_dirty(d, op.op == XEN_DOMCTL_SHADOW_OP_CLEAN);
+        case XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION:
+        case XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION:
+            return pool_in_mib(d);
         default:
             return -error(Errno::inval);
     }
@@ -106,6 +151,9 @@ std::int64_t memory_domctl(Domctl& d) {
             return get_page_types(d);
         case XEN_DOMCTL_shadow_op:
             return shadow_op(d);
+        case XEN_DOMCTL_get_paging_mempool_size:
+        case XEN_DOMCTL_set_paging_mempool_size:
+            return pool_size(d);
         default:
             return -error(Errno::nosys);
     }

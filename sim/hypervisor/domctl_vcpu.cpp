@@ -25,6 +25,7 @@ std::int64_t max_vcpus(Domctl& d) {
     domain.make_vcpus();
     for (const auto& v : domain.vcpus) {
         if (domain.pauses != 0) d.call.host.hold(*v);
+        v->initialised = false;
         d.call.host.set_up(*v, false);
     }
     return 0;
@@ -38,26 +39,34 @@ std::int64_t set_context(Domctl& d) {
     if (at == 0) {
         v->context.reset();
         if (v->page_tables) drop_page_tables(*v);
+        v->initialised = false;
         d.call.host.set_up(*v, false);
         return 0;
     }
     auto context = std::make_unique<vcpu_guest_context_t>();
     if (!fetch_context(d.call.guest, *v, at, *context)) return -error(Errno::fault);
-    if (!d.domain->translated()) return set_pv_context(*v, *context);
+    if (!d.domain->translated()) {
+        const std::int64_t result = set_pv_context(*v, *context);
+        v->initialised = v->initialised || result == 0;
+        return result;
+    }
     // The registers are the runner's business; what was said is kept for who asks.
     if ((context->flags & VGCF_online) != 0) d.call.host.set_up(*v, true);
     v->context = std::move(context);
+    v->initialised = true;
     return 0;
 }
 
 std::int64_t get_context(Domctl& d) {
     const auto& asked = d.op.u.vcpucontext;
-    const Vcpu* v = d.domain->vcpu(VcpuId{asked.vcpu});
+    Vcpu* v = d.domain->vcpu(VcpuId{asked.vcpu});
     if (!v || v == &d.call.vcpu) return -error(Errno::inval);
-    if (!v->context) return -error(Errno::nodata);
+    if (!v->initialised) return -error(Errno::nodata);
+    const auto now = std::make_unique<vcpu_guest_context_t>(d.domain->translated() ? hvm_registers(*v) : pv_context(*v));
+    now->flags = (now->flags & ~std::uint64_t{VGCF_online}) | (v->up ? VGCF_online : 0);
+    now->vm_assist = d.domain->vm_assist;
     const auto at = reinterpret_cast<std::uint64_t>(asked.ctxt.p);
-    const vcpu_guest_context_t& now = d.domain->translated() ? *v->context : pv_context(*v);
-    if (!put_context(d.call.guest, *v, at, now)) return -error(Errno::fault);
+    if (!put_context(d.call.guest, *v, at, *now)) return -error(Errno::fault);
     d.answered = true;
     return 0;
 }

@@ -12,6 +12,7 @@ Host::Host(Machine& under, HostConfig settings)
       config(std::move(settings)),
       memory(config.frames, config.first_mfn),
       processors(*this, config.cpus),
+      cpupools(config.cpus),
       next_domid_(config.first_domid) {}
 
 Host::~Host() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/hypervisor/console_ring.h"
+#include "sim/hypervisor/cpupools.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domain_table.h"
 #include "sim/hypervisor/fault.h"
@@ -115,6 +116,7 @@ public:
     const HostConfig config;
     MachineMemory memory;
     Processors processors;
+    Cpupools cpupools;
     MachineInterrupts interrupts;
     /// Those that the control domain has told of: segment, bus, devfn.
     std::set<std::uint32_t> pci_devices;
@@ -125,6 +127,13 @@ public:
     /// Who gets a global VIRQ instead of the control domain.
     std::array<Domain*, kVirqs> virq_handlers{};
     ConsoleRing console;
+    /// XEN_SYSCTL_pm_op's: how deep processors may sleep, and whether work is put on few of them.
+    struct Power {
+        std::uint32_t sleep_max = 1, light_sleep_max = ~0u;
+        bool spares_threads = false;
+    } power;
+    /// TRC_ALL at first.
+    std::uint32_t traced_events = 0x0ffff000;
     HypercallCounts counts;
     std::function<void(DomId)> listener;
 

@@ -36,8 +36,8 @@ struct HvmContext::Entry {
 
 namespace {
 
-constexpr std::uint32_t kHeader = 1, kCpu = 2, kPic = 3, kLapic = 5, kLapicRegisters = 6, kPciLink = 9, kMtrr = 14,
-                        kXsave = 16, kVmce = 18, kMsrs = 20;
+constexpr std::uint32_t kHeader = 1, kCpu = 2, kPic = 3, kIoapic = 4, kLapic = 5, kLapicRegisters = 6, kPciLink = 9,
+                        kPit = 10, kRtc = 11, kHpet = 12, kMtrr = 14, kXsave = 16, kVmce = 18, kMsrs = 20;
 /// Without its state, and of as many registers as Xen may send.
 constexpr std::uint32_t kXsaveBytes = 24, kMsrsBytes = 8 + 9 * 16;
 
@@ -72,15 +72,15 @@ std::span<const HvmContext::Kind> HvmContext::kinds() {
     static const Kind kAll[] = {
         {.type = kCpu, .length = Bytes::cpu, .per_vcpu = true, .may_be_short = true},
         {.type = kPic, .length = Bytes::pic, .instances = 2, .device = XEN_X86_EMU_PIC},
-        {.type = 4, .length = Bytes::ioapic, .device = XEN_X86_EMU_IOAPIC, .wrong_length = -error(Errno::nodata)},
+        {.type = kIoapic, .length = Bytes::ioapic, .device = XEN_X86_EMU_IOAPIC, .wrong_length = -error(Errno::nodata)},
         {.type = kLapic, .length = Bytes::lapic, .per_vcpu = true, .device = XEN_X86_EMU_LAPIC, .may_be_short = true},
         {.type = kLapicRegisters, .length = Bytes::lapic_registers, .per_vcpu = true, .device = XEN_X86_EMU_LAPIC},
         {.type = 7, .length = Bytes::pci_irq},
         {.type = 8, .length = Bytes::isa_irq},
         {.type = kPciLink, .length = Bytes::pci_link},
-        {.type = 10, .length = Bytes::pit, .device = XEN_X86_EMU_PIT, .wrong_length = -error(Errno::nodata)},
-        {.type = 11, .length = Bytes::rtc, .device = XEN_X86_EMU_RTC, .may_be_short = true},
-        {.type = 12, .length = Bytes::hpet, .device = XEN_X86_EMU_HPET},
+        {.type = kPit, .length = Bytes::pit, .device = XEN_X86_EMU_PIT, .wrong_length = -error(Errno::nodata)},
+        {.type = kRtc, .length = Bytes::rtc, .device = XEN_X86_EMU_RTC, .may_be_short = true},
+        {.type = kHpet, .length = Bytes::hpet, .device = XEN_X86_EMU_HPET},
         {.type = 13, .length = Bytes::pm_timer, .device = XEN_X86_EMU_PM},
         {.type = kMtrr, .length = Bytes::mtrr, .per_vcpu = true},
         {.type = 15, .length = Bytes::viridian_domain, .may_be_short = true, .silent = true},
@@ -112,7 +112,7 @@ std::uint32_t HvmContext::size_max() const {
 std::vector<std::byte> HvmContext::fresh(const Kind& kind, std::uint32_t instance) const {
     switch (kind.type) {
         case kCpu:
-            return bytes_of(fresh_cpu(domain_.vcpus[instance]->context.get()));
+            return cpu(instance);
         case kLapic:
             return bytes_of(fresh_lapic(instance));
         case kLapicRegisters:
@@ -121,6 +121,16 @@ std::vector<std::byte> HvmContext::fresh(const Kind& kind, std::uint32_t instanc
             return bytes_of(fresh_mtrr());
         case kVmce:
             return bytes_of(fresh_vmce());
+        case kPic:
+            return bytes_of(fresh_pic(instance));
+        case kIoapic:
+            return bytes_of(fresh_ioapic());
+        case kPit:
+            return bytes_of(fresh_pit());
+        case kRtc:
+            return bytes_of(fresh_rtc());
+        case kHpet:
+            return bytes_of(fresh_hpet());
         default:
             return std::vector<std::byte>(kind.length);
     }
@@ -154,6 +164,11 @@ std::int64_t HvmContext::save_one(std::uint32_t type, std::uint32_t instance, st
     if (entry.empty()) return -error(kind->per_vcpu ? Errno::nodata : Errno::noent);
     to.assign(entry.begin() + sizeof(HvmDescriptor), entry.end());
     return 0;
+}
+
+std::vector<std::byte> HvmContext::cpu(std::uint32_t vcpu) const {
+    const auto found = loaded_.find({kCpu, vcpu});
+    return found != loaded_.end() ? found->second : bytes_of(fresh_cpu(domain_.vcpus[vcpu]->context.get()));
 }
 
 std::int64_t HvmContext::check(const Kind& kind, std::span<const std::byte> data) const {

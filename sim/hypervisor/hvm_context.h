@@ -25,6 +25,8 @@ public:
     std::int64_t save(std::vector<std::byte>& to) const;
     /// One record without its descriptor. EINVAL: no such type; ENOENT, ENODATA: none of that instance.
     std::int64_t save_one(std::uint32_t type, std::uint32_t instance, std::vector<std::byte>& to) const;
+    /// A vCPU's registers, as the record CPU has them.
+    std::vector<std::byte> cpu(std::uint32_t vcpu) const;
     /// vCPUs of which it has registers are up afterwards, the others down. What was loaded before an error stays.
     std::int64_t load(std::span<const std::byte> from);
 

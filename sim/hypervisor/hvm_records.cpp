@@ -63,7 +63,7 @@ HvmHeader HvmHeader::of_host() {
 
 hvm_hw_cpu fresh_cpu(const vcpu_guest_context_t* context) {
     hvm_hw_cpu cpu{};
-    cpu.cr0 = kExtensionType;
+    cpu.cr0 = kProtected | kExtensionType;
     constexpr std::uint64_t kDr6 = 0xffff0ff0, kDr7 = 0x400, kFlags = 2;
     cpu.dr6 = kDr6;
     cpu.dr7 = kDr7;
@@ -75,12 +75,36 @@ hvm_hw_cpu fresh_cpu(const vcpu_guest_context_t* context) {
     cpu.r8 = r.r8, cpu.r9 = r.r9, cpu.r10 = r.r10, cpu.r11 = r.r11;
     cpu.r12 = r.r12, cpu.r13 = r.r13, cpu.r14 = r.r14, cpu.r15 = r.r15;
     cpu.rip = r.rip;
-    cpu.rflags = r.rflags | kFlags;
-    cpu.cr0 = context->ctrlreg[0] | kExtensionType;
-    cpu.cr2 = context->ctrlreg[2];
-    cpu.cr3 = context->ctrlreg[3];
-    cpu.cr4 = context->ctrlreg[4];
+    cpu.rflags = r.rflags;
+    cpu.dr0 = context->debugreg[0], cpu.dr1 = context->debugreg[1];
+    cpu.dr2 = context->debugreg[2], cpu.dr3 = context->debugreg[3];
+    cpu.dr6 = context->debugreg[6], cpu.dr7 = context->debugreg[7];
     return cpu;
+}
+
+vcpu_guest_context_t guest_context(const hvm_hw_cpu& cpu) {
+    vcpu_guest_context_t context{};
+    auto& r = context.user_regs;
+    r.rax = cpu.rax, r.rbx = cpu.rbx, r.rcx = cpu.rcx, r.rdx = cpu.rdx;
+    r.rbp = cpu.rbp, r.rsi = cpu.rsi, r.rdi = cpu.rdi, r.rsp = cpu.rsp;
+    r.r8 = cpu.r8, r.r9 = cpu.r9, r.r10 = cpu.r10, r.r11 = cpu.r11;
+    r.r12 = cpu.r12, r.r13 = cpu.r13, r.r14 = cpu.r14, r.r15 = cpu.r15;
+    r.rip = cpu.rip;
+    r.rflags = cpu.rflags;
+    r.cs = static_cast<std::uint16_t>(cpu.cs_sel), r.ss = static_cast<std::uint16_t>(cpu.ss_sel);
+    r.ds = static_cast<std::uint16_t>(cpu.ds_sel), r.es = static_cast<std::uint16_t>(cpu.es_sel);
+    r.fs = static_cast<std::uint16_t>(cpu.fs_sel), r.gs = static_cast<std::uint16_t>(cpu.gs_sel);
+    context.fs_base = cpu.fs_base;
+    const bool ring_0 = (cpu.cs_sel & 3) == 0;
+    (ring_0 ? context.gs_base_kernel : context.gs_base_user) = cpu.gs_base;
+    (ring_0 ? context.gs_base_user : context.gs_base_kernel) = cpu.shadow_gs;
+    context.ctrlreg[0] = cpu.cr0, context.ctrlreg[2] = cpu.cr2;
+    context.ctrlreg[3] = cpu.cr3, context.ctrlreg[4] = cpu.cr4;
+    context.debugreg[0] = cpu.dr0, context.debugreg[1] = cpu.dr1;
+    context.debugreg[2] = cpu.dr2, context.debugreg[3] = cpu.dr3;
+    context.debugreg[6] = cpu.dr6, context.debugreg[7] = cpu.dr7;
+    if ((cpu.flags & XEN_X86_FPU_INITIALISED) != 0) context.flags = VGCF_i387_valid;
+    return context;
 }
 
 hvm_hw_lapic fresh_lapic(std::uint32_t vcpu) {
@@ -122,6 +146,53 @@ hvm_vmce_vcpu fresh_vmce() {
     // Two banks.
     vmce.caps = 2;
     return vmce;
+}
+
+hvm_hw_vpic fresh_pic(std::uint32_t which) {
+    hvm_hw_vpic pic{};
+    if (which != 0) return pic;
+    // The chained one's line is edge-triggered and open.
+    constexpr std::uint8_t kMaster[] = {0, 0, 0, 0, 0, 0x40, 0x04, 0};
+    static_assert(sizeof kMaster == sizeof pic);
+    std::memcpy(&pic, kMaster, sizeof kMaster);
+    return pic;
+}
+
+hvm_hw_vioapic fresh_ioapic() {
+    hvm_hw_vioapic ioapic{};
+    constexpr std::uint64_t kBase = 0xfec00000, kMasked = 0x10000;
+    ioapic.base_address = kBase;
+    for (auto& entry : ioapic.redirtbl) entry.bits = kMasked;
+    return ioapic;
+}
+
+hvm_hw_pit fresh_pit() {
+    hvm_hw_pit pit{};
+    constexpr std::uint32_t kWholeRange = 0x10000;
+    for (auto& channel : pit.channels) {
+        channel.count = kWholeRange;
+        channel.mode = 0xff;
+        channel.gate = 1;
+    }
+    // The speaker's is closed.
+    pit.channels[2].gate = 0;
+    return pit;
+}
+
+hvm_hw_rtc fresh_rtc() {
+    hvm_hw_rtc rtc{};
+    constexpr std::size_t kRegisterA = 10, kRegisterB = 11, kRegisterD = 13;
+    rtc.cmos_data[kRegisterA] = 0x26;
+    rtc.cmos_data[kRegisterB] = 0x02;
+    rtc.cmos_data[kRegisterD] = 0x80;
+    return rtc;
+}
+
+hvm_hw_hpet fresh_hpet() {
+    hvm_hw_hpet hpet{};
+    // Three timers of 64 bits, 16 ns.
+    hpet.capability = 0x00f424008086a201;
+    return hpet;
 }
 
 bool acceptable(const hvm_hw_cpu& cpu, const Domain& d) {
@@ -170,8 +241,12 @@ std::int64_t check_msrs(std::span<const std::byte> data) {
 
 hvm_hw_cpu as_loaded(hvm_hw_cpu cpu) {
     if ((cpu.flags & XEN_X86_FPU_INITIALISED) == 0) std::ranges::fill(cpu.fpu_regs, std::uint8_t{0});
-    cpu.pending_event = 0;
-    cpu.error_code = 0;
+    // What a processor would deliver again: interrupts and exceptions, but not those that an instruction makes.
+    constexpr unsigned kInterrupt = 0, kNmi = 2, kException = 3, kBreakpoint = 3, kOverflow = 4;
+    const bool exception =
+        cpu.pending_type == kException && cpu.pending_vector != kBreakpoint && cpu.pending_vector != kOverflow;
+    if (cpu.pending_valid == 0 || (cpu.pending_type != kInterrupt && cpu.pending_type != kNmi && !exception))
+        cpu.pending_event = cpu.error_code = 0;
     return cpu;
 }
 

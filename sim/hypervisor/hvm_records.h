@@ -48,10 +48,18 @@ struct HvmRecordBytes {
 
 /// Of a vCPU after its reset, with the registers of setvcpucontext where there was one.
 hvm_hw_cpu fresh_cpu(const vcpu_guest_context_t* context);
+/// The same registers as getvcpucontext has them.
+vcpu_guest_context_t guest_context(const hvm_hw_cpu& cpu);
 hvm_hw_lapic fresh_lapic(std::uint32_t vcpu);
 hvm_hw_lapic_regs fresh_lapic_registers(std::uint32_t vcpu);
 hvm_hw_mtrr fresh_mtrr();
 hvm_vmce_vcpu fresh_vmce();
+hvm_hw_vpic fresh_pic(std::uint32_t which);
+hvm_hw_vioapic fresh_ioapic();
+hvm_hw_pit fresh_pit();
+/// Its date says nothing: a world has no wall clock.
+hvm_hw_rtc fresh_rtc();
+hvm_hw_hpet fresh_hpet();
 
 bool acceptable(const hvm_hw_cpu& cpu, const Domain& d);
 bool acceptable(const hvm_hw_lapic& lapic);

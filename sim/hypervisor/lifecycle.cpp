@@ -6,6 +6,7 @@
 
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/mmu_op.h"
+#include "sim/hypervisor/permissions.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 
@@ -140,6 +141,7 @@ void Host::release(Domain& d) {
         v->info_frame.reset();
     }
     claim(d, 0);
+    d.permissions.reset();
     page_types.unpin_all(d);
     std::vector<Mfn> owned = std::move(d.unplaced);
     std::ranges::copy(d.pod.take_all(), std::back_inserter(owned));

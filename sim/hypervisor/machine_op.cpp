@@ -1,6 +1,5 @@
-// Hypercalls about what this machine does not have: platform_op (firmware, microcode, power), mca (machine checks),
-// kexec_op, xenoprof_op and xenpmu_op (performance counters), hypfs_op, dm_op (device models) and the private
-// continuation of shadow_op.
+// Hypercalls about what this machine does not have: mca (machine checks), kexec_op, xenoprof_op and xenpmu_op
+// (performance counters), hypfs_op, dm_op (device models) and the private continuation of shadow_op.
 //
 // Each refuses as Xen does who may not ask, what can't be read and what is of another version; what is left is answered
 // as by a machine without the thing.
@@ -17,7 +16,6 @@
 #include <xen/hvm/dm_op.h>
 #include <xen/hypfs.h>
 #include <xen/kexec.h>
-#include <xen/platform.h>
 
 namespace xenrig::hypervisor {
 
@@ -40,15 +38,6 @@ std::optional<Versioned> versioned(Call& call) {
 bool narrow(const Call& call) { return call.domain.config.bits == 32; }
 
 }  // namespace
-
-std::int64_t platform_op(Call& call) {
-    // A 32-bit caller's struct is shorter by the padding of its union (compat_platform_op).
-    constexpr std::size_t kBytes = sizeof(xen_platform_op_t);
-    const auto head = versioned<kBytes>(call);
-    if (!head) return -error(Errno::fault);
-    if (head->version != XENPF_INTERFACE_VERSION) return -error(Errno::access);
-    return call.domain.privileged() ? -error(Errno::nosys) : -error(Errno::perm);
-}
 
 std::int64_t machine_check(Call& call) {
     constexpr std::uint32_t kVersion = 0x01ecc003;
@@ -144,9 +133,13 @@ std::int64_t paging_domctl_cont(Call& call) {
     if (!call.fetch(op, 0)) return -error(Errno::fault);
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION || op.cmd != XEN_DOMCTL_shadow_op)
         return -error(Errno::opnotsupp);
-    if (!call.host.find(DomId{op.domain})) return -error(Errno::srch);
+    const Domain* d = call.host.find(DomId{op.domain});
+    if (!d) return -error(Errno::srch);
+    if (!call.domain.privileged()) return -error(Errno::perm);
+    if (d == &call.domain) return -error(Errno::inval);
+    if (d->dying()) return 0;
     // A domctl is never preempted here, so that there is none to continue.
-    return call.domain.privileged() ? -error(Errno::inval) : -error(Errno::perm);
+    return d->vcpus.empty() ? -error(Errno::inval) : -error(Errno::busy);
 }
 
 }  // namespace xenrig::hypervisor

@@ -44,7 +44,12 @@ std::int64_t update_entry(Call& call, const mmu_update_t& update, const Owners& 
     const PageTableEntry to{update.val};
     if (level_of(types.type(*mfn)) != 0) {
         if (level_of(types.type(*mfn)) != 1 && of.pages != of.tables) return -error(Errno::inval);
-        return types.change(*mfn, index, to, command == MMU_PT_UPDATE_PRESERVE_AD, *of.tables, *of.pages);
+        {
+            const EntryUpdate how = command == MMU_PT_UPDATE_PRESERVE_AD    ? EntryUpdate::keep_accessed_dirty
+                                    : command == MMU_PT_UPDATE_NO_TRANSLATE ? EntryUpdate::no_translate
+                                                                            : EntryUpdate::normal;
+            return types.change(*mfn, index, to, how, *of.tables, *of.pages);
+        }
     }
     // A page that is no table yet is written like any other.
     const std::int64_t result = types.get(*mfn, *of.tables, FrameType::writable);
@@ -73,7 +78,8 @@ std::int64_t update_linear(Call& call, std::uint64_t address, PageTableEntry to,
     if (!may_target(call.domain, pages_of)) return -error(Errno::perm);
     const auto at = walk(call.vcpu, address);
     if (!at) return -error(Errno::inval);
-    const std::int64_t result = call.host.page_types.change(at->table, at->index, to, false, call.domain, pages_of);
+    const std::int64_t result =
+        call.host.page_types.change(at->table, at->index, to, EntryUpdate::normal, call.domain, pages_of);
     if (result != 0) return result;
     // What is to be flushed where: only a set of vCPUs has to be read.
     const std::uint64_t how = flags & UVMF_FLUSHTYPE_MASK, set = flags & ~std::uint64_t{UVMF_FLUSHTYPE_MASK};

@@ -157,8 +157,8 @@ void PageTypes::write(Mfn table, unsigned index, PageTableEntry e) {
     if (Domain* owner = host_.find(host_.memory.owner(table))) host_.mark_dirty(*owner, table);
 }
 
-std::int64_t PageTypes::change(Mfn table, unsigned index, PageTableEntry to, bool keep_accessed_dirty,
-                               Domain& tables_of, Domain& pages_of) {
+std::int64_t PageTypes::change(Mfn table, unsigned index, PageTableEntry to, EntryUpdate how, Domain& tables_of,
+                               Domain& pages_of) {
     const unsigned level = level_of(type(table));
     const bool bits_64 = tables_of.config.bits == 64;
     constexpr unsigned kPaeXenSlot = 3;
@@ -167,13 +167,18 @@ std::int64_t PageTypes::change(Mfn table, unsigned index, PageTableEntry to, boo
     const PageTableEntry was = entry(table, index);
     const auto put_new = [&] {
         PageTableEntry now = adjusted(to, level, bits_64);
-        if (keep_accessed_dirty) now.value |= was.value & (kAccessed | kDirtyBit);
+        if (how == EntryUpdate::keep_accessed_dirty) now.value |= was.value & (kAccessed | kDirtyBit);
         write(table, index, now);
     };
     if (to.present()) {
         const std::uint32_t disallowed =
             level == 1 ? kDisallowedL1 & ~(tables_of.privileged() ? kCaching : 0) : kDisallowed;
         if ((to.flags() & disallowed) != 0) return -error(Errno::inval);
+        if (level == 1 && how != EntryUpdate::no_translate && pages_of.translated()) {
+            const PhysmapEntry there = host_.look_up(pages_of, Gfn{to.mfn().value});
+            if (!there.own()) return -error(Errno::inval);
+            to = PageTableEntry::of(there.frame(), to.flags());
+        }
         // The same page with nothing else about it than what the processor and the guest note there.
         constexpr std::uint32_t kNoted = kNoExecute | 0x7ff000 | kAvailable | kGlobal | kDirtyBit | kAccessed | kUser;
         if (was.present() && was.mfn() == to.mfn() && ((was.flags() ^ to.flags()) & ~kNoted) == 0) {

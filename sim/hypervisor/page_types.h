@@ -22,6 +22,10 @@ enum class FrameType : std::uint8_t { none, l1, l2, l3, l4, descriptors, writabl
 constexpr FrameType table_type(unsigned level) { return static_cast<FrameType>(level); }
 constexpr unsigned level_of(FrameType type) { return type <= FrameType::l4 ? static_cast<unsigned>(type) : 0; }
 
+/// MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_PRESERVE_AD, MMU_PT_UPDATE_NO_TRANSLATE: what the processor noted is kept; a
+/// page of a translated domain is named by its machine frame instead of its gfn.
+enum class EntryUpdate : std::uint8_t { normal, keep_accessed_dirty, no_translate };
+
 class PageTypes {
 public:
     explicit PageTypes(Host& host) : host_(host) {}
@@ -43,7 +47,7 @@ public:
     void unpin_all(const Domain& owner);
 
     /// Puts a new entry where one of a table of `tables_of` is. What it maps must be `pages_of`'s.
-    std::int64_t change(Mfn table, unsigned index, PageTableEntry to, bool keep_accessed_dirty, Domain& tables_of,
+    std::int64_t change(Mfn table, unsigned index, PageTableEntry to, EntryUpdate how, Domain& tables_of,
                         Domain& pages_of);
     /// The same without looking what it maps: the caller holds frame and type for it. What was there is put.
     void replace(Mfn table, unsigned index, PageTableEntry to);

@@ -70,6 +70,10 @@ public:
         for (std::uint64_t f = 0; far && f < slots(0, kTopBits); ++f)
             if (const Top* top = (*far)[f].load(std::memory_order_relaxed)) for_each_in(*top, f << kTopBits, visit);
     }
+    /// Pages that the map has, and may have.
+    std::uint64_t nodes() const { return nodes_; }
+    std::uint64_t nodes_max() const { return nodes_max_; }
+    void set_nodes_max(std::uint64_t most) { nodes_max_ = most; }
     /// The highest gfn that ever had an entry (XENMEM_maximum_gpfn).
     Gfn highest() const { return highest_; }
 
@@ -115,7 +119,7 @@ private:
     /// Beyond the first 512 GiB, where hardly a guest ever has anything.
     std::atomic<Far*> far_{nullptr};
     Gfn highest_{};
-    const std::uint64_t nodes_max_;
+    std::uint64_t nodes_max_;
     std::uint64_t nodes_ = 0;
 };
 

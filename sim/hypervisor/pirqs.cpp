@@ -247,6 +247,13 @@ std::size_t Pirqs::bound() const {
         std::ranges::count_if(pirqs_, [](const auto& p) { return p.second.port != Port{0}; }));
 }
 
+std::int64_t Pirqs::pass_on(std::int32_t pirq, Domain& to, bool allow) {
+    const Irq irq = irq_of(pirq);
+    if (irq <= 0 || !permitted_[static_cast<std::size_t>(irq)]) return -error(Errno::perm);
+    to.pirqs.permitted_.set(static_cast<std::size_t>(irq), allow);
+    return 0;
+}
+
 void Pirqs::release() {
     if (eoi_frame_) host_.put_frame(*eoi_frame_);
     eoi_frame_.reset();

@@ -44,6 +44,10 @@ public:
     /// The port is closed.
     void unbind(std::uint32_t pirq);
 
+    /// The right to the line of one of our pirqs goes to another domain, or is taken from it. EPERM without such a
+    /// line.
+    std::int64_t pass_on(std::int32_t pirq, Domain& to, bool allow);
+
     std::int64_t eoi(std::uint32_t pirq);
     /// XENIRQSTAT_*.
     std::int64_t status(std::uint32_t pirq, std::uint32_t& flags) const;

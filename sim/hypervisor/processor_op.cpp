@@ -65,7 +65,8 @@ std::int64_t get_debugreg(Call& call) {
     if (number > 7) return -error(Errno::nodev);
     // 4 and 5 are other names of 6 and 7.
     const std::uint64_t value = call.vcpu.debug_registers[number == 4 || number == 5 ? number + 2 : number];
-    return static_cast<std::int64_t>(value);
+    // A register of 32 bits may look like an error.
+    return call.domain.config.bits == 32 ? static_cast<std::int32_t>(value) : static_cast<std::int64_t>(value);
 }
 
 std::int64_t nmi_op(Call& call) {

@@ -69,6 +69,7 @@ std::int64_t update_descriptor(Call& call) {
 }
 
 std::int64_t set_segment_base(Call& call) {
+    // With 32 bits a base is a descriptor's.
     if (call.domain.translated() || call.domain.config.bits == 32) return -error(Errno::nosys);
     switch (static_cast<std::uint32_t>(call.arg(0))) {
         case SEGBASE_FS:

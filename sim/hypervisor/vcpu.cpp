@@ -7,6 +7,7 @@
 #include "sim/hypervisor/linear_access.h"
 #include "sim/hypervisor/pv_context.h"
 #include "sim/hypervisor/shared_words.h"
+#include "sim/hypervisor/tools_abi.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {

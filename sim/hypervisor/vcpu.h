@@ -19,6 +19,8 @@
 #include "xenrig/abi/types.h"
 #include "xenrig/platform/machine.h"
 
+struct xen_domctl_ext_vcpucontext;
+
 namespace xenrig::hypervisor {
 
 class Domain;
@@ -117,6 +119,8 @@ public:
     std::uint64_t event_callback = 0, failsafe_callback = 0;
     /// What XEN_DOMCTL_setvcpucontext said last, or a PV guest's VCPUOP_initialise; a 32-bit one's is widened.
     std::unique_ptr<vcpu_guest_context_t> context;
+    /// And what XEN_DOMCTL_set_ext_vcpucontext did.
+    std::unique_ptr<xen_domctl_ext_vcpucontext> ext_context;
 
     /// In SCHEDOP_block or SCHEDOP_poll.
     std::atomic<bool> blocked{false};

@@ -38,9 +38,7 @@ public:
     Guest& guest() { return kernel_ ? kernel_->guest : *pvh_; }
 
     Answer map_ram(unsigned slot, Guest& of, std::uint64_t gfn) {
-        if (kernel_)
-            return kernel_->update(1, entry(slot), hv_.lookup(of.id, Gfn{gfn})->value, kBoth, MMU_NORMAL_PT_UPDATE,
-                                   of.id);
+        if (kernel_) return kernel_->update(1, entry(slot), of.frame(gfn), kBoth, MMU_NORMAL_PT_UPDATE, of.id);
         xen_ulong_t index = of.frame(gfn);
         xen_pfn_t at = kWindow + slot;
         int status = 0;
@@ -64,7 +62,7 @@ public:
         op.frame_list.p = &frame;
         const Answer rc = guest().call(__HYPERVISOR_memory_op, XENMEM_acquire_resource, &op);
         if (rc != 0 || pvh_) return rc;
-        return kernel_->update(1, entry(slot), frame, kBoth, MMU_NORMAL_PT_UPDATE, of.id);
+        return kernel_->update(1, entry(slot), frame, kBoth, MMU_PT_UPDATE_NO_TRANSLATE, of.id);
     }
     Answer unmap(unsigned slot) {
         if (kernel_) return kernel_->update(1, entry(slot), 0, 0);
@@ -246,8 +244,8 @@ TEST(ForeignTeardown, AZombiesNumberIsTakenUntilTheMappingGoes) {
     EXPECT_EQ(w.hv.audit(), "");
 }
 
-TEST(ForeignTeardown, WhatIsStillMappedOfAZombieCanBeMappedAgainAndNothingElse) {
-    World w(GuestType::pv, GuestType::pvh);
+TEST(ForeignTeardown, OfAPvZombieWhatIsStillMappedCanBeMappedAgainAndNothingElse) {
+    World w(GuestType::pv, GuestType::pv);
     const std::uint64_t other = w.hv.lookup(w.a->id, Gfn{5})->value;
     const std::uint64_t held = w.hv.lookup(w.a->id, Gfn{kSharedGfn})->value;
     ASSERT_TRUE(w.hv.destroy_domain(w.a->id));
@@ -263,6 +261,23 @@ TEST(ForeignTeardown, WhatIsStillMappedOfAZombieCanBeMappedAgainAndNothingElse) 
     one.val = 0;
     EXPECT_EQ(update(), 0);
     EXPECT_FALSE(w.listed(*w.a));
+    EXPECT_EQ(w.hv.audit(), "");
+}
+
+TEST(ForeignTeardown, APvhDomainsPagesHaveGfnsUntilItEnds) {
+    World w(GuestType::pv, GuestType::pvh);
+    const std::uint64_t held = w.hv.lookup(w.a->id, Gfn{kSharedGfn})->value;
+    const auto update = [&](std::uint64_t frame, unsigned command) {
+        mmu_update_t one{w.hv.lookup(w.holder->guest().id, Gfn{1})->value << 12 | 200 * 8 | command,
+                         frame << 12 | kRead};
+        return w.holder->guest().call(__HYPERVISOR_mmu_update, &one, 1, 0, w.a->id.value);
+    };
+    EXPECT_EQ(update(held, MMU_NORMAL_PT_UPDATE), error(Errno::inval)) << "no gfn of its";
+    EXPECT_EQ(update(kSharedGfn, MMU_PT_UPDATE_NO_TRANSLATE), error(Errno::perm)) << "no frame of its";
+    EXPECT_EQ(update(kSharedGfn, MMU_NORMAL_PT_UPDATE), 0);
+    ASSERT_TRUE(w.hv.destroy_domain(w.a->id));
+    EXPECT_EQ(update(kSharedGfn, MMU_NORMAL_PT_UPDATE), error(Errno::inval)) << "it has no map any more";
+    EXPECT_EQ(update(held, MMU_PT_UPDATE_NO_TRANSLATE), 0);
     EXPECT_EQ(w.hv.audit(), "");
 }
 

@@ -1,5 +1,5 @@
 /* mask bits clr: event bits in shared_info. pw prd mw mr: bytes of pages and windows. pf: fills a page.
- * w2 w4 w8 r2 r4 r8: words of pages, for the structs of hc. */
+ * w2 w4 w8 r2 r4 r8: words of pages, for the structs of hc. wa: the address in a frame; ld: a word, which is kept. */
 #include "memory.h"
 
 #include "operations.h"
@@ -42,7 +42,6 @@ static unsigned word_bytes(const char* name, char kind) {
 }
 
 int memory_operation(const char* name, const word* a, struct answer* answer) {
-    (void)answer;
     const unsigned index = a[0] & (PAGES - 1), offset = a[1] & (PAGE - 1);
     if (is(name, "mask")) {
         unsigned long* mask = &shared_info->evtchn_mask[a[0] / WORD_BITS & (WORD_BITS - 1)];
@@ -67,6 +66,10 @@ int memory_operation(const char* name, const word* a, struct answer* answer) {
             print(" unmapped");
     } else if (is(name, "mr")) {
         print(" %d", window_state[index] == UNMAPPED ? -1l : (word)(unsigned char)windows[index][offset]);
+    } else if (is(name, "wa")) {
+        write_word(pages[index], offset, a[2] * PAGE + a[3], 8);
+    } else if (is(name, "ld")) {
+        answer->number = (word)read_word(pages[index], offset, 8);
     } else if (word_bytes(name, 'w')) {
         write_word(pages[index], offset, a[2], word_bytes(name, 'w'));
     } else if (word_bytes(name, 'r')) {
