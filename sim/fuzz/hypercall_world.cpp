@@ -23,6 +23,7 @@ hypervisor::HostConfig host_for(std::uint8_t options) {
     return {.name = "fuzz",
             .frames = (options & kSmallHost) != 0 ? 128u : 512u,
             .first_handle = GrantHandle{0},
+            .cpus = (options & kSmallHost) != 0 ? 2u : 0u,
             .verbose_debug = (options & kTalkative) != 0};
 }
 

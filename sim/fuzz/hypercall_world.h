@@ -26,7 +26,8 @@ struct DomainKind {
 
     explicit DomainKind(std::uint8_t byte);
 };
-/// Of the byte: its lowest two bits are the type (PVH, HVM, PV, PV), these the rest.
+/// Of the byte: its lowest two bits are the type (PVH, HVM, PV, PV), these the rest. A small host has little memory and
+/// two processors, which its vCPUs share.
 inline constexpr std::uint8_t kType = 3, kPv = 2, kHvm = 1, k32Bit = 4, kPrivileged = 8, kSmallHost = 16,
                               kTalkative = 32;
 /// Of the second one: domains end from the last to the first.

@@ -20,6 +20,7 @@ constexpr std::uint64_t kKeptPagesMax = 16384;
 
 struct Pool {
     std::mutex lock;
+    bool keeps = true;
     std::vector<std::unique_ptr<Arena>> arenas;
 };
 
@@ -49,7 +50,14 @@ void Arena::give_back(std::unique_ptr<Arena> arena) {
     if (arena->used_count_ > kKeptPagesMax) return;
     Pool& p = pool();
     const std::scoped_lock guard(p.lock);
-    if (p.arenas.size() < kPooledMax) p.arenas.push_back(std::move(arena));
+    if (p.keeps && p.arenas.size() < kPooledMax) p.arenas.push_back(std::move(arena));
+}
+
+void Arena::pool_none() {
+    Pool& p = pool();
+    const std::scoped_lock guard(p.lock);
+    p.keeps = false;
+    p.arenas.clear();
 }
 
 std::unique_ptr<Arena> Arena::make(std::uint64_t pages) {

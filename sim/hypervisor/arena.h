@@ -19,6 +19,9 @@ public:
     static std::unique_ptr<Arena> take(std::uint64_t pages);
     /// Into the pool; gives memory back to the system when much was touched.
     static void give_back(std::unique_ptr<Arena> arena);
+    /// From now on each world has an arena of its own: for who puts back a world's memory, in which the arena's books
+    /// lie.
+    static void pool_none();
 
     ~Arena();
     Arena(const Arena&) = delete;

@@ -15,7 +15,9 @@ constexpr int kSelf = 0, kHostileDom = 1, kHelperDom = 2, kBystanderDom = 3, kCo
 constexpr int kOne = 0, kWindow = 32;
 constexpr unsigned kEvents = __HYPERVISOR_event_channel_op, kGrants = __HYPERVISOR_grant_table_op,
                    kMemory = __HYPERVISOR_memory_op;
-const int kHere = S::pointer(Place::same);
+/// Lists of frames stand where no struct is put: in a page that others may map.
+constexpr int kListPage = 8;
+const int kList = S::pointer(Place::granted, 0), kSecondList = S::pointer(Place::granted, 1);
 
 S& map(S& s, int window, int flags, int ref, int dom) {
     return s.call(kGrants, GNTTABOP_map_grant_ref, {window, flags, ref, dom}, 0, {kOne});
@@ -106,12 +108,11 @@ std::string exchanges_memory() {
     // The frames that were populated after the bystander's twelve.
     constexpr std::uint64_t kFirst = 0x1000, kSome = 40, kCount = 8;
     S s(kPv, 0);
-    for (unsigned i = 0; i < kCount; ++i) s.poke(1, i, S::number(kFirst + kSome + i));
-    const int in = S::pointer(Place::crooked);  // moves on from here, not to where frames are
-    const int list = S::pointer(Place::across, 0);
+    for (unsigned i = 0; i < kCount; ++i)
+        s.poke(kListPage, i, S::number(kFirst + kSome + i)).poke(kListPage + 1, i, 20 + i);
     for (const int order : {0, 1})
-        for (const int at : {in, list, kHere})
-            s.call(kMemory, XENMEM_exchange, {at, 2, kSelf, at, order == 0 ? 2 : 1, order, kSelf});
+        for (const int out : {kSecondList, kList})
+            s.call(kMemory, XENMEM_exchange, {kList, 2, kSelf, out, order == 0 ? 2 : 1, order, kSelf});
     return s.bytes();
 }
 
@@ -121,16 +122,16 @@ std::string memory_on_demand(unsigned order) {
     S s(kPrivileged, order);
     const auto reserve = [&](unsigned op, int count, int extent_order) {
         const S::Bytes flags = S::number(static_cast<std::uint64_t>(kOnDemand) << 16);
-        s.call(kMemory, op, S::fields({{kHere, count, extent_order}, flags, {kHelperDom}}));
+        s.call(kMemory, op, S::fields({{kList, count, extent_order}, flags, {kHelperDom}}));
     };
-    for (unsigned i = 0; i < 4; ++i) s.poke(0, i, 40 + 4 * i);
+    for (unsigned i = 0; i < 4; ++i) s.poke(kListPage, i, 40 + 4 * i);
     reserve(XENMEM_populate_physmap, 3, 0);
     reserve(XENMEM_populate_physmap, 2, 2);
     for (const int pages : {31, 36, 40, 32}) s.call(kMemory, XENMEM_set_pod_target, {pages, kHelperDom});
     s.call(kMemory, XENMEM_get_pod_target, {kHelperDom}).by_helper();
     for (unsigned page = 40; page < 48; ++page) s.poke(page, 0, page % 2);
     map(s, 44, GNTMAP_host_map, 8, kHostileDom);
-    s.poke(0, 0, 41).call(kMemory, XENMEM_decrease_reservation, {kHere, 1, 0, 0, kSelf});
+    s.poke(kListPage, 0, 41).call(kMemory, XENMEM_decrease_reservation, {kList, 1, 0, 0, kSelf});
     s.call(kMemory, XENMEM_remove_from_physmap, {kSelf, 48}).call(kMemory, XENMEM_current_reservation, {kSelf});
     s.by_hostile().call(kMemory, XENMEM_set_pod_target, {31, kHelperDom});
     s.call(kMemory, XENMEM_claim_pages, S::fields({{4, 0}, {0}, {kHelperDom}}));
@@ -139,14 +140,14 @@ std::string memory_on_demand(unsigned order) {
 
 std::string maps_resources_of_others(unsigned kind) {
     S s(kind | kPrivileged, 0);
-    for (unsigned i = 0; i < 4; ++i) s.poke(0, i, 48 + i);
+    for (unsigned i = 0; i < 4; ++i) s.poke(kListPage, i, 48 + i);
     for (int type = 0; type < 4; ++type)
         for (int id = 0; id < 2; ++id) {
-            s.call(kMemory, XENMEM_acquire_resource, {kHelperDom, type, id, 1, 0, kHere});
-            s.call(kMemory, XENMEM_acquire_resource, {kHelperDom, type, id, 3, 1, kHere});
+            s.call(kMemory, XENMEM_acquire_resource, {kHelperDom, type, id, 1, 0, kList});
+            s.call(kMemory, XENMEM_acquire_resource, {kHelperDom, type, id, 3, 1, kList});
         }
     s.by_helper().call(kGrants, GNTTABOP_set_version, {2}, 0, {kOne}).by_hostile();
-    s.call(kMemory, XENMEM_acquire_resource, {kHelperDom, XENMEM_resource_grant_table, 1, 1, 0, kHere});
+    s.call(kMemory, XENMEM_acquire_resource, {kHelperDom, XENMEM_resource_grant_table, 1, 1, 0, kList});
     return s.destroy(0).bytes();
 }
 
@@ -160,7 +161,7 @@ std::string writes_under_the_dirty_log(unsigned kind) {
     s.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, {10, 64}, 0, {0});
     s.by_helper();
     map(s, kWindow, GNTMAP_host_map, 9, kHostileDom).poke(kWindow, 3, 5);
-    s.by_hostile().call(kMemory, XENMEM_decrease_reservation, {kHere, 1, 0, 0, kSelf});
+    s.by_hostile().call(kMemory, XENMEM_decrease_reservation, {kList, 1, 0, 0, kSelf});
     return s.toolstack(kEnd).toolstack(kStart).toolstack(kEnd).bytes();
 }
 
@@ -183,7 +184,7 @@ std::vector<HypercallSeed> hypercall_feature_seeds() {
         {"gives-frames-away-backwards", gives_frames_away(kBackwardsOrder), 8},
         {"events-in-the-fifo-pvh", events_in_the_fifo(0), 60},
         {"events-in-the-fifo-pv", events_in_the_fifo(kPv), 60},
-        {"exchanges-memory", exchanges_memory(), 6},
+        {"exchanges-memory", exchanges_memory(), 4},
         {"memory-on-demand", memory_on_demand(0), 12},
         {"memory-on-demand-backwards", memory_on_demand(kBackwardsOrder), 12},
         {"maps-resources-of-others-pv", maps_resources_of_others(kPv), 16},

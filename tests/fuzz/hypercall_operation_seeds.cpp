@@ -31,7 +31,7 @@ struct Kind {
     unsigned byte;
 };
 constexpr std::array kKinds = {Kind{"pvh", 0}, Kind{"hvm-of-32-bits", kHvm | k32Bit}, Kind{"pv", kPv},
-                               Kind{"pv-control-domain", kPv | kPrivileged}};
+                               Kind{"pv-control-domain", kPv | kPrivileged}, Kind{"pvh-on-two-processors", kSmallHost}};
 
 /// At address 0, which the next pointer is the same as.
 void put_struct(S& s, std::initializer_list<std::uint64_t> words) {
@@ -97,6 +97,7 @@ std::vector<HypercallSeed> hypercall_operation_seeds() {
                              every_operation(family, kind.byte), family.operations});
     seeds.push_back({"domctls-of-the-helper-by-pv", every_domctl(kPv, kHelper), kDomctls});
     seeds.push_back({"domctls-of-the-helper-by-pvh", every_domctl(0, kHelper), kDomctls});
+    seeds.push_back({"domctls-on-two-processors", every_domctl(kSmallHost, kHelper), kDomctls});
     seeds.push_back({"domctls-of-itself", every_domctl(kPv, kSelf), kDomctls});
     seeds.push_back({"sysctls-by-pv", every_sysctl(kPv), kSysctls});
     seeds.push_back({"sysctls-by-pvh-of-32-bits", every_sysctl(k32Bit), kSysctls});

@@ -126,8 +126,8 @@ std::string changes_the_version_with_grants_in_use() {
     return s.bytes();
 }
 
-std::string waits_with_everything_armed() {
-    S s(0, 0x80);
+std::string waits_with_everything_armed(unsigned kind) {
+    S s(kind, kBackwardsOrder);
     s.call(kSched, SCHEDOP_watchdog, {0, 1}).call(kVcpu, VCPUOP_set_periodic_timer, {253}, 0, {0});
     s.call(kVcpu, VCPUOP_set_singleshot_timer, {100, 0}, 0, {0});
     s.call(kSched, SCHEDOP_poll, {0, 1, 50}).pass(200);
@@ -244,7 +244,8 @@ std::vector<HypercallSeed> hypercall_seeds() {
         {"version-changes-with-grants-in-use", changes_the_version_with_grants_in_use(), 8},
         {"page-tables-of-its-own", has_page_tables_of_its_own(0), 12},
         {"page-tables-of-its-own-backwards", has_page_tables_of_its_own(kBackwardsOrder), 12},
-        {"waits-with-everything-armed", waits_with_everything_armed(), 5},
+        {"waits-with-everything-armed", waits_with_everything_armed(0), 5},
+        {"waits-on-two-processors", waits_with_everything_armed(kSmallHost), 5},
         {"talks-for-ever", talks_for_ever(), 450},
         {"host-is-full",
          S(kSmallHost, kPv)

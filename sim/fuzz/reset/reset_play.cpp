@@ -5,6 +5,7 @@
 #include "sim/fuzz/reset/memory_image.h"
 #include "sim/fuzz/reset/subject_library.h"
 #include "sim/fuzz/reset/world_heap.h"
+#include "sim/hypervisor/arena.h"
 
 namespace xenrig::fuzz {
 
@@ -67,6 +68,7 @@ struct ResetPlay::World {
 bool ResetPlay::possible() { return MemoryImage::possible(); }
 
 ResetPlay::ResetPlay(const BlkTarget& target, const SubjectLibrary* library) : target_(target), library_(library) {
+    hypervisor::Arena::pool_none();
     count_heap_by(&WorldHeap::in_use);
 }
 
