@@ -128,6 +128,7 @@ std::int64_t set_hvm_param(Domain& d, ParamAccess by, std::uint32_t index, std::
     if (set_once(index) && d.params[index] != 0 && d.params[index] != value) return -error(Errno::exist);
     if (const std::int64_t result = checked(d, by, index, value); result != 0) return result;
     d.params[index] = value;
+    if (index == HVM_PARAM_CALLBACK_IRQ) d.interrupts.set_callback(value);
     return 0;
 }
 

@@ -24,6 +24,7 @@
 
 namespace xenrig {
 class Cpu;
+class Interrupts;
 class Machine;
 }  // namespace xenrig
 
@@ -134,6 +135,8 @@ public:
     /// domain's word.
     Hypercalls& linear_hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
+    /// The vCPU's interrupt controllers; as lasting as the above. A PV guest's never have anything.
+    Interrupts& interrupts(DomId dom, VcpuId vcpu);
     VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.
     std::int64_t hypercall(DomId dom, VcpuId vcpu, GuestAccess& guest, unsigned number, const HypercallArgs& args);

@@ -76,6 +76,7 @@ guest::Binding Host::attach(DomId domain, const std::vector<Cpu*>& cpus) {
     for (unsigned v = 0; v < cpus.size(); ++v) {
         xen_.attach_vcpu(domain, VcpuId{v}, *cpus[v]);
         // A register of 32 bits can't hold an address of this process.
+        binding.interrupts.push_back(&xen_.interrupts(domain, VcpuId{v}));
         binding.vcpus.push_back(narrow ? &xen_.linear_hypercalls(domain, VcpuId{v})
                                        : &xen_.hypercalls(domain, VcpuId{v}));
     }

@@ -28,8 +28,9 @@ struct DiskNodes {
 
 struct DomainSpec {
     std::string name;
-    /// The width of its kernel's word.
+    /// The width of its kernel's word, and how events come to it.
     unsigned bits = 64;
+    guest::CallbackWay callback = guest::CallbackWay::vector;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
     std::vector<DiskNodes> disks;

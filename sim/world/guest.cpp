@@ -33,7 +33,7 @@ Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures feature
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     const toolstack::MemoryPlan plan{spec_.frames};
     kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout(),
-                                              guest::KernelOptions{.bits = spec_.bits});
+                                              guest::KernelOptions{.bits = spec_.bits, .callback = spec_.callback});
     kernel_->control().add(bus_);
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }

@@ -250,6 +250,10 @@ BlockUnits read_units(Table& t) {
     return static_cast<BlockUnits>(t.word("block-units", {"head", "4.17", "freebsd", "mini-os", "tapdisk"}));
 }
 
+Callback read_callback(Table& t) {
+    return static_cast<Callback>(t.word("callback", {"vector", "per-vcpu", "gsi", "pci-intx"}));
+}
+
 void read_disk(Table& t, DiskSpec& d) {
     static constexpr DiskKind kKinds[] = {DiskKind::ram, DiskKind::simulated, DiskKind::file};
     d.kind = kKinds[t.word("kind", {"ram", "simulated", "file"})];
@@ -267,6 +271,7 @@ void read_disk(Table& t, DiskSpec& d) {
 void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
     g.bits = t.small("bits", g.bits);
+    g.callback = read_callback(t);
     g.vcpus = t.small("vcpus", g.vcpus);
     g.frames = t.number("frames", g.frames, 1 << 20);
     g.units = read_units(t);
@@ -357,6 +362,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         d.name = name;
         d.host = t.text("host", "");
         d.bits = t.small("bits", d.bits);
+        d.callback = read_callback(t);
         d.vcpus = t.small("vcpus", d.vcpus);
         d.frames = t.number("frames", d.frames, 1 << 20);
     });

@@ -9,9 +9,28 @@
 
 namespace xenrig::world {
 
+namespace {
+
+guest::CallbackWay callback_way(Callback callback) {
+    switch (callback) {
+        case Callback::per_vcpu:
+            return guest::CallbackWay::per_vcpu;
+        case Callback::gsi:
+            return guest::CallbackWay::gsi;
+        case Callback::pci_intx:
+            return guest::CallbackWay::pci_intx;
+        case Callback::vector:
+            break;
+    }
+    return guest::CallbackWay::vector;
+}
+
+}  // namespace
+
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name,
                                .bits = guest.bits,
+                               .callback = callback_way(guest.callback),
                                .vcpus = guest.vcpus,
                                .frames = guest.frames,
                                .weight = guest.weight,
@@ -119,7 +138,11 @@ void ScenarioRun::start_backends(Site& site) {
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_,
-        toolstack::DomainSpec{.name = spec.name, .bits = spec.bits, .vcpus = spec.vcpus, .frames = spec.frames},
+        toolstack::DomainSpec{.name = spec.name,
+                              .bits = spec.bits,
+                              .callback = callback_way(spec.callback),
+                              .vcpus = spec.vcpus,
+                              .frames = spec.frames},
         [this](const blk::StorageRequest& r) { return open_storage(r); },
         block_features_.counting(host_spec(site_named(spec.host)).units).with_word(spec.bits));
 }

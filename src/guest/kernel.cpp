@@ -38,7 +38,7 @@ Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layou
       unpopulated_(layout.unpopulated),
       memory_(link_, without_arguments(layout.ram, options)),
       clock_(link_, machine),
-      discovery_(std::make_unique<HvmDiscovery>(link_, unpopulated_)),
+      discovery_(std::make_unique<HvmDiscovery>(link_, unpopulated_, options.callback)),
       events_(link_, memory_, *discovery_, clock_),
       grants_(link_, memory_, *discovery_, unpopulated_, clock_),
       store_(link_, memory_, events_),

@@ -22,7 +22,8 @@
 
 namespace xenrig {
 class Cpu;
-}
+class Interrupts;
+}  // namespace xenrig
 
 namespace xenrig::guest {
 
@@ -33,6 +34,8 @@ struct Binding {
     std::vector<Hypercalls*> vcpus;
     AddressSpace* memory = nullptr;
     DomId domid;
+    /// One for each vCPU, in order. Without them an upcall comes when vcpu_info says that one is pending.
+    std::vector<Interrupts*> interrupts = {};
 };
 
 class NarrowCalls;
@@ -77,6 +80,11 @@ public:
     std::byte* page_or_grave(Gfn gfn) { return alive() ? page(gfn) : grave_.data(); }
     void mark_dirty(Gfn gfn) {
         if (alive()) binding_.memory->mark_dirty(gfn);
+    }
+
+    /// Null where the domain has none.
+    Interrupts* interrupts(VcpuId vcpu) const {
+        return vcpu.value < binding_.interrupts.size() ? binding_.interrupts[vcpu.value] : nullptr;
     }
 
     const std::vector<Cpu*>& cpus() const { return cpus_; }

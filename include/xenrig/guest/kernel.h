@@ -42,6 +42,7 @@ struct Layout {
 struct KernelOptions {
     /// The width of its word: 64, or 32 (an i386).
     unsigned bits = 64;
+    CallbackWay callback = CallbackWay::vector;
 };
 
 class Kernel final : public Platform {

@@ -47,12 +47,17 @@ struct DiskSpec {
     std::uint32_t sector_size = 512;
 };
 
+/// How events come to a guest: by one vector for all vCPUs, by a vector of each one's local APIC, or by a level line of
+/// its IO-APIC, a GSI's or a PCI device's (xenrig/guest/discovery.h).
+enum class Callback : std::uint8_t { vector, per_vcpu, gsi, pci_intx };
+
 /// A domain that serves disks to guests of its host.
 struct DriverSpec {
     std::string name;
     std::string host;
     /// The width of its kernel's word.
     unsigned bits = 64;
+    Callback callback = Callback::vector;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
 };
@@ -72,6 +77,7 @@ struct GuestSpec {
     std::string host;
     /// The width of its kernel's word: 64, or 32 (an i386).
     unsigned bits = 64;
+    Callback callback = Callback::vector;
     unsigned vcpus = 1;
     /// 4 KiB frames of RAM.
     std::uint64_t frames = 512;
