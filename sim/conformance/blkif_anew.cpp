@@ -70,11 +70,11 @@ const Nodes& all_features() {
 
 /// The toolstack takes the device away, and gives the guest another in its place.
 void plug_another(Stage& s) {
-    const std::string front = "/local/domain/" + std::to_string(s.guest().value) + "/device/vbd/51712";
+    const std::string front = s.frontend_path();
     s.backend().leave();
     for (const auto& [name, value] : all_features()) s.backend().remove(name);
     s.backend().state(1);
-    const Nodes nodes = {{"backend", "/local/domain/0/backend/vbd/" + std::to_string(s.guest().value) + "/51712"},
+    const Nodes nodes = {{"backend", s.backend_path()},
                          {"backend-id", "0"},
                          {"state", "1"},
                          {"virtual-device", "51712"},

@@ -11,11 +11,9 @@ namespace {
 /// As the toolstack says before the backend looks; then the bits that the backend tells.
 std::uint64_t told_of(Stage& s, const char* removable, const char* device_type) {
     s.as_toolstack([&](Store& store) {
-        const std::string guest = std::to_string(s.guest().value);
-        const std::string back = "backend/vbd/" + guest + "/51712/";
-        (void)store.write(StoreTx::none, back + "removable", removable);
-        (void)store.write(StoreTx::none, back + "device-type", device_type);
-        (void)store.write(StoreTx::none, "/local/domain/" + guest + "/device/vbd/51712/device-type", device_type);
+        (void)store.write(StoreTx::none, s.backend_path() + "/removable", removable);
+        (void)store.write(StoreTx::none, s.backend_path() + "/device-type", device_type);
+        (void)store.write(StoreTx::none, s.frontend_path() + "/device-type", device_type);
     });
     return s.connect_frontend() ? offered(s, "info") : ~0ull;
 }

@@ -2,9 +2,9 @@
 
 namespace xenrig::conformance {
 
-std::vector<Check> checks_against(const Subjects& subjects) {
+std::vector<Check> checks_against(const Subjects& subjects, Effort effort) {
     std::vector<Check> list;
-    for (auto part : {ring_checks(subjects), xenbus_checks(subjects), blkif_checks(subjects)})
+    for (auto part : {ring_checks(subjects, effort), xenbus_checks(subjects, effort), blkif_checks(subjects, effort)})
         list.insert(list.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
     return list;
 }

@@ -16,6 +16,6 @@ std::vector<Check> xenbus_checks(const Subjects& subjects = own_drivers(), Effor
 std::vector<Check> blkif_checks(const Subjects& subjects = own_drivers(), Effort effort = Effort::full);
 
 /// All of them, for the roles that these subjects have.
-std::vector<Check> checks_against(const Subjects& subjects);
+std::vector<Check> checks_against(const Subjects& subjects, Effort effort = Effort::full);
 
 }  // namespace xenrig::conformance

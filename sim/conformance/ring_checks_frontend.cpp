@@ -245,8 +245,8 @@ void request_before_index(Stage& s) {
         b.serve(*request);
         b.push_and_notify();
         s.settle();
-        // Whether the answer is taken as it is, is another clause's.
-        if (!call->well()) return;
+        // Whether the answer is taken as it is, is another clause's, and a device that is gone asks no more.
+        if (!call->over) return;
     }
 }
 

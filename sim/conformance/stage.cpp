@@ -131,10 +131,24 @@ void Stage::guest_up() {
         check(xen.unpause(guest_).has_value(), "a built domain is paused once");
     });
     engine_.run();
-    const std::string number = std::to_string(guest_.value), device = std::to_string(kDevice);
-    history_ = std::make_unique<StoreHistory>(host_->store().daemon().store(),
-                                              "/local/domain/" + number + "/device/vbd/" + device,
-                                              "/local/domain/0/backend/vbd/" + number + '/' + device);
+    history_ = std::make_unique<StoreHistory>(host_->store().daemon().store(), frontend_path(), backend_path());
+}
+
+std::string Stage::frontend_path() const {
+    return "/local/domain/" + std::to_string(guest_.value) + "/device/vbd/" + std::to_string(kDevice);
+}
+
+std::string Stage::backend_path() const {
+    return "/local/domain/0/backend/vbd/" + std::to_string(guest_.value) + '/' + std::to_string(kDevice);
+}
+
+std::string Stage::backend_error_path() const {
+    return "/local/domain/0/error/backend/vbd/" + std::to_string(guest_.value) + '/' + std::to_string(kDevice) +
+           "/error";
+}
+
+std::string Stage::frontend_error_path() const {
+    return "/local/domain/" + std::to_string(guest_.value) + "/error/device/vbd/" + std::to_string(kDevice) + "/error";
 }
 
 void Stage::fill_disk() {

@@ -137,6 +137,11 @@ public:
     /// Grants that the guest has given, whoever is the subject.
     std::size_t grants() const;
     DomId guest() const { return guest_; }
+    /// The two directories of the device kDevice, and where each end says what went wrong.
+    std::string frontend_path() const;
+    std::string backend_path() const;
+    std::string frontend_error_path() const;
+    std::string backend_error_path() const;
     const DiskShape& disk_shape() const { return conditions_.disk; }
     /// Discards that the subject asked its disk to make unrecoverable.
     unsigned secure_discards() const { return *secure_discards_; }

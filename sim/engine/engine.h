@@ -47,10 +47,8 @@ struct Config {
 struct ProcessorCounts {
     /// Rounds of spin loops on counted processors.
     std::uint64_t spins = 0;
-    /// vCPUs that lost their processor with work left, and those among them in the middle of a critical section.
-    std::uint64_t descheduled = 0, holder_descheduled = 0;
-    /// From task to task on one vCPU.
-    std::uint64_t task_switches = 0;
+    /// vCPUs that lost their processor in the middle of a critical section.
+    std::uint64_t holder_descheduled = 0;
 };
 
 enum class Stopped : std::uint8_t { quiet, condition, problem };

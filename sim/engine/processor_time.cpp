@@ -130,9 +130,7 @@ void Engine::leave_processor(VirtualCpu& cpu) {
     charge();
     break_off_work(cpu);
     memory_.drain_all(cpu.memory_port);
-    if (!cpu.has_work()) return;
-    ++processor_counts_.descheduled;
-    if (cpu.current && !cpu.current->locks.empty()) ++processor_counts_.holder_descheduled;
+    if (cpu.has_work() && cpu.current && !cpu.current->locks.empty()) ++processor_counts_.holder_descheduled;
 }
 
 void Engine::enter_processor(VirtualCpu& cpu) {

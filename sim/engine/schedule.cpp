@@ -33,7 +33,6 @@ inline void Engine::switch_cpu(VirtualCpu& to) {
 
 inline void Engine::switch_task(VirtualCpu& cpu, FiberTask& from, FiberTask& to) {
     ++switches_;
-    ++processor_counts_.task_switches;
     to.state = FiberTask::State::running;
     cpu.current = &to;
     record(Event::task, 0, 0, 0);
@@ -295,6 +294,7 @@ void Engine::update(VirtualCpu& cpu) {
         }
     }
     const bool listed = cpu.runnable_at != VirtualCpu::kNotRunnable;
+    // A listener may have placed the vCPU meanwhile.
     const bool can = cpu.can_run();
     if (can == listed) return;
     if (can) {

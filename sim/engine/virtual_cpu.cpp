@@ -72,7 +72,7 @@ bool VirtualCpu::has_work() const {
 }
 
 void VirtualCpu::kick() {
-    if (upcall_deliverable()) engine.break_off_work(*this);
+    if (counted && upcall_deliverable()) engine.break_off_work(*this);
     engine.update(*this);
 }
 

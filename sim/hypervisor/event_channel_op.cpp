@@ -14,7 +14,8 @@ DomId named(Call& call, domid_t dom) { return dom == DOMID_SELF ? call.domain.id
 std::int64_t alloc_unbound(Call& call, evtchn_alloc_unbound_t& op) {
     Domain* d = call.host.find_any(DomId{op.dom}, call.domain);
     if (!d) return -error(Errno::srch);
-    if (d->dying()) return -error(Errno::inval);
+    // Whether there is a port comes before the question who asks.
+    if (const std::int64_t free = d->events.free_port(); free < 0) return free;
     if (!may_target(call.domain, *d)) return -error(Errno::perm);
     Port port{};
     const std::int64_t result = d->events.alloc_unbound(named(call, op.remote_dom), port);

@@ -61,10 +61,10 @@ public:
     std::uint32_t in_use() const;
     /// Frames of the guest that the layout uses.
     std::vector<Mfn> frames() const { return words_->frames(); }
+    /// The lowest free port, or a negated Errno. The table may grow for it.
+    std::int64_t free_port();
 
 private:
-    /// The lowest free port, or a negated Errno.
-    std::int64_t free_port();
     Channel& take(Port port, PortUse use);
     void raise(Port port);
     void observe_send(Port port, Sent what);

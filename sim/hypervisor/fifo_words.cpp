@@ -42,7 +42,7 @@ std::vector<Mfn> FifoWords::frames() const {
 
 std::optional<Mfn> FifoWords::take_frame(Gfn gfn) {
     const auto mfn = host_.guest_frame(domain_, gfn.value);
-    if (!mfn || host_.memory.kind(*mfn) != FrameKind::ram) return std::nullopt;
+    if (!mfn || !host_.page_types.may_be_written(*mfn)) return std::nullopt;
     host_.memory.get(*mfn);
     host_.mark_dirty(domain_, *mfn);
     return mfn;
@@ -108,10 +108,11 @@ bool FifoWords::set_pending(Vcpu& notified, Port port) {
         p.raised_early = true;
         return fresh;
     }
-    const bool was_pending = test_and_set_bit(at, EVTCHN_FIFO_PENDING);
     VcpuQueues& v = vcpus_[notified.id.value];
     // Without a control block the event is lost: the guest must not unmask before it has one.
-    if (v.control_block && !test_bit(at, EVTCHN_FIFO_MASKED) && !test_and_set_bit(at, EVTCHN_FIFO_LINKED)) {
+    if (!v.control_block) return false;
+    const bool was_pending = test_and_set_bit(at, EVTCHN_FIFO_PENDING);
+    if (!test_bit(at, EVTCHN_FIFO_MASKED) && !test_and_set_bit(at, EVTCHN_FIFO_LINKED)) {
         Queue& old = vcpus_[p.last_vcpu].queues[p.last_priority];
         Queue& queue = v.queues[p.priority];
         // It was the tail of a queue that has run empty: nothing may be linked behind it there any more.
@@ -127,7 +128,7 @@ bool FifoWords::set_pending(Vcpu& notified, Port port) {
                 notified.mark_events_pending();
         }
     }
-    if (!was_pending && v.control_block) domain_.wake_pollers(port);
+    if (!was_pending) domain_.wake_pollers(port);
     return !was_pending;
 }
 

@@ -90,6 +90,8 @@ public:
 
     /// SCHEDOP_shutdown and what else ends in it; `caller` halts by itself and is not paused.
     void shut_down(Domain& d, unsigned reason, Vcpu* caller);
+    /// The first reason that is said stays, its low byte (domain.c: shutdown_code).
+    void latch_shutdown_reason(Domain& d, unsigned reason);
     void resume(Domain& d);
     void resume_elsewhere(Domain& d);
     void attach(Vcpu& v, Cpu& cpu);

@@ -76,6 +76,14 @@ constexpr std::uint64_t kTssUpdated = std::uint64_t{1} << 63;
 /// A 32-bit task state segment; with all that may follow it: interrupts, ports, and a byte.
 constexpr std::uint64_t kTssBytes = 104, kTssBytesMax = kTssBytes + 0x100 / 8 + 0x1'0000 / 8 + 1;
 
+/// ACPI's S3: the vCPUs stand still until S0.
+constexpr std::uint64_t kSleeping = 3;
+
+void set_sleeping(Domain& d, bool sleeping) {
+    if (sleeping == (d.params[HVM_PARAM_ACPI_S_STATE] == kSleeping)) return;
+    for (const auto& v : d.vcpus) sleeping ? d.host.hold(*v) : d.host.let_go(*v);
+}
+
 std::int64_t nonsense(Domain& d, ParamAccess by) {
     if (by.itself) d.host.shut_down(d, SHUTDOWN_crash, by.vcpu);
     return -error(Errno::inval);
@@ -91,6 +99,11 @@ std::int64_t checked(Domain& d, ParamAccess by, std::uint32_t& index, std::uint6
             return (value & ~std::uint64_t{HVMPV_feature_mask}) != 0 || (value & HVMPV_base_freq) == 0
                        ? -error(Errno::inval)
                        : 0;
+        case HVM_PARAM_ALTP2M:
+            if (by.vcpu && !by.vcpu->domain.privileged()) return -error(Errno::perm);
+            return value > XEN_ALTP2M_limited ? -error(Errno::inval) : 0;
+        case HVM_PARAM_ACPI_S_STATE:
+            return value != 0 && value != kSleeping ? -error(Errno::inval) : 0;
         case HVM_PARAM_TRIPLE_FAULT_REASON:
             return value > SHUTDOWN_MAX ? -error(Errno::inval) : 0;
         case HVM_PARAM_NR_IOREQ_SERVER_PAGES:
@@ -127,6 +140,7 @@ std::int64_t set_hvm_param(Domain& d, ParamAccess by, std::uint32_t index, std::
     if (by.itself && !guest_sets(index)) return -error(Errno::perm);
     if (set_once(index) && d.params[index] != 0 && d.params[index] != value) return -error(Errno::exist);
     if (const std::int64_t result = checked(d, by, index, value); result != 0) return result;
+    if (index == HVM_PARAM_ACPI_S_STATE) set_sleeping(d, value == kSleeping);
     d.params[index] = value;
     if (index == HVM_PARAM_CALLBACK_IRQ) d.interrupts.set_callback(value);
     return 0;

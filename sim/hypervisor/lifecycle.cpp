@@ -48,8 +48,12 @@ void Host::unpause(Domain& d) {
     for (const auto& v : d.vcpus) let_go(*v);
 }
 
+void Host::latch_shutdown_reason(Domain& d, unsigned reason) {
+    if (!d.latched_reason) d.latched_reason = reason & 0xff;
+}
+
 void Host::shut_down(Domain& d, unsigned reason, Vcpu* caller) {
-    if (!d.latched_reason) d.latched_reason = reason;
+    latch_shutdown_reason(d, reason);
     if (d.shut_down || d.dying()) return;
     d.shut_down = true;
     d.shutdown_reason = *d.latched_reason;
@@ -99,7 +103,6 @@ void Host::resume_elsewhere(Domain& d) {
 }
 
 void Host::cancel_timers(Vcpu& v) {
-    v.cancel(v.timer);
     v.cancel(v.poll_timer);
     v.cancel(v.periodic_timer);
     v.cancel(v.singleshot_timer);

@@ -27,12 +27,14 @@ std::int64_t poll(Call& call) {
     sched_poll_t op;
     if (!call.fetch(op)) return -error(Errno::fault);
     if (op.nr_ports > kPortsMax) return -error(Errno::inval);
+    const auto ports = reinterpret_cast<std::uint64_t>(op.ports.p);
+    const bool as_it_is = &call.guest.caller() == &call.guest;
+    if (as_it_is && !may_be_guests(call.domain, ports)) return -error(Errno::fault);
     Vcpu& v = call.vcpu;
     if (v.upcall_pending()) return 0;
     evtchn_port_t port = 0;
     for (unsigned i = 0; i < op.nr_ports; ++i) {
-        const auto at = reinterpret_cast<std::uint64_t>(op.ports.p) + i * sizeof port;
-        if (!call.guest.fetch(port, at)) return -error(Errno::fault);
+        if (!call.guest.fetch(port, ports + i * sizeof port)) return -error(Errno::fault);
         const std::int64_t pending = call.domain.events.poll(Port{port});
         if (pending != 0) return pending > 0 ? 0 : pending;
     }
@@ -58,16 +60,16 @@ std::int64_t remote_shutdown(Call& call) {
     if (!call.fetch(op)) return -error(Errno::fault);
     Domain* d = call.host.find(DomId{op.domain_id});
     if (!d) return -error(Errno::srch);
-    // The device model's right (XSM_DM_PRIV): the control domain's, here.
-    if (!call.domain.privileged()) return -error(Errno::perm);
-    call.host.shut_down(*d, op.reason & 0xff, d == &call.domain ? &call.vcpu : nullptr);
+    // The device model's right (XSM_DM_PRIV), and the control domain's.
+    if (!call.domain.privileged() && call.domain.target != d) return -error(Errno::perm);
+    call.host.shut_down(*d, op.reason, d == &call.domain ? &call.vcpu : nullptr);
     return 0;
 }
 
 std::int64_t shutdown_code(Call& call) {
     sched_shutdown_t op;
     if (!call.fetch(op)) return -error(Errno::fault);
-    call.domain.latched_reason = op.reason;
+    call.host.latch_shutdown_reason(call.domain, op.reason);
     return 0;
 }
 
@@ -82,14 +84,19 @@ std::int64_t watchdog(Call& call) {
     std::size_t i = op.id - std::size_t{1};
     if (fresh)
         for (i = 0; i < all.size() && all[i].in_use;) ++i;
-    // Through an unsigned number of 32 bits, so that the guest does not see it as negative.
-    if (fresh && i == all.size()) return static_cast<std::uint32_t>(-error(Errno::nospc));
+    // Through an unsigned number of 32 bits, so that a 64-bit guest does not see it as negative.
+    if (fresh && i == all.size())
+        return call.domain.config.bits == 32 ? -error(Errno::nospc) : static_cast<std::uint32_t>(-error(Errno::nospc));
     if (!fresh && !all[i].in_use) return -error(Errno::inval);
     Vcpu& v = *d.vcpus.front();
     all[i].in_use = fresh || op.timeout != 0;
     if (!all[i].in_use) {
         v.cancel(all[i].timer);
         return 0;
+    }
+    if (op.timeout == 0) {
+        call.host.shut_down(d, SHUTDOWN_watchdog, &call.vcpu);
+        return static_cast<std::int64_t>(i + 1);
     }
     const Nanoseconds deadline{call.host.machine.now().value + op.timeout * (1000_ms).value};
     v.set_timer(all[i].timer, deadline, [&d] { d.host.shut_down(d, SHUTDOWN_watchdog, nullptr); });
@@ -137,15 +144,17 @@ std::int64_t sched_op(Call& call) {
 
 std::int64_t set_timer_op(Call& call) {
     Vcpu& v = call.vcpu;
-    v.cancel(v.timer);
     const std::uint64_t timeout = call.arg(0);
-    if (timeout == 0) return 0;
+    if (timeout == 0) {
+        v.cancel(v.singleshot_timer);
+        return 0;
+    }
     const std::uint64_t now = call.host.machine.now().value;
     std::uint64_t deadline = timeout;
     // A deadline that is negative or 13 days away is a wrapped jiffies counter of an old Linux: Xen waits 100 ms.
     if (static_cast<std::int64_t>(timeout) < 0 || (timeout > now && (timeout - now) >> 50 != 0))
         deadline = now + (100_ms).value;
-    v.set_timer(v.timer, Nanoseconds{deadline}, [&v] { v.domain.events.raise_virq(v.id, VIRQ_TIMER); });
+    v.set_singleshot_timer(Nanoseconds{deadline});
     return 0;
 }
 

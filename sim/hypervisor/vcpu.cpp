@@ -6,6 +6,7 @@
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/linear_access.h"
 #include "sim/hypervisor/shared_words.h"
+#include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
 
@@ -119,6 +120,13 @@ void Vcpu::cancel(OneShot& which) {
     if (which.pending) host.machine.cancel(*which.pending);
     which.pending.reset();
     ++which.setting;
+}
+
+void Vcpu::set_singleshot_timer(Nanoseconds deadline) {
+    const auto fire = [this] { domain.events.raise_virq(id, VIRQ_TIMER); };
+    if (deadline > host.machine.now()) return set_timer(singleshot_timer, deadline, fire);
+    cancel(singleshot_timer);
+    fire();
 }
 
 void Vcpu::clear_upcall_mask() { shared::raw::store<std::uint8_t>(info + kUpcallMask, 0); }

@@ -73,6 +73,8 @@ public:
     bool upcall_pending() const;
     /// evtchn_upcall_pending is set; who sees it first wakes the vCPU (vcpu_mark_events_pending).
     void mark_events_pending();
+    /// Its number is beyond shared_info's 32, and VCPUOP_register_vcpu_info has not been made (dummy_vcpu_info).
+    bool has_no_info() const { return info == own_info.data(); }
     /// Ends a block or a poll.
     void unblock();
     /// The same, and whatever runs looks for an upcall (vcpu_kick).
@@ -83,6 +85,8 @@ public:
     /// Runs `fire` inside the hypervisor at the deadline, unless the timer is set again or the domain dies before.
     void set_timer(OneShot& timer, Nanoseconds deadline, std::function<void()> fire);
     void cancel(OneShot& timer);
+    /// VIRQ_TIMER at the deadline; one that is past comes before the vCPU goes on.
+    void set_singleshot_timer(Nanoseconds deadline);
 
     Host& host;
     Domain& domain;
@@ -134,8 +138,8 @@ public:
     std::atomic<bool> shutdown_over{true};
     std::atomic<std::int64_t> shutdown_answer{0};
 
-    /// set_timer_op's, SCHEDOP_poll's timeout, and vcpu_op's two.
-    OneShot timer, poll_timer, periodic_timer, singleshot_timer;
+    /// set_timer_op's and VCPUOP_set_singleshot_timer's is one; SCHEDOP_poll's timeout; VCPUOP_set_periodic_timer's.
+    OneShot singleshot_timer, poll_timer, periodic_timer;
 
 private:
     /// What upcall_pending() looks at from outside the hypervisor: evtchn_upcall_pending is an interrupt by itself, and

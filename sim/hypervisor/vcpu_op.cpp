@@ -19,15 +19,23 @@ namespace {
 std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
     vcpu_register_vcpu_info_t op;
     if (!call.fetch(op, 2)) return -error(Errno::fault);
-    if (op.offset > kPageSize - kVcpuInfoBytes || op.offset % alignof(vcpu_info_t) != 0) return -error(Errno::nxio);
+    const std::size_t alignment = call.domain.layout().word_bits / 8;
+    static_assert(alignof(vcpu_info_t) == 8);
+    if (op.offset > kPageSize - kVcpuInfoBytes || op.offset % alignment != 0) return -error(Errno::nxio);
     if (v.info_frame) return -error(Errno::inval);
+    // Of oneself, or of one that is down.
+    if (&v != &call.vcpu && v.up) return -error(Errno::inval);
     const auto mfn = call.host.guest_frame(call.domain, op.mfn);
-    if (!mfn || call.host.memory.kind(*mfn) != FrameKind::ram || !call.host.page_types.may_be_written(*mfn))
-        return -error(Errno::inval);
+    if (!mfn || !call.host.page_types.may_be_written(*mfn)) return -error(Errno::inval);
     call.host.memory.get(*mfn);
     v.info_frame = *mfn;
     std::byte* to = call.host.memory.page(*mfn) + op.offset;
-    std::memcpy(to, v.info, kVcpuInfoBytes);
+    if (v.has_no_info()) {
+        std::memset(to, 0, kVcpuInfoBytes);
+        to[kUpcallMask] = std::byte{1};
+    } else {
+        std::memcpy(to, v.info, kVcpuInfoBytes);
+    }
     v.info = to;
     call.host.mark_dirty(call.domain, *mfn);
     // Whatever came in on the way must be looked at: everything is pending now.
@@ -43,6 +51,7 @@ std::size_t context_bytes(const Domain& d) {
 }
 
 std::int64_t initialise(Call& call, Vcpu& v) {
+    if (v.has_no_info()) return -error(Errno::inval);
     std::array<std::byte, sizeof(vcpu_guest_context_t)> context;
     static_assert(sizeof context >= sizeof(vcpu_hvm_context_t));
     if (!call.guest.copy_from_guest(context.data(), call.arg(2), context_bytes(call.domain)))
@@ -130,8 +139,7 @@ std::int64_t set_singleshot_timer(Call& call, Vcpu& v) {
     vcpu_set_singleshot_timer_t op;
     if (&v != &call.vcpu) return -error(Errno::inval);
     if (!call.fetch(op, 2)) return -error(Errno::fault);
-    v.set_timer(v.singleshot_timer, Nanoseconds{op.timeout_abs_ns},
-                [&v] { v.domain.events.raise_virq(v.id, VIRQ_TIMER); });
+    v.set_singleshot_timer(Nanoseconds{op.timeout_abs_ns});
     return 0;
 }
 

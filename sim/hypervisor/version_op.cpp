@@ -1,6 +1,7 @@
 // __HYPERVISOR_xen_version (kernel.c: do_xen_version; xsm/dummy.h: xsm_xen_version).
 #include <array>
 #include <cstring>
+#include <string_view>
 
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
@@ -21,11 +22,13 @@ std::uint32_t features(const Domain& d) {
     const auto bit = [](unsigned feature) { return 1u << feature; };
     std::uint32_t map = bit(XENFEAT_memory_op_vnode_supported);
     if (d.privileged()) map |= bit(XENFEAT_dom0);
+    if ((d.vm_assist >> VMASST_TYPE_pae_extended_cr3 & 1) != 0) map |= bit(XENFEAT_pae_pgdir_above_4gb);
+    if (d.config.type == GuestType::hvm) map |= bit(XENFEAT_hvm_pirqs);
     if (d.translated())
         map |= bit(XENFEAT_writable_page_tables) | bit(XENFEAT_auto_translated_physmap) |
                bit(XENFEAT_hvm_safe_pvclock) | bit(XENFEAT_hvm_callback_vector) | bit(XENFEAT_not_direct_mapped);
     else
-        map |= bit(XENFEAT_pae_pgdir_above_4gb) | bit(XENFEAT_mmu_pt_update_preserve_ad) | bit(XENFEAT_highmem_assist) |
+        map |= bit(XENFEAT_mmu_pt_update_preserve_ad) | bit(XENFEAT_highmem_assist) |
                bit(XENFEAT_gnttab_map_avail_bits) | bit(XENFEAT_direct_mapped);
     return map;
 }
@@ -38,11 +41,11 @@ std::int64_t get_features(Call& call) {
     return call.put(op) ? 0 : -error(Errno::fault);
 }
 
-/// Texts tell nothing of a build; a guest without rights reads <denied> where Xen says so.
+/// Texts tell nothing of a build.
 template <std::size_t N>
-std::int64_t put_text(Call& call, const char* text) {
+std::int64_t put_text(Call& call, std::string_view text) {
     std::array<char, N> field{};
-    std::strncpy(field.data(), text, N - 1);
+    text.copy(field.data(), N - 1);
     return call.put(field) ? 0 : -error(Errno::fault);
 }
 
@@ -60,7 +63,6 @@ std::int64_t build_id(Call& call) {
     if (room == 0) return -error(Errno::inval);
     if (room < kBuildIdBytes) return -error(Errno::nobufs);
     const std::array<std::byte, kBuildIdBytes> id{};
-    if (!call.put(static_cast<std::uint32_t>(kBuildIdBytes))) return -error(Errno::fault);
     return call.guest.put(call.arg(1) + sizeof room, id) ? kBuildIdBytes : -error(Errno::fault);
 }
 
@@ -90,12 +92,12 @@ std::int64_t xen_version(Call& call) {
             return get_features(call);
         case XENVER_pagesize:
             return call.arg(1) == 0 ? static_cast<std::int64_t>(kPageSize) : -error(Errno::inval);
-        case XENVER_guest_handle: {
-            const std::array<std::uint8_t, 16> handle{};
-            return call.put(handle) ? 0 : -error(Errno::fault);
-        }
+        case XENVER_guest_handle:
+            return call.put(call.domain.handle) ? 0 : -error(Errno::fault);
         case XENVER_commandline:
-            return put_text<sizeof(xen_commandline_t)>(call, call.domain.privileged() ? "" : "<denied>");
+            // Not a byte more is written to who has no right to it.
+            return call.domain.privileged() ? put_text<sizeof(xen_commandline_t)>(call, "")
+                                            : put_text<sizeof "<denied>">(call, "<denied>");
         case XENVER_build_id:
             return build_id(call);
         default:

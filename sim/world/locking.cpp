@@ -33,18 +33,6 @@ std::vector<T> distinct(const std::vector<LockCell>& cells, Of of) {
 
 }  // namespace
 
-const char* name(LockKind kind) {
-    switch (kind) {
-        case LockKind::spin:
-            return "spin";
-        case LockKind::adaptive:
-            return "adaptive";
-        case LockKind::block:
-            return "block";
-    }
-    return "?";
-}
-
 double LockCell::overhead_ns(const LockCosts& costs) const {
     // A task that sleeps is switched away from and back to.
     const std::uint64_t switches = 2 * counts.sleeps;
@@ -108,6 +96,8 @@ LockingReport run_locking(const Scenario& scenario, std::uint64_t first_seed,
                     LockingWorld world({.kind = kind,
                                         .processors = host.cpus,
                                         .vcpus = guest.vcpus,
+                                        .weight = static_cast<std::uint16_t>(guest.weight),
+                                        .cap = static_cast<std::uint16_t>(guest.cap),
                                         .overcommit = overcommit,
                                         .hold = hold,
                                         .outside = Nanoseconds{hold.value * spec.outside},

@@ -16,13 +16,12 @@ namespace {
 
 constexpr std::uint64_t kFrames = 64;
 constexpr guest::Layout kLayout{.ram = {Gfn{0}, kFrames}, .unpopulated = {Gfn{0x1000}, 64}};
+/// A neighbour begins within a slice and another one: else all processors would change hands at the same time.
+constexpr std::uint32_t kStarts = 60;
 /// A neighbour looks so often whether the experiment is over.
 constexpr Nanoseconds kNeighboursStretch = 1_ms;
 
-unsigned neighbours_vcpus(const LockingRun& run) {
-    const unsigned all = (run.processors * run.overcommit + 50) / 100;
-    return all > run.vcpus ? all - run.vcpus : 0;
-}
+unsigned neighbours_vcpus(const LockingRun& run) { return run.processors * run.overcommit / 100 - run.vcpus; }
 
 }  // namespace
 
@@ -31,8 +30,8 @@ LockingWorld::LockingWorld(const LockingRun& run)
       source_(run.seed),
       engine_(source_, {.steps_max = 2'000'000'000, .spin_time = Nanoseconds{run.costs.spin_round_ns}}),
       xen_(engine_, {.name = "host", .frames = 1024, .cpus = run.processors}),
-      guest_(make_domain("guest", run.vcpus)),
-      neighbour_(make_domain("neighbour", neighbours_vcpus(run))),
+      guest_(make_domain({.name = "guest", .vcpus = run.vcpus, .weight = run.weight, .cap = run.cap})),
+      neighbour_(make_domain({.name = "neighbour", .vcpus = neighbours_vcpus(run)})),
       lock_(run.kind, run.vcpus, [this](unsigned vcpu) { static_cast<void>(kicks_[vcpu].notify()); }),
       kicks_(run.vcpus),
       kicked_(run.vcpus),
@@ -43,19 +42,20 @@ LockingWorld::~LockingWorld() {
     end(neighbour_);
 }
 
-LockingWorld::Domain LockingWorld::make_domain(const std::string& name, unsigned vcpus) {
-    Domain made{.name = name};
-    if (vcpus == 0) return made;
-    const auto id = xen_.create_domain({.name = name, .vcpus = vcpus, .max_frames = kFrames});
+LockingWorld::Domain LockingWorld::make_domain(hypervisor::DomainConfig config) {
+    Domain made{.name = config.name};
+    if (config.vcpus == 0) return made;
+    config.max_frames = kFrames;
+    const auto id = xen_.create_domain(config);
     check(id.has_value() && xen_.populate(*id, Gfn{0}, kFrames), "an empty host has room for two domains");
     made.id = *id;
     guest::Binding binding{{}, &xen_.address_space(*id), *id};
-    for (unsigned v = 0; v < vcpus; ++v) {
-        made.cpus.push_back(&engine_.add_cpu(name + ".v" + std::to_string(v)));
+    for (unsigned v = 0; v < config.vcpus; ++v) {
+        made.cpus.push_back(&engine_.add_cpu(config.name + ".v" + std::to_string(v)));
         xen_.attach_vcpu(*id, VcpuId{v}, *made.cpus.back());
         binding.vcpus.push_back(&xen_.hypercalls(*id, VcpuId{v}));
     }
-    made.kernel = std::make_unique<guest::Kernel>(name, engine_, made.cpus, kLayout);
+    made.kernel = std::make_unique<guest::Kernel>(config.name, engine_, made.cpus, kLayout);
     made.kernel->bind(binding);
     check(xen_.unpause(*id).has_value(), "a new domain is paused once");
     return made;
@@ -100,15 +100,14 @@ void LockingWorld::work(unsigned vcpu) {
 std::string LockingWorld::run() {
     guest_.kernel->spawn_on(VcpuId{0}, "boot", TaskRole::work, [this] { boot(); });
     if (engine_.run() != engine::Stopped::quiet) return engine_.problems().front().text;
-    before_ = count();
-    engine_.at(engine_.now() + run_.duration, [this] {
+    const Nanoseconds all_compute = engine_.now() + Nanoseconds{kStarts * (1_ms).value};
+    engine_.at(all_compute, [this] { before_ = count(); });
+    engine_.at(all_compute + run_.duration, [this] {
         over_ = true;
         at_end_ = count();
     });
     for (unsigned v = 0; v < run_.vcpus; ++v)
         guest_.kernel->spawn_on(VcpuId{v}, "works", TaskRole::work, [this, v] { work(v); });
-    // They begin at any time of a slice: else all processors would change hands at the same time.
-    constexpr std::uint32_t kStarts = 60;
     for (Cpu* cpu : neighbour_.cpus) {
         const std::uint32_t drawn = engine_.pick(outside_stream_, kStarts);
         engine_.at(engine_.now() + Nanoseconds{drawn * (1_ms).value}, [this, cpu] {
@@ -124,7 +123,10 @@ std::string LockingWorld::run() {
 LockCounts LockingWorld::counts() const {
     LockCounts counts = at_end_;
     const auto since = [](std::uint64_t& n, std::uint64_t then) { n -= then; };
+    since(counts.sections, before_.sections);
+    since(counts.contended, before_.contended);
     since(counts.spins, before_.spins);
+    since(counts.sleeps, before_.sleeps);
     since(counts.hypercalls, before_.hypercalls);
     since(counts.upcalls, before_.upcalls);
     since(counts.placed, before_.placed);

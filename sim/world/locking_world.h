@@ -19,7 +19,9 @@ namespace xenrig::world {
 struct LockingRun {
     LockKind kind{};
     unsigned processors = 1, vcpus = 1;
-    /// Hundredths of a vCPU a processor: what the neighbour has beside `vcpus`.
+    /// The guest's; the neighbour has Xen's defaults.
+    std::uint16_t weight = 256, cap = 0;
+    /// Hundredths of a vCPU a processor: what is beyond `vcpus` is the neighbour's. A whole number of vCPUs, no less.
     unsigned overcommit = 100;
     Nanoseconds hold{}, outside{}, duration{};
     std::uint64_t seed = 0;
@@ -35,7 +37,7 @@ public:
 
     /// Empty, or what went wrong.
     std::string run();
-    /// Of the time in which the tasks worked.
+    /// Of `duration`, from when all of the neighbour's vCPUs compute.
     LockCounts counts() const;
 
 private:
@@ -46,7 +48,7 @@ private:
         std::unique_ptr<guest::Kernel> kernel;
     };
 
-    Domain make_domain(const std::string& name, unsigned vcpus);
+    Domain make_domain(hypervisor::DomainConfig config);
     void boot();
     void work(unsigned vcpu);
     void end(Domain& domain);

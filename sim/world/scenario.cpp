@@ -80,6 +80,18 @@ const WorkloadSpec* Scenario::workload_of(const ChangeSpec& change) const {
     return found == workloads.end() ? nullptr : &*found;
 }
 
+const char* name(LockKind kind) {
+    switch (kind) {
+        case LockKind::spin:
+            return "spin";
+        case LockKind::adaptive:
+            return "adaptive";
+        case LockKind::block:
+            return "block";
+    }
+    return "?";
+}
+
 std::uint32_t Scenario::hash() const {
     Hash h;
     h.add(name);

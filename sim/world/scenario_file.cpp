@@ -34,6 +34,8 @@ public:
     Table(const toml::table& table, std::string where, const std::string& file, std::optional<Error>& error)
         : table_(table), where_(std::move(where)), file_(file), error_(error) {}
 
+    bool has(const char* key) const { return table_.contains(key); }
+
     std::string text(const char* key, std::string absent) {
         const toml::node* n = node(key);
         if (!n) return absent;
@@ -151,6 +153,14 @@ public:
         }
     }
 
+    /// The table [key], which there is once.
+    template <class F>
+    void one(const char* key, F read) {
+        if (const toml::node* n = table_.get(key); n && !n->is_table())
+            return wrong(*n, std::string("write [") + key + "], once");
+        list(key, read);
+    }
+
     /// The tables [[key]], or one [key].
     template <class F>
     void list(const char* key, F read) {
@@ -216,13 +226,13 @@ private:
 
 void read_locking(Table& t, LockingSpec& l) {
     l.guest = t.text("guest", l.guest);
-    static constexpr std::string_view kKinds[] = {"spin", "adaptive", "block"};
-    if (const auto named = t.texts("kinds"); !named.empty()) {
+    static constexpr LockKind kKinds[] = {LockKind::spin, LockKind::adaptive, LockKind::block};
+    if (t.has("kinds")) {
         l.kinds.clear();
-        for (const std::string& kind : named) {
-            const auto found = std::ranges::find(kKinds, kind);
+        for (const std::string& kind : t.texts("kinds")) {
+            const auto found = std::ranges::find(kKinds, kind, [](LockKind k) { return std::string_view(name(k)); });
             if (found == std::end(kKinds)) return t.wrong_key("kinds", R"(kinds must be of "spin" "adaptive" "block")");
-            l.kinds.push_back(static_cast<LockKind>(found - std::begin(kKinds)));
+            l.kinds.push_back(*found);
         }
     }
     const auto ratios = t.numbers("vcpus-per-cpu", 100, {l.overcommits.begin(), l.overcommits.end()});
@@ -404,15 +414,14 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         f.after_operations = t.small("after-operations", f.after_operations);
     });
     read_changes(top, s);
-    top.list("locking", [&](Table& t) {
+    top.one("locking", [&](Table& t) {
         s.locking.emplace();
         if (!s.guests.empty()) s.locking->guest = s.guests.front().name;
         read_locking(t, *s.locking);
     });
-    top.list("costs", [&](Table& t) {
-        LockCosts given;
-        read_costs(t, given);
-        if (s.locking) s.locking->costs = given;
+    top.one("costs", [&](Table& t) {
+        if (!s.locking) return top.wrong_key("costs", "[costs] are those of a [locking], and there is none");
+        read_costs(t, s.locking->costs);
     });
     top.refuse_unknown();
     if (error) return std::unexpected(*error);

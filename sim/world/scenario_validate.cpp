@@ -96,6 +96,13 @@ Result<> Scenario::validate_locking() const {
     if (spec.overcommits.empty() || !std::ranges::is_sorted(spec.overcommits) || spec.overcommits.front() < 100 ||
         spec.overcommits.back() > 1600)
         return wrong("vcpus-per-cpu is a list of numbers from 1 to 16, the smallest first");
+    for (const unsigned ratio : spec.overcommits)
+        if (host != hosts.end() && (host->cpus * ratio % 100 != 0 || host->cpus * ratio / 100 < measured->vcpus))
+            return wrong("vcpus-per-cpu: " + std::to_string(host->cpus) + " cpus times " + std::to_string(ratio / 100) +
+                         "." + std::to_string(ratio % 100 + 100).substr(1) +
+                         " must be whole vCPUs, and no fewer than guest '" + measured->name + "' has");
+    if (spec.costs.spin_round_ns == 0)
+        return wrong("[costs] spin-round-ns is above 0: the time that a round of a spin loop takes");
     if (spec.holds.empty() || std::ranges::find(spec.holds, Nanoseconds{}) != spec.holds.end())
         return wrong("section-us is a list of microseconds above 0");
     if (spec.outside == 0 || spec.duration.value == 0 || spec.seeds == 0)
@@ -108,6 +115,8 @@ Result<> Scenario::validate() const {
         return fail(Errno::inval, "a scenario's name is one word without dots or slashes, not '" + name + "'");
     if (hosts.empty()) return fail(Errno::inval, "a scenario needs a host: add [host.a]");
     if (guests.empty()) return fail(Errno::inval, "a scenario needs a guest: add [guest.NAME] with host = \"...\"");
+    if (std::ranges::any_of(hosts, [&](const HostSpec& h) { return (h.cpus == 0) != (hosts.front().cpus == 0); }))
+        return fail(Errno::inval, "either each [host.NAME] has cpus = N or none has: their times would not agree");
     if (auto valid = validate_locking(); !valid) return valid;
     for (const DiskSpec& d : disks) {
         if (d.kind == DiskKind::file && d.path.empty())

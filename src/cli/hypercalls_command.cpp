@@ -2,8 +2,6 @@
 // from a seed.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "commands.h"
 #include "sim/hypercalls/generator.h"
 #include "sim/hypercalls/interpreter.h"
+#include "whole_file.h"
 
 namespace xenrig::cli {
 
@@ -48,10 +47,9 @@ int hypercalls_command(const HypercallsArguments& a) {
     if (a.seed) {
         text = hypercalls::generate(*a.seed, a.length, &tally, *hypercalls::find_kernel_kind(a.kind));
     } else {
-        std::ifstream file(a.script, std::ios::binary);
-        const std::string script{std::istreambuf_iterator<char>(file), {}};
-        if (!file.is_open() || file.bad()) return complain(a.script + ": can't be read");
-        text = hypercalls::run_script(script, &tally, *hypercalls::find_kernel_kind(a.kind));
+        const auto script = read_whole_file(a.script);
+        if (!script) return complain(script.error().message);
+        text = hypercalls::run_script(*script, &tally, *hypercalls::find_kernel_kind(a.kind));
         if (tally.operations == 0)
             return complain(a.script + ": there is no operation in it; one a line, like `au 0 0`");
     }

@@ -38,7 +38,7 @@ void print_table(const LockingReport& r) {
     std::printf("* the cheapest\n\n");
 }
 
-/// What the numbers come from, for the longest overcommit of the shortest section: where most happens.
+/// What the numbers come from, for the least and the largest overcommit.
 void print_counts(const LockingReport& r) {
     std::printf("%-10s %-9s %9s %10s %10s %8s %10s %8s %8s %8s %8s\n", "section", "lock", "vCPUs/cpu", "sections",
                 "spins", "sleeps", "hypercalls", "upcalls", "placed", "lost cpu", "holding");

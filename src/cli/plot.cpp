@@ -120,7 +120,9 @@ std::string curve(const Axes& axes, const PlotLine& line, std::size_t kind, doub
 std::string svg(const Plot& plot) {
     const std::size_t across = std::clamp<std::size_t>(plot.panels.size(), 1, kAcross);
     const std::size_t down = (plot.panels.size() + across - 1) / across;
-    const double width = kLeft + static_cast<double>(across) * (kWidth + kGapX);
+    // A bold letter of the title is about ten units wide, one of the subtitle six.
+    const double words = static_cast<double>(std::max(10 * plot.title.size(), 6 * plot.subtitle.size()));
+    const double width = kLeft + std::max(static_cast<double>(across) * (kWidth + kGapX), words + kGapX);
     const double height = kTop + static_cast<double>(down) * (kHeight + kGapY) - kGapY + kBottom;
     const Axes axes = axes_of(plot);
 

@@ -65,13 +65,14 @@ struct RunArguments {
     std::optional<std::uint64_t> seed;
     std::uint64_t seeds = 0, first_seed = 0, runs_max = 20'000;
     bool trace = false, in_process = false, json = false;
+    /// An option was given that an experiment has no use for.
+    bool of_a_run = false;
     unsigned run_seconds = 60;
 };
 
 /// A scenario with a [locking] is an experiment, and what is asked of a run does not fit it.
 int run_experiment(const world::Scenario& scenario, const RunArguments& a) {
-    if (a.seeds != 0 || !a.migrate_at.empty() || !a.model.empty() || !a.subject.empty() || !a.trace_to.empty() ||
-        !a.save_image.empty())
+    if (a.of_a_run)
         return complain("scenario '" + scenario.name +
                         "' has a [locking], which says itself what is run: only --seed, --json and --plot go with it");
     return run_locking_scenario(scenario, {.first_seed = a.seed.value_or(0), .json = a.json, .plot = a.plot});
@@ -272,7 +273,14 @@ void add_run(CLI::App& app, Action& chosen) {
     command->add_option("--plot", a->plot, "of an experiment: draw the result into this file, an SVG");
     command->add_flag("--json", a->json, "of an experiment: tell the result as JSON");
     add_apartness(*command, *a);
-    command->callback([a, &chosen] { chosen = [a] { return run_command(*a); }; });
+    command->callback([a, &chosen, command] {
+        static constexpr const char* kOfAnExperiment[] = {"SCENARIO", "--seed", "--plot", "--json"};
+        for (const CLI::Option* option : command->get_options())
+            a->of_a_run |= option->count() != 0 && std::ranges::none_of(kOfAnExperiment, [&](const char* name) {
+                               return option->check_name(name);
+                           });
+        chosen = [a] { return run_command(*a); };
+    });
 }
 
 void add_replay(CLI::App& app, Action& chosen) {

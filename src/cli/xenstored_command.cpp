@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 #include "sim/image/file.h"
 #include "sim/xenstore/socket/socket_door.h"
 #include "sim/xenstore/state_image.h"
+#include "whole_file.h"
 
 namespace xenrig::cli {
 
@@ -34,11 +34,10 @@ struct XenstoredArguments {
 };
 
 Result<xenstore::StateImage> read_dump(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    const std::string stream{std::istreambuf_iterator<char>(in), {}};
-    if (!in || stream.empty())
-        return fail(Errno::noent, path + ": can't be read; --restore takes a file that --dump wrote");
-    auto image = xenstore::decode(stream);
+    const auto stream = read_whole_file(path);
+    if (!stream) return std::unexpected(stream.error());
+    if (stream->empty()) return fail(Errno::noent, path + ": is empty; --restore takes a file that --dump wrote");
+    auto image = xenstore::decode(*stream);
     if (!image) return fail(image.error().code, path + ": " + image.error().message);
     return image;
 }

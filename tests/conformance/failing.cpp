@@ -8,18 +8,10 @@ namespace xenrig::conformance {
 
 namespace {
 
-std::vector<Check> checks_of(const Subjects& subjects, Effort effort) {
-    std::vector<Check> all;
-    for (const auto& part :
-         {ring_checks(subjects, effort), xenbus_checks(subjects, effort), blkif_checks(subjects, effort)})
-        all.insert(all.end(), part.begin(), part.end());
-    return all;
-}
-
 Ids failing_where(const Subjects& subjects, Role role, const std::function<bool(const std::string&)>& in_full,
                   std::string& told) {
     Ids ids;
-    const auto once = checks_of(subjects, Effort::once), full = checks_of(subjects, Effort::full);
+    const auto once = checks_against(subjects, Effort::once), full = checks_against(subjects, Effort::full);
     const Role other = role == Role::backend ? Role::frontend : Role::backend;
     for (std::size_t i = 0; i < full.size(); ++i) {
         const Check& check = in_full(full[i].id) ? full[i] : once[i];

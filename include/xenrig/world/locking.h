@@ -67,8 +67,6 @@ struct LockingReport {
     std::vector<LockKind> kinds() const;
 };
 
-const char* name(LockKind kind);
-
 /// `scenario` has a [locking]. `progress` is told of runs done and to be done.
 LockingReport run_locking(const Scenario& scenario, std::uint64_t first_seed,
                           const std::function<void(std::uint64_t, std::uint64_t)>& progress);

@@ -159,6 +159,7 @@ struct ChangeSpec {
 /// spin: a spin lock. block: who finds it taken sleeps. adaptive: spins while the holder runs, as far as the guest's
 /// kernel can tell, and sleeps otherwise.
 enum class LockKind : std::uint8_t { spin, adaptive, block };
+const char* name(LockKind kind);
 
 /// An experiment instead of disks: what locks cost a guest whose vCPUs have too few processors (locking.h).
 struct LockingSpec {

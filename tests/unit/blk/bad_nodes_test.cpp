@@ -1,6 +1,7 @@
 // Nodes that are the toolstack's, in both directories, and both state nodes: each missing, garbled, or changed while
-// the device is connected. It does without, waits, or closes and says which node it was; the guest's other disk works,
-// and when the nodes are right again, or the device is removed, nothing is left.
+// the device is connected. It does without, waits for the toolstack to put it right, lets go of a directory that is not
+// its own any more, or closes and says which node it was. The guest's other disk works, and when the device is removed,
+// nothing is left.
 #include "neighbour.h"
 
 namespace xenrig::blk {
@@ -152,7 +153,7 @@ TEST(BlkbackBadNodes, EachNodeOfItsOwnWhenItBegins) {
     for (const Row& row : rows)
         play_beside([&](Stage& s, OtherFrontend& other) {
             const std::size_t maps = s.maps(), ports = s.ports();
-            Directory directory(s, backend_path(s));
+            Directory directory(s, s.backend_path());
             directory.make_anew(row, DomId{0}, s.guest());
             try_to_connect(s);
             expect_outcome(s, row, directory, s.maps() == maps && s.ports() == ports, [&] { return read_works(s); });
@@ -198,7 +199,7 @@ TEST(BlkbackBadNodes, EachNodeOfItsOwnChangedWhileItIsConnected) {
             if (!s.connect_frontend()) return;
             const auto write = s.frontend().write(300, sector_pattern(900, 8));
             s.expect(conformance::is_okay(conformance::send(s, write.request)), "a write is acknowledged");
-            Directory directory(s, backend_path(s));
+            Directory directory(s, s.backend_path());
             directory.set(row);
             // Somebody looks.
             s.frontend().state(4);
@@ -234,7 +235,7 @@ TEST(BlkbackBadNodes, ItsFrontendsStateWhileItIsConnected) {
             else
                 s.frontend().remove("state");
             s.settle();
-            Directory directory(s, backend_path(s));
+            Directory directory(s, s.backend_path());
             expect_outcome(s, row, directory, s.maps() == maps && s.ports() == ports, [&] { return read_works(s); });
             s.expect(other.works(), "the other disk works", [&] { return shown(row); });
         });
@@ -275,7 +276,7 @@ TEST(BlkfrontBadNodes, EachNodeOfItsOwnWhenItBegins) {
     for (const Row& row : rows)
         play_beside([&](Stage& s, OtherBackend& other) {
             const std::size_t grants = s.grants(), ports = s.ports();
-            Directory directory(s, frontend_path(s));
+            Directory directory(s, s.frontend_path());
             directory.make_anew(row, s.guest(), DomId{0});
             offer(s);
             expect_outcome(s, row, directory, s.grants() == grants && s.ports() == ports,
@@ -314,7 +315,7 @@ TEST(BlkfrontBadNodes, EachNodeOfItsOwnChangedWhileItIsConnected) {
             if (!s.connect_backend()) return;
             const auto pending = s.read(10, 1);
             s.settle();
-            Directory directory(s, frontend_path(s));
+            Directory directory(s, s.frontend_path());
             directory.set(row);
             if (row.outcome != works) s.backend().leave();
             s.settle();
@@ -343,7 +344,7 @@ TEST(BlkfrontBadNodes, ItsBackendsStateWhileItIsConnected) {
             else
                 s.backend().remove("state");
             s.settle();
-            Directory directory(s, frontend_path(s));
+            Directory directory(s, s.frontend_path());
             expect_outcome(s, row, directory, false, [&] { return user_read_works(s); });
             s.expect(other.works(), "the other disk works", [&] { return shown(row); });
         });

@@ -21,7 +21,7 @@ struct InFlight {
         first = s.read(10, 1), second = s.read(20, 1);
         s.settle();
         requests = s.backend().take_all();
-        s.expect(requests.size() == 2, "two reads are two requests");
+        ok = s.expect(requests.size() == 2, "two reads are two requests");
     }
 
     void tell() {
@@ -61,6 +61,8 @@ struct InFlight {
     UserCallPtr first, second;
     std::vector<blkif_request_t> requests;
     std::size_t grants = 0, ports = 0;
+    /// Two requests wait for answers; else the stage has been told why not.
+    bool ok = false;
 };
 
 struct Row {
@@ -89,6 +91,7 @@ TEST(BlkfrontBadInput, AResponseToWhatWasNotAsked) {
     for (const Row& row : kStrange)
         play_beside([&](Stage& s, OtherBackend& other) {
             InFlight f(s);
+            if (!f.ok) return;
             blkif_response_t response = answer_to(f.requests[0]);
             row.change(response);
             s.backend().put(response);
@@ -100,6 +103,7 @@ TEST(BlkfrontBadInput, AResponseToWhatWasNotAsked) {
 TEST(BlkfrontBadInput, AResponseGivenTwice) {
     play_beside([](Stage& s, OtherBackend& other) {
         InFlight f(s);
+        if (!f.ok) return;
         s.backend().serve(f.requests[0]);
         s.backend().put(answer_to(f.requests[0]));
         f.tell();
@@ -112,6 +116,7 @@ TEST(BlkfrontBadInput, EveryStatusButOkayIsAnError) {
     for (const int status : {-1, -2, -3, 1, 127, -128, 32767, -32768})
         play_beside([&](Stage& s, OtherBackend& other) {
             InFlight f(s);
+            if (!f.ok) return;
             blkif_response_t response = answer_to(f.requests[0]);
             response.status = static_cast<std::int16_t>(status);
             s.backend().put(response);
@@ -129,6 +134,7 @@ TEST(BlkfrontBadInput, AResponseIndexThatClaimsTheImpossible) {
     for (const std::uint32_t ahead : {3u, 33u, 0x80000000u, 0xffffffffu})
         play_beside([&](Stage& s, OtherBackend& other) {
             InFlight f(s);
+            if (!f.ok) return;
             s.backend().ring().store(Word::rsp_prod, s.backend().answered() + ahead);
             s.backend().notify();
             s.settle();
@@ -141,6 +147,7 @@ TEST(BlkfrontBadInput, EveryOtherWordOfTheRing) {
         for (const std::uint32_t value : {0u, 12345u, 0x80000000u, 0xffffffffu})
             play_beside([&](Stage& s, OtherBackend& other) {
                 InFlight f(s);
+                if (!f.ok) return;
                 s.backend().ring().store(word, value);
                 s.backend().notify();
                 s.settle();
@@ -160,6 +167,7 @@ TEST(BlkfrontBadInput, EveryOtherWordOfTheRing) {
 TEST(BlkfrontBadInput, APortThatTheBackendCloses) {
     play_beside([](Stage& s, OtherBackend& other) {
         InFlight f(s);
+        if (!f.ok) return;
         s.backend().leave();
         const auto third = s.read(30, 1);
         s.settle();
@@ -175,6 +183,7 @@ TEST(BlkfrontBadInput, APortThatTheBackendCloses) {
 TEST(BlkfrontBadInput, AStormOfEventsWithoutWork) {
     play_beside([](Stage& s, OtherBackend& other) {
         InFlight f(s);
+        if (!f.ok) return;
         for (unsigned i = 0; i < 500; ++i) s.backend().notify();
         s.settle();
         for (const auto& r : f.requests) s.backend().serve(r);

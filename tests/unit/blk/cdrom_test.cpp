@@ -13,7 +13,7 @@ using conformance::user_read_works;
 constexpr std::uint64_t kSectors = Stage::kSectors;
 
 void set(Stage& s, const std::string& name, const std::string& value) {
-    s.as_toolstack([&, path = backend_path(s)](Store& store) {
+    s.as_toolstack([&, path = s.backend_path()](Store& store) {
         EXPECT_TRUE(store.write(StoreTx::none, path + "/" + name, value));
     });
 }
@@ -53,7 +53,7 @@ TEST(BlkbackDrive, AMediumThatIsPutInByParamsIsPublishedAndRead) {
     play_often(Role::backend, [](Stage& s) {
         make_drive(s, "");
         if (!s.connect_frontend()) return;
-        const Watched state(s.frontend().platform(), backend_path(s) + "/state");
+        const Watched state(s.frontend().platform(), s.backend_path() + "/state");
         s.settle();
         const unsigned before = *state.count;
         set(s, "params", "disk");

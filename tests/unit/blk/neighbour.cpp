@@ -28,11 +28,9 @@ void play_beside(const std::function<void(Stage&, OtherBackend&)>& script) {
 }
 
 std::string error_of(Stage& s) {
-    const std::string guest = std::to_string(s.guest().value);
-    const std::string path = s.subject() == Role::backend ? "/local/domain/0/error/backend/vbd/" + guest
-                                                          : "/local/domain/" + guest + "/error/device/vbd";
+    const std::string path = s.subject() == Role::backend ? s.backend_error_path() : s.frontend_error_path();
     std::string error;
-    s.as_toolstack([&](Store& store) { error = store.read(StoreTx::none, path + "/51712/error").value_or(""); });
+    s.as_toolstack([&](Store& store) { error = store.read(StoreTx::none, path).value_or(""); });
     return error;
 }
 

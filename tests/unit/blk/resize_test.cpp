@@ -16,7 +16,7 @@ constexpr std::uint64_t kSectors = Stage::kSectors;
 TEST(BlkbackResize, ANewSizeIsWrittenAndThenTheStateOnceMore) {
     play_often(Role::backend, [](Stage& s) {
         if (!s.connect_frontend()) return;
-        const Watched state(s.frontend().platform(), backend_path(s) + "/state");
+        const Watched state(s.frontend().platform(), s.backend_path() + "/state");
         s.settle();
         const unsigned before = *state.count;
         s.disk().resize(2 * kSectors * kUnit);
@@ -137,9 +137,7 @@ TEST(BlkfrontResize, ASizeThatIsNoNumberClosesTheDeviceWithItsPath) {
             s.backend().state(4);
             s.settle();
             s.expect(s.backend().frontend_state() == "6", "the frontend closes", [&] { return garbled; });
-            const auto error = s.backend().platform().store().read(
-                StoreTx::none, "/local/domain/" + std::to_string(s.guest().value) + "/error/device/vbd/" +
-                                   std::to_string(Stage::kDevice) + "/error");
+            const auto error = s.backend().platform().store().read(StoreTx::none, s.frontend_error_path());
             s.expect(error && error->find("/sectors is '") != std::string::npos, "and says which node it was",
                      [&] { return error.value_or("no error node"); });
         });

@@ -37,11 +37,4 @@ struct Watched {
     Watch watch;
 };
 
-inline std::string backend_path(Stage& s) {
-    return "/local/domain/0/backend/vbd/" + std::to_string(s.guest().value) + "/" + std::to_string(Stage::kDevice);
-}
-inline std::string frontend_path(Stage& s) {
-    return "/local/domain/" + std::to_string(s.guest().value) + "/device/vbd/" + std::to_string(Stage::kDevice);
-}
-
 }  // namespace xenrig::blk::test

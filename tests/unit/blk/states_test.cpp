@@ -30,7 +30,7 @@ const std::map<std::string, std::string> kFrontendSteps = {
     {"1", "35"}, {"3", "45"}, {"4", "5"}, {"5", "6"}, {"6", "1"}};
 
 void set_backend_state(Stage& s, const char* state) {
-    s.as_toolstack([path = backend_path(s), state](Store& store) {
+    s.as_toolstack([path = s.backend_path(), state](Store& store) {
         EXPECT_TRUE(store.write(StoreTx::none, path + "/state", state));
     });
 }
@@ -65,7 +65,7 @@ TEST_P(BackendMeets, AFrontendInAnyStateAndEndsInOrder) {
         show(s.frontend(), state);
         s.settle();
         // The toolstack takes the device away, and the frontend follows.
-        s.as_toolstack([path = backend_path(s)](Store& store) {
+        s.as_toolstack([path = s.backend_path()](Store& store) {
             (void)store.write(StoreTx::none, path + "/online", "0");
             if (store.read(StoreTx::none, path + "/state").value_or("") != "6")
                 (void)store.write(StoreTx::none, path + "/state", "5");
@@ -203,8 +203,7 @@ TEST(BlkfrontStates, ADiskInUseRefusesToCloseUntilItsUsersLetGo) {
         s.backend().state(5);
         s.settle();
         s.expect(s.backend().frontend_state() == "5", "it says that it will close");
-        const auto said = s.backend().platform().store().read(
-            StoreTx::none, "/local/domain/" + std::to_string(s.guest().value) + "/error/device/vbd/51712/error");
+        const auto said = s.backend().platform().store().read(StoreTx::none, s.frontend_error_path());
         s.expect(said && *said == "16 Device in use; refusing to close", "and not now");
         first.reset();
         s.settle();

@@ -152,6 +152,17 @@ TEST_F(Fifo, AnEventThatMovesToAnotherVcpuLeavesTheOldQueueUsable) {
     EXPECT_EQ(consume(EVTCHN_FIFO_PRIORITY_DEFAULT), (std::vector{c}));
 }
 
+TEST_F(Fifo, AnEventForAVcpuWithoutAControlBlockIsLostAndNotEvenPending) {
+    ASSERT_EQ(init(0, kControl), 0);
+    ASSERT_EQ(expand(kArray), 0);
+    const std::uint32_t port = ipi(1);
+    EXPECT_EQ(guest.send(port), 0);
+    EXPECT_EQ(word(port) & (kPending | kLinked), 0u);
+    ASSERT_EQ(init(1, kControl1), 0);
+    EXPECT_EQ(guest.send(port), 0);
+    EXPECT_EQ(word(port) & (kPending | kLinked), kPending | kLinked);
+}
+
 TEST_F(Fifo, AGuestThatScribblesOnItsWordsHurtsItselfAlone) {
     start();
     const auto a = ipi(), b = ipi();

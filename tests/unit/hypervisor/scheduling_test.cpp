@@ -3,6 +3,7 @@
 
 #include "fake_machine.h"
 #include "guest.h"
+#include "sim/hypervisor/tools_abi.h"
 
 namespace xenrig::test {
 namespace {
@@ -169,8 +170,45 @@ TEST_F(Scheduling, EachReasonOfAShutdownIsReportedAndALatchedOneWins) {
     ASSERT_TRUE(hv.resume(guest.id));
     sched_shutdown_t code{.reason = SHUTDOWN_watchdog};
     EXPECT_EQ(guest.call(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, &code), 0);
+    code.reason = SHUTDOWN_crash;
+    EXPECT_EQ(guest.call(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, &code), 0) << "and changes nothing any more";
     shut_down(SHUTDOWN_poweroff);
     EXPECT_EQ(hv.info(guest.id)->shutdown_reason, unsigned{SHUTDOWN_watchdog});
+    ASSERT_TRUE(hv.resume(guest.id));
+    shut_down(0x100 | SHUTDOWN_reboot);
+    EXPECT_EQ(hv.info(guest.id)->shutdown_reason, unsigned{SHUTDOWN_reboot}) << "a reason is a byte";
+}
+
+TEST_F(Scheduling, ATimerWhoseTimeIsPastFiresBeforeTheVcpuGoesOnAndThereIsButOne) {
+    const auto port = guest.bind_virq(VIRQ_TIMER).number;
+    const auto fired = [&] {
+        const bool was = guest.bits(port).pending;
+        guest.clear_events();
+        return was;
+    };
+    vcpu_set_singleshot_timer_t shot{.timeout_abs_ns = machine.now().value - 1, .flags = 0};
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &shot), 0);
+    EXPECT_TRUE(fired());
+    EXPECT_EQ(guest.call(__HYPERVISOR_set_timer_op, std::uint64_t{1}), 0);
+    EXPECT_TRUE(fired());
+    EXPECT_EQ(guest.call(__HYPERVISOR_set_timer_op, (machine.now() + 5_ms).value), 0);
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_stop_singleshot_timer, 0, 0), 0);
+    machine.pass(10_ms);
+    EXPECT_FALSE(fired()) << "set_timer_op's is the one that was stopped";
+}
+
+TEST_F(Scheduling, ADeviceModelsDomainMayShutItsGuestDownAndNobodyElse) {
+    Guest model(hv, {.name = "model"}, 1);
+    sched_remote_shutdown_t op{.domain_id = guest.id.value, .reason = SHUTDOWN_poweroff};
+    EXPECT_EQ(model.call(__HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, &op), error(Errno::perm));
+    xen_domctl_t target{};
+    target.cmd = XEN_DOMCTL_set_target;
+    target.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    target.domain = model.id.value;
+    target.u.set_target.target = guest.id.value;
+    ASSERT_EQ(dom0.call(__HYPERVISOR_domctl, &target), 0);
+    EXPECT_EQ(model.call(__HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, &op), 0);
+    EXPECT_EQ(hv.info(guest.id)->shutdown_reason, unsigned{SHUTDOWN_poweroff});
 }
 
 TEST_F(Scheduling, TheControlDomainMayShutAnotherDown) {
@@ -201,7 +239,11 @@ TEST_F(Scheduling, AMulticallAnswersEachEntryInTurn) {
 TEST_F(Scheduling, AVcpuInfoMovesIntoTheGuestsMemoryWithItsEvents) {
     const auto port = guest.bind_ipi(1).number;
     vcpu_register_vcpu_info_t op{.mfn = 5, .offset = 128, .rsvd = 0};
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &op), error(Errno::inval))
+        << "of another that may be looking at it";
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_down, 1), 0);
     EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &op), 0);
+    EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_up, 1), 0);
     EXPECT_EQ(guest.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &op), error(Errno::inval)) << "once";
     auto& info = *reinterpret_cast<vcpu_info_t*>(guest.page(5) + 128);
     EXPECT_EQ(info.evtchn_pending_sel, ~0ul) << "look at everything: an event may have come on the way";

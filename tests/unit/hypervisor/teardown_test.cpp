@@ -94,7 +94,7 @@ private:
         sched_watchdog_t watchdog{.id = 0, .timeout = 60};
         EXPECT_EQ(g.call(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &watchdog), 1);
         vcpu_register_vcpu_info_t info{.mfn = 5, .offset = 0, .rsvd = 0};
-        EXPECT_EQ(g.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, &info), 0);
+        EXPECT_EQ(g.call(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, &info), 0);
         if (i == 0) {
             for (std::uint32_t v = 0; v < 2; ++v) {
                 evtchn_init_control_t control{};

@@ -99,11 +99,39 @@ TEST(LockingScenario, WhatIsMissingIsSaidWithTheWord) {
         return parsed ? "" : parsed.error().message;
     };
     EXPECT_EQ(error(""), "");
-    EXPECT_NE(error("", "").find("cpus"), std::string::npos);
-    EXPECT_NE(error("kinds = [\"ticket\"]").find("\"adaptive\""), std::string::npos);
-    EXPECT_NE(error("vcpus-per-cpu = [0.5]").find("vcpus-per-cpu"), std::string::npos);
-    EXPECT_NE(error("section-us = []").find("section-us"), std::string::npos);
-    EXPECT_NE(error("guest = \"other\"").find("other"), std::string::npos);
+    EXPECT_EQ(error("vcpus-per-cpu = [1, 1.5]\n[costs]\nspin-round-ns = 1"), "");
+    const struct {
+        std::string locking, says;
+        const char* host = "cpus = 2";
+    } cases[] = {
+        {"", "[host.a] needs cpus", ""},
+        {"", "either each [host.NAME] has cpus", "cpus = 2\n[host.b]"},
+        {"kinds = [\"ticket\"]", "\"adaptive\""},
+        {"kinds = []", "kinds names at least one"},
+        {"vcpus-per-cpu = [0.5]", "vcpus-per-cpu is a list of numbers from 1"},
+        {"vcpus-per-cpu = [1.25]", "2 cpus times 1.25 must be whole vCPUs"},
+        {"vcpus-per-cpu = [1]", "no fewer than guest 'g' has", "cpus = 1"},
+        {"section-us = []", "section-us"},
+        {"guest = \"other\"", "other"},
+        {"[costs]\nspin-round-ns = 0", "spin-round-ns is above 0"},
+        {"[costs]\nspin-rounds-ns = 1", "did you mean 'spin-round-ns'"},
+        {"[[costs]]\n[[costs]]", "write [costs], once"},
+    };
+    for (const auto& c : cases)
+        EXPECT_NE(error(c.locking, c.host).find(c.says), std::string::npos) << error(c.locking, c.host);
+    const auto without = parse_scenario("scenario = \"x\"\n[host.a]\n[guest.g]\nhost = \"a\"\n[costs]\n", "x.toml");
+    ASSERT_FALSE(without);
+    EXPECT_NE(without.error().message.find("x.toml:5: [costs] are those of a [locking]"), std::string::npos)
+        << without.error().message;
+}
+
+TEST(LockingScenario, AGuestOfLittleWeightIsFurtherFromAProcessor) {
+    Scenario scenario = ends();
+    scenario.locking->kinds = {LockKind::block};
+    scenario.locking->overcommits = {300};
+    const std::uint64_t running = measure(scenario).cells.front().counts.running_ns;
+    scenario.guests.front().weight = 64;
+    EXPECT_LT(measure(scenario).cells.front().counts.running_ns * 3, running * 2);
 }
 
 }  // namespace
