@@ -56,6 +56,7 @@ std::int64_t sched_op(Call& call);
 std::int64_t set_timer_op(Call& call);
 std::int64_t console_io(Call& call);
 std::int64_t callback_op(Call& call);
+std::int64_t set_callbacks(Call& call);
 std::int64_t multicall(Call& call);
 std::int64_t mmu_update(Call& call);
 std::int64_t update_va_mapping(Call& call);

@@ -6,6 +6,7 @@
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/pv_context.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/platform/scheduler.h"
 
@@ -16,6 +17,23 @@ namespace {
 /// What a trace knows of the caller.
 std::uint64_t caller_word(const Vcpu& v, unsigned number) {
     return std::uint64_t{v.domain.id.value} << 32 | std::uint64_t{v.id.value} << 16 | number;
+}
+
+/// And of what it asked: the operation, or nothing where the first argument is an address, which is another one in each
+/// run.
+std::uint64_t asked_word(unsigned number, const HypercallArgs& args) {
+    switch (number) {
+        case __HYPERVISOR_set_trap_table:
+        case __HYPERVISOR_mmu_update:
+        case __HYPERVISOR_set_gdt:
+        case __HYPERVISOR_multicall:
+        case __HYPERVISOR_mmuext_op:
+        case __HYPERVISOR_sysctl:
+        case __HYPERVISOR_domctl:
+            return 0;
+        default:
+            return args[0];
+    }
 }
 
 std::int64_t refuse(Vcpu& caller, unsigned number) {
@@ -51,9 +69,12 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
     const auto fault = host.fault ? host.fault(domain.id, number, args, guest) : std::nullopt;
     const std::int64_t result = fault ? *fault : invoke(call, number);
 
+    if (upcall_is_fatal(caller)) [[unlikely]]
+        host.shut_down(domain, SHUTDOWN_crash, &caller);
     if (host.observer) [[unlikely]]
         host.observer->hypercall_ends(domain.id, caller.id, number, args, result);
-    host.machine.trace("hypercall", caller_word(caller, number), args[0], static_cast<std::uint64_t>(result));
+    host.machine.trace("hypercall", caller_word(caller, number), asked_word(number, args),
+                       static_cast<std::uint64_t>(result));
     const bool shut_down = !caller.shutdown_over;
     return {result, shut_down || caller.blocked ? caller.cpu : nullptr, shut_down};
 }
@@ -98,8 +119,9 @@ Handler handler_of(unsigned number) {
             return mmu_update;
         case __HYPERVISOR_set_gdt:
             return set_gdt;
-        case __HYPERVISOR_stack_switch:
         case __HYPERVISOR_set_callbacks:
+            return set_callbacks;
+        case __HYPERVISOR_stack_switch:
         case __HYPERVISOR_fpu_taskswitch:
             return accepted_of_pv;
         case __HYPERVISOR_update_descriptor:

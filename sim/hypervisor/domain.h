@@ -17,6 +17,7 @@
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/hvm_interrupts.h"
 #include "sim/hypervisor/hypervisor.h"
+#include "sim/hypervisor/linear_space.h"
 #include "sim/hypervisor/physmap.h"
 #include "sim/hypervisor/pirqs.h"
 #include "sim/hypervisor/pod.h"
@@ -67,6 +68,8 @@ public:
     CreditScheduler::Share share;
     /// VMASST_TYPE_*, a bit each.
     std::uint64_t vm_assist = 0;
+    /// Of a PV guest whose runner asked for it.
+    std::unique_ptr<LinearSpace> linear;
 
     Mfn shared_info_mfn;
     std::byte* shared_info;

@@ -17,6 +17,17 @@ std::int64_t max_mem(Domctl& d) {
     return 0;
 }
 
+/// XEN_DOMCTL_PFINFO_*: unsigned, as Xen's own type is, for the highest ones have bit 31.
+std::uint64_t page_info(Domctl& d, std::uint64_t frame) {
+    constexpr std::uint64_t kNotMemory = XEN_DOMCTL_PFINFO_XTAB, kPinned = XEN_DOMCTL_PFINFO_LPINTAB;
+    const auto mfn = d.call.host.guest_frame(*d.domain, frame);
+    if (!mfn) return kNotMemory;
+    const PageTypes& types = d.call.host.page_types;
+    const unsigned level = level_of(types.type(*mfn));
+    constexpr unsigned kLevelAt = 28;
+    return (std::uint64_t{level} << kLevelAt) | (types.pinned(*mfn) ? kPinned : 0);
+}
+
 std::int64_t get_page_types(Domctl& d) {
     constexpr std::uint64_t kMost = 1024;
     const auto& op = d.op.u.getpageframeinfo3;
@@ -26,10 +37,7 @@ std::int64_t get_page_types(Domctl& d) {
         xen_pfn_t frame = 0;
         const std::uint64_t at = array + i * sizeof frame;
         if (!d.call.guest.fetch(frame, at)) return -error(Errno::fault);
-        // Unsigned, as Xen's own type is: the highest ones have bit 31.
-        const std::uint64_t type =
-            d.call.host.guest_frame(*d.domain, frame) ? XEN_DOMCTL_PFINFO_NOTAB : XEN_DOMCTL_PFINFO_XTAB;
-        if (!d.call.guest.put(at, xen_pfn_t{type})) return -error(Errno::fault);
+        if (!d.call.guest.put(at, xen_pfn_t{page_info(d, frame)})) return -error(Errno::fault);
     }
     d.answered = true;
     return 0;

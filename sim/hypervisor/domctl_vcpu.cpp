@@ -6,6 +6,8 @@
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domctl.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/mmu_op.h"
+#include "sim/hypervisor/pv_context.h"
 
 namespace xenrig::hypervisor {
 
@@ -22,7 +24,7 @@ std::int64_t max_vcpus(Domctl& d) {
     if (!domain.vcpus.empty()) return 0;
     domain.make_vcpus();
     for (const auto& v : domain.vcpus) {
-        v->up = false;
+        d.call.host.set_up(*v, false);
         if (domain.pauses != 0) d.call.host.hold(*v);
     }
     return 0;
@@ -35,13 +37,15 @@ std::int64_t set_context(Domctl& d) {
     const auto at = reinterpret_cast<std::uint64_t>(given.ctxt.p);
     if (at == 0) {
         v->context.reset();
-        v->up = false;
+        if (v->page_tables) drop_page_tables(*v);
+        d.call.host.set_up(*v, false);
         return 0;
     }
     auto context = std::make_unique<vcpu_guest_context_t>();
-    if (!d.call.guest.copy_from_guest(context.get(), at, sizeof *context)) return -error(Errno::fault);
+    if (!fetch_context(d.call.guest, *v, at, *context)) return -error(Errno::fault);
+    if (!d.domain->translated()) return set_pv_context(*v, *context);
     // The registers are the runner's business; what was said is kept for who asks.
-    v->up = v->up || (context->flags & VGCF_online) != 0;
+    if ((context->flags & VGCF_online) != 0) d.call.host.set_up(*v, true);
     v->context = std::move(context);
     return 0;
 }
@@ -52,7 +56,8 @@ std::int64_t get_context(Domctl& d) {
     if (!v || v == &d.call.vcpu) return -error(Errno::inval);
     if (!v->context) return -error(Errno::nodata);
     const auto at = reinterpret_cast<std::uint64_t>(asked.ctxt.p);
-    if (!d.call.guest.copy_to_guest(at, v->context.get(), sizeof *v->context)) return -error(Errno::fault);
+    const vcpu_guest_context_t& now = d.domain->translated() ? *v->context : pv_context(*v);
+    if (!put_context(d.call.guest, *v, at, now)) return -error(Errno::fault);
     d.answered = true;
     return 0;
 }

@@ -99,6 +99,8 @@ public:
     /// Counted: it runs after as many let_go() as hold().
     void hold(Vcpu& v);
     void let_go(Vcpu& v);
+    /// VCPUOP_up and _down: it is held while it is down.
+    void set_up(Vcpu& v, bool up);
     void pause(Domain& d);
     void unpause(Domain& d);
 

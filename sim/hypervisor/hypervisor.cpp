@@ -8,6 +8,7 @@
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/hvm_param.h"
 #include "sim/hypervisor/linear_access.h"
+#include "sim/hypervisor/linear_space.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/shared/raw.h"
@@ -132,6 +133,15 @@ Interrupts& Hypervisor::interrupts(DomId dom, VcpuId vcpu) {
 AddressSpace& Hypervisor::address_space(DomId dom) {
     const InHypervisor inside(host_->machine);
     return ever(*host_, dom);
+}
+
+PvAddressSpace& Hypervisor::linear_space(DomId dom, std::uint64_t base) {
+    const InHypervisor inside(host_->machine);
+    Domain& d = ever(*host_, dom);
+    check(!d.translated(), "only a PV guest has page tables that the hypervisor knows");
+    if (!d.linear) d.linear = std::make_unique<LinearSpace>(d, base);
+    check(d.linear->base() == base, "a guest's kernel is linked to one address");
+    return *d.linear;
 }
 
 VcpuTimes Hypervisor::vcpu_times(DomId dom, VcpuId vcpu) const {

@@ -24,6 +24,11 @@ void Host::let_go(Vcpu& v) {
     processors.settle(v);
 }
 
+void Host::set_up(Vcpu& v, bool up) {
+    if (std::exchange(v.up, up) == up) return;
+    up ? let_go(v) : hold(v);
+}
+
 void Host::attach(Vcpu& v, Cpu& cpu) {
     check(v.cpu == nullptr, "a vCPU has one runner");
     v.cpu = &cpu;

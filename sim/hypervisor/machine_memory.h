@@ -59,6 +59,8 @@ public:
     /// Where the owner sees the frame (the machine-to-physical table).
     Gfn gfn(Mfn mfn) const { return info(mfn).gfn; }
     void set_gfn(Mfn mfn, Gfn gfn) { info(mfn).gfn = gfn; }
+    /// As the machine-to-physical table has it, which everybody may read: kNoGfn for what is no domain's RAM.
+    Gfn machine_to_phys(Mfn mfn) const { return allocated(mfn) && kind(mfn) == FrameKind::ram ? gfn(mfn) : kNoGfn; }
 
     /// Where an allocated frame lies in this process; fixed while it is allocated. From any thread; all else is the
     /// hypervisor's, one at a time.

@@ -1,4 +1,5 @@
-// The small hypercalls: console_io (console.c), callback_op (pv/callback.c) and multicall (multicall.c).
+// The small hypercalls: console_io (console.c), callback_op and set_callbacks (pv/callback.c) and multicall
+// (multicall.c).
 #include <algorithm>
 #include <array>
 
@@ -6,6 +7,7 @@
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/page_walk.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
@@ -36,7 +38,8 @@ std::int64_t console_io(Call& call) {
     return 0;
 }
 
-/// Upcalls of a PV guest come by its runner here, so that its handlers are only looked at.
+/// Where a PV guest wants to be called. Its runner makes the call, so that of all but events and their failure it is
+/// only looked at.
 std::int64_t callback_op(Call& call) {
     if (call.domain.translated()) return -error(Errno::nosys);
     const auto op = static_cast<std::uint32_t>(call.arg(0));
@@ -46,9 +49,15 @@ std::int64_t callback_op(Call& call) {
     const bool whole = op == CALLBACKOP_register;
     if (!call.guest.copy_from_guest(&handler, call.arg(1), whole ? sizeof handler : sizeof(callback_unregister_t)))
         return -error(Errno::fault);
+    const std::uint64_t address = handler.address;
+    if (whole && !canonical(address)) return -error(Errno::inval);
     switch (handler.type) {
         case CALLBACKTYPE_event:
+            if (whole) call.vcpu.event_callback = address;
+            return whole ? 0 : -error(Errno::inval);
         case CALLBACKTYPE_failsafe:
+            if (whole) call.vcpu.failsafe_callback = address;
+            return whole ? 0 : -error(Errno::inval);
         case CALLBACKTYPE_syscall:
         case CALLBACKTYPE_sysenter:
         case CALLBACKTYPE_syscall32:
@@ -58,6 +67,16 @@ std::int64_t callback_op(Call& call) {
         default:
             return -error(Errno::nosys);
     }
+}
+
+/// The older way to say it: of a 32-bit guest each address comes behind its code segment.
+std::int64_t set_callbacks(Call& call) {
+    if (call.domain.translated()) return -error(Errno::nosys);
+    const bool wide = call.domain.config.bits == 64;
+    const std::uint64_t event = call.arg(wide ? 0 : 1), failsafe = call.arg(wide ? 1 : 3);
+    if (canonical(event)) call.vcpu.event_callback = event;
+    if (canonical(failsafe)) call.vcpu.failsafe_callback = failsafe;
+    return 0;
 }
 
 namespace {

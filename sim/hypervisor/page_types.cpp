@@ -23,6 +23,11 @@ FrameType PageTypes::type(Mfn mfn) const {
     return found == uses_.end() ? FrameType::none : found->second.type;
 }
 
+bool PageTypes::pinned(Mfn mfn) const {
+    const auto found = uses_.find(mfn.value);
+    return found != uses_.end() && found->second.pinned;
+}
+
 bool PageTypes::get_frame(Mfn mfn, const Domain& owner) {
     if (!host_.memory.allocated(mfn) || host_.memory.owner(mfn) != owner.id) return false;
     host_.memory.get(mfn);
@@ -63,6 +68,8 @@ std::int64_t PageTypes::get_type(Mfn mfn, Domain& owner, FrameType type) {
     use.type = type;
     use.users = 1;
     if (level_of(type) == 0) return 0;
+    // What it is goes into a saved image with what it holds (alloc_page_type, free_page_type).
+    host_.mark_dirty(owner, mfn);
     const std::int64_t result = validate(mfn, owner, level_of(type));
     if (result != 0) {
         Use& failed = uses_[mfn.value];
@@ -78,6 +85,7 @@ void PageTypes::put_type(Mfn mfn) {
     if (--found->second.users != 0) return;
     const unsigned level = level_of(found->second.type);
     found->second.type = FrameType::none;
+    if (Domain* owner = level != 0 ? host_.find(host_.memory.owner(mfn)) : nullptr) host_.mark_dirty(*owner, mfn);
     if (level != 0) put_entries(mfn, level, entries_of(top_level(*host_.last(host_.memory.owner(mfn))) == 4, level));
     drop_if_unused(mfn);
 }

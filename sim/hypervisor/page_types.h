@@ -34,6 +34,7 @@ public:
     bool get_frame(Mfn mfn, const Domain& owner);
     void put_frame(Mfn mfn);
     FrameType type(Mfn mfn) const;
+    bool pinned(Mfn mfn) const;
 
     /// A table that stays one while nothing points to it: EINVAL when it is already, or is no such table.
     std::int64_t pin(Mfn mfn, Domain& owner, unsigned level);

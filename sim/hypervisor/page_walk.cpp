@@ -10,10 +10,7 @@ namespace {
 constexpr unsigned kPageBits = 12, kIndexBits = 9;
 
 bool guests_address(const Domain& d, std::uint64_t address) {
-    if (d.config.bits == 32) return address >> 32 == 0;
-    constexpr unsigned kAddressBits = 48;
-    const auto extended = static_cast<std::int64_t>(address << (64 - kAddressBits)) >> (64 - kAddressBits);
-    return static_cast<std::uint64_t>(extended) == address;
+    return d.config.bits == 32 ? address >> 32 == 0 : canonical(address);
 }
 
 }  // namespace

@@ -51,6 +51,9 @@ std::int64_t poll(Call& call) {
 std::int64_t shutdown(Call& call) {
     sched_shutdown_t op;
     if (!call.fetch(op)) return -error(Errno::fault);
+    // For a suspend a PV guest leaves its start page's frame in the third argument's register, where the toolstack
+    // finds it (sched.h).
+    if (call.vcpu.context) call.vcpu.context->user_regs.rdx = call.arg(2);
     call.host.shut_down(call.domain, op.reason, &call.vcpu);
     return 0;
 }

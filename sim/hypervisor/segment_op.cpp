@@ -1,5 +1,5 @@
 // The hypercalls of a PV guest about segments, descriptors and traps: set_gdt, update_descriptor, set_segment_base,
-// set_trap_table, stack_switch, fpu_taskswitch, set_callbacks (x86/pv: descriptor-tables.c, traps.c,
+// set_trap_table, stack_switch, fpu_taskswitch (x86/pv: descriptor-tables.c, traps.c,
 // misc-hypercalls.c).
 //
 // What only a processor would feel is checked and forgotten; frames that hold descriptors are kept as such.
@@ -8,17 +8,12 @@
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/page_walk.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
 
 namespace {
-
-/// Canonical, as x86 calls it: the upper 17 bits are alike.
-bool canonical(std::uint64_t address) {
-    const auto upper = static_cast<std::int64_t>(address) >> 47;
-    return upper == 0 || upper == -1;
-}
 
 /// check_descriptor: gates and task segments are not the guest's to make.
 bool acceptable(std::uint64_t descriptor) {
@@ -102,7 +97,7 @@ std::int64_t set_trap_table(Call& call) {
     return 0;
 }
 
-/// Where the kernel's stack is; which task uses the FPU; where upcalls go (a runner's business here).
+/// Where the kernel's stack is; which task uses the FPU.
 std::int64_t accepted_of_pv(Call& call) { return call.domain.translated() ? -error(Errno::nosys) : 0; }
 
 }  // namespace xenrig::hypervisor

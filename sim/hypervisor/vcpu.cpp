@@ -5,6 +5,7 @@
 #include "sim/hypervisor/guest_access.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/linear_access.h"
+#include "sim/hypervisor/pv_context.h"
 #include "sim/hypervisor/shared_words.h"
 #include "sim/hypervisor/xen_abi.h"
 
@@ -87,7 +88,9 @@ void Vcpu::mark_events_pending() {
     if (shared::raw::rmw<std::uint8_t>(info + kUpcallPending, shared::Rmw::exchange, std::uint8_t{1},
                                        std::uint8_t{0}) != 0)
         return;
-    domain.translated() ? domain.interrupts.events_pending(*this) : wake();
+    if (domain.translated()) return domain.interrupts.events_pending(*this);
+    if (up && upcall_is_fatal(*this)) return host.shut_down(domain, SHUTDOWN_crash, nullptr);
+    wake();
 }
 
 void Vcpu::wake() {

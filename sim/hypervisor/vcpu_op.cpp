@@ -8,6 +8,7 @@
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/pv_context.h"
 #include "sim/hypervisor/shared_words.h"
 #include "sim/hypervisor/xen_abi.h"
 
@@ -44,26 +45,27 @@ std::int64_t register_vcpu_info(Call& call, Vcpu& v) {
     return 0;
 }
 
-/// What the caller's kind of guest describes a new vCPU by (public/arch-x86/xen.h, hvm/hvm_vcpu.h). Of it only its
-/// presence matters: code of the guest's is run by the vCPU's runner.
-std::size_t context_bytes(const Domain& d) {
-    return d.translated() ? sizeof(vcpu_hvm_context_t) : sizeof(vcpu_guest_context_t);
-}
-
+/// What the caller's kind of guest describes a new vCPU by (public/arch-x86/xen.h, hvm/hvm_vcpu.h). Of a translated
+/// guest's only its presence matters: code of the guest's is run by the vCPU's runner.
 std::int64_t initialise(Call& call, Vcpu& v) {
     if (v.has_no_info()) return -error(Errno::inval);
-    std::array<std::byte, sizeof(vcpu_guest_context_t)> context;
-    static_assert(sizeof context >= sizeof(vcpu_hvm_context_t));
-    if (!call.guest.copy_from_guest(context.data(), call.arg(2), context_bytes(call.domain)))
-        return -error(Errno::fault);
-    if (v.initialised) return -error(Errno::exist);
+    if (call.domain.translated()) {
+        vcpu_hvm_context_t context;
+        if (!call.fetch(context, 2)) return -error(Errno::fault);
+        if (v.initialised) return -error(Errno::exist);
+    } else {
+        const auto context = std::make_unique<vcpu_guest_context_t>();
+        if (!call.fetch(*context, 2)) return -error(Errno::fault);
+        if (v.initialised) return -error(Errno::exist);
+        if (const std::int64_t rc = set_pv_context(v, *context); rc != 0) return rc;
+    }
     v.initialised = true;
     return 0;
 }
 
 std::int64_t up(Call& call, Vcpu& v) {
     if (!v.initialised) return -error(Errno::inval);
-    if (!std::exchange(v.up, true)) call.host.let_go(v);
+    call.host.set_up(v, true);
     return 0;
 }
 
@@ -74,7 +76,7 @@ std::int64_t down(Call& call, Vcpu& v) {
         call.host.shut_down(call.domain, SHUTDOWN_poweroff, &v == &call.vcpu ? &v : nullptr);
         return 0;
     }
-    if (std::exchange(v.up, false)) call.host.hold(v);
+    call.host.set_up(v, false);
     return 0;
 }
 

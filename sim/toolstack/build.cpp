@@ -1,13 +1,14 @@
 // How a domain comes to be: memory and ring pages, its home in the store, its devices.
 
+#include "sim/toolstack/pv_build.h"
 #include "sim/toolstack/toolstack.h"
+#include "xenrig/abi/check.h"
 
 extern "C" {
 // xen.h first: the others lean on its types.
 #include <xen/xen.h>
 
 #include <xen/event_channel.h>
-#include <xen/grant_table.h>
 #include <xen/hvm/params.h>
 }
 
@@ -40,37 +41,59 @@ Result<> Toolstack::make(StoreTx tx, const std::string& path, const std::string&
     return store_.set_perms(tx, path, perms);
 }
 
-Result<DomId> Toolstack::build(const DomainSpec& spec) {
+guest::Layout layout_of(const DomainSpec& spec) {
+    if (spec.type != hypervisor::GuestType::pv) return MemoryPlan{spec.frames}.layout();
+    const auto plan = PvPlan::make(spec.frames, spec.bits);
+    check(plan.has_value(), "a PV guest has memory for what is mapped when it starts");
+    return plan->layout();
+}
+
+guest::KernelOptions kernel_options(const DomainSpec& spec) { return {.bits = spec.bits, .callback = spec.callback}; }
+
+Result<Port> Toolstack::fill(DomId domain, const DomainSpec& spec) {
+    if (spec.type != hypervisor::GuestType::pv) return fill_translated(domain, spec);
+    const auto plan = PvPlan::make(spec.frames, spec.bits);
+    if (!plan) return std::unexpected(plan.error());
+    return build_pv(host_, domain, *plan, spec);
+}
+
+Result<Port> Toolstack::fill_translated(DomId domain, const DomainSpec& spec) {
     hypervisor::Hypervisor& xen = host_.xen();
+    const MemoryPlan plan{spec.frames};
+    if (auto done = xen.populate(domain, Gfn{0}, spec.frames); !done) return std::unexpected(done.error());
+    const auto store_port = xen.alloc_unbound(domain, kControl);
+    if (!store_port) return store_port;
+    const auto console_port = xen.alloc_unbound(domain, kControl);
+    if (!console_port) return console_port;
+    const std::pair<unsigned, std::uint64_t> params[] = {{HVM_PARAM_STORE_PFN, plan.store().value},
+                                                         {HVM_PARAM_STORE_EVTCHN, store_port->value},
+                                                         {HVM_PARAM_CONSOLE_PFN, plan.console().value},
+                                                         {HVM_PARAM_CONSOLE_EVTCHN, console_port->value}};
+    for (const auto& [index, value] : params)
+        if (auto done = xen.set_param(domain, index, value); !done) return std::unexpected(done.error());
+    if (auto done = grant_rings(host_, domain, plan.store(), plan.console()); !done)
+        return std::unexpected(done.error());
+    return store_port;
+}
+
+Result<DomId> Toolstack::build(const DomainSpec& spec, const FillDomain& fill_it) {
+    hypervisor::Hypervisor& xen = host_.xen();
+    const bool pv = spec.type == hypervisor::GuestType::pv;
     const auto created = xen.create_domain({.name = spec.name,
-                                            .type = hypervisor::GuestType::hvm,
+                                            .type = spec.type,
                                             .bits = spec.bits,
                                             .vcpus = spec.vcpus,
                                             .max_frames = spec.frames,
                                             .first_port = host_.first_port(),
                                             .weight = static_cast<std::uint16_t>(spec.weight),
-                                            .cap = static_cast<std::uint16_t>(spec.cap)});
+                                            .cap = static_cast<std::uint16_t>(spec.cap),
+                                            // A PV kernel starts the others itself.
+                                            .vcpus_up = pv ? 1u : 0u});
     if (!created) return created;
     const DomId domain = *created;
-    const MemoryPlan plan{spec.frames};
-
     const auto furnish = [&]() -> Result<> {
-        if (auto done = xen.populate(domain, Gfn{0}, spec.frames); !done) return done;
-        const auto store_port = xen.alloc_unbound(domain, kControl);
+        const auto store_port = fill_it ? fill_it(domain) : fill(domain, spec);
         if (!store_port) return std::unexpected(store_port.error());
-        const auto console_port = xen.alloc_unbound(domain, kControl);
-        if (!console_port) return std::unexpected(console_port.error());
-        const std::pair<unsigned, std::uint64_t> params[] = {{HVM_PARAM_STORE_PFN, plan.store().value},
-                                                             {HVM_PARAM_STORE_EVTCHN, store_port->value},
-                                                             {HVM_PARAM_CONSOLE_PFN, plan.console().value},
-                                                             {HVM_PARAM_CONSOLE_EVTCHN, console_port->value}};
-        for (const auto& [index, value] : params)
-            if (auto done = xen.set_param(domain, index, value); !done) return done;
-        const std::pair<unsigned, Gfn> grants[] = {{GNTTAB_RESERVED_XENSTORE, plan.store()},
-                                                   {GNTTAB_RESERVED_CONSOLE, plan.console()}};
-        for (const auto& [ref, gfn] : grants)
-            if (auto done = xen.seed_grant(domain, GrantRef{ref}, kControl, gfn); !done) return done;
-
         if (auto done = write_home(domain, spec); !done) return done;
         for (const DiskNodes& disk : spec.disks)
             if (auto done = add_disk(domain, disk); !done) return done;

@@ -4,12 +4,14 @@
 #include <array>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "sim/image/checksum.h"
 #include "sim/image/hvm_context.h"
 #include "sim/image/reader.h"
 #include "sim/image/store_records.h"
 #include "sim/image/visitor.h"
+#include "sim/toolstack/pv_source.h"
 #include "sim/xenstore/state_image.h"
 #include "xenrig/platform/scheduler.h"
 #include "xenrig/shared/raw.h"
@@ -109,15 +111,62 @@ private:
 
 GuestSaver::GuestSaver(Host& host, DomId domain, image::Writer::Sink sink)
     : host_(host), domain_(domain), writer_(std::move(sink)) {
-    writer_.begin({.type = image::GuestType::hvm});
+    const auto info = host.xen().info(domain);
+    if (info && info->type == hypervisor::GuestType::pv) pv_ = std::make_unique<PvSource>(host, domain);
 }
 
-void GuestSaver::copy(std::span<const Gfn> frames) {
+GuestSaver::~GuestSaver() = default;
+
+bool GuestSaver::may_begin() const { return !pv_ || pv_->ready(); }
+
+Result<> GuestSaver::begin() {
+    if (std::exchange(begun_, true)) return {};
+    if (!pv_) {
+        writer_.begin({.type = image::GuestType::hvm});
+        return {};
+    }
+    if (auto mapped = pv_->map_list(); !mapped) return mapped;
+    writer_.begin({.type = image::GuestType::pv});
+    writer_.pv_info({.guest_width = 8, .pt_levels = 4});
+    writer_.p2m_frames(0, static_cast<std::uint32_t>(pv_->last().value), pv_->list());
+    return {};
+}
+
+/// Of a PV guest: what the copies are, and page tables as an image has them.
+Result<> GuestSaver::translate(std::span<const Mfn> frames, std::span<image::Page> batch, std::span<Frame> copies) {
+    const auto types = pv_->types(frames);
+    if (!types) return std::unexpected(types.error());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        image::Page& p = batch[i];
+        if (p.data == nullptr && (*types)[i] == image::PageType::normal) continue;
+        p.type = (*types)[i];
+        if (!image::has_data(p.type)) {
+            p.data = nullptr;
+            continue;
+        }
+        // An empty table is one.
+        p.data = copies[i].data();
+        const auto done = pv_->normalise(copies[i], p.type);
+        if (done) continue;
+        if (done.error().code != Errno::again) return done;
+        deferred_.push_back(p.gfn);
+        p.type = image::PageType::invalid;
+        p.data = nullptr;
+    }
+    return {};
+}
+
+std::vector<Gfn> GuestSaver::take_deferred() { return std::exchange(deferred_, {}); }
+
+Result<> GuestSaver::copy(std::span<const Gfn> frames) {
+    if (auto begun = begin(); !begun) return begun;
     std::vector<Frame> copies(std::min(frames.size(), kBatch));
     std::vector<image::Page> batch;
+    std::vector<Mfn> mfns;
     while (!frames.empty()) {
         const std::size_t n = std::min(frames.size(), kBatch);
         batch.clear();
+        mfns.clear();
         for (const Gfn gfn : frames.first(n)) {
             Frame& copy = copies[batch.size()];
             if (!read_frame(host_, domain_, gfn, copy)) continue;
@@ -126,11 +175,15 @@ void GuestSaver::copy(std::span<const Gfn> frames) {
             sums_[gfn] = sum_of(copy);
             batch.push_back(
                 {gfn, fresh ? nullptr : copy.data(), fresh ? image::PageType::allocate_only : image::PageType::normal});
+            if (pv_) mfns.push_back(host_.xen().lookup(domain_, gfn).value_or(Mfn{}));
         }
+        if (pv_ && !batch.empty())
+            if (auto done = translate(mfns, batch, copies); !done) return done;
         if (!batch.empty()) writer_.pages(batch);
         frames = frames.subspan(n);
         if (!frames.empty()) scheduler->yield();
     }
+    return {};
 }
 
 std::vector<Gfn> GuestSaver::changed() const {
@@ -144,13 +197,33 @@ std::vector<Gfn> GuestSaver::changed() const {
     return found;
 }
 
-void GuestSaver::finish(std::string_view guest) {
+void GuestSaver::finish_hvm() {
     std::vector<image::HvmParam> params;
     for (const unsigned index : kParams)
         if (const auto value = host_.xen().get_param(domain_, index); value && *value != 0)
             params.push_back({index, *value});
     writer_.hvm_params(params);
     writer_.machine_state(image::MachineState::hvm_context, image::minimal_hvm_context(kCpuid, kTscKhz));
+}
+
+Result<> GuestSaver::finish_pv() {
+    writer_.machine_state(image::MachineState::shared_info, pv_->shared_info());
+    const auto info = host_.xen().info(domain_);
+    if (!info) return std::unexpected(info.error());
+    for (std::uint32_t v = 0; v < info->vcpus; ++v) {
+        const auto state = pv_->vcpu(VcpuId{v});
+        if (!state) return std::unexpected(state.error());
+        if (*state) writer_.machine_state(image::MachineState::vcpu_basic, **state, VcpuId{v});
+    }
+    return {};
+}
+
+Result<> GuestSaver::finish(std::string_view guest) {
+    if (auto begun = begin(); !begun) return begun;
+    if (!pv_)
+        finish_hvm();
+    else if (auto done = finish_pv(); !done)
+        return done;
 
     xenstore::StateImage store;
     {
@@ -160,6 +233,7 @@ void GuestSaver::finish(std::string_view guest) {
     writer_.xenstore_records(records_of(store));
     writer_.guest_context(bytes_of(guest));
     writer_.end();
+    return {};
 }
 
 Result<> restore_guest(Host& host, DomId domain, std::span<const std::byte> saved, std::string_view guest) {

@@ -1,7 +1,10 @@
 #include "sim/toolstack/host.h"
 
+#include <algorithm>
+
 #include "xenrig/abi/check.h"
 #include "xenrig/platform/machine.h"
+#include "xenrig/platform/scheduler.h"
 
 extern "C" {
 // xen.h first: the others lean on its types.
@@ -71,7 +74,8 @@ Host::~Host() {
 }
 
 guest::Binding Host::attach(DomId domain, const std::vector<Cpu*>& cpus) {
-    const bool narrow = must(xen_.info(domain), "a guest is tied to a domain that is there").bits == 32;
+    const hypervisor::DomainInfo info = must(xen_.info(domain), "a guest is tied to a domain that is there");
+    const bool narrow = info.bits == 32 && info.type != hypervisor::GuestType::pv;
     guest::Binding binding{{}, &xen_.address_space(domain), domain};
     for (unsigned v = 0; v < cpus.size(); ++v) {
         xen_.attach_vcpu(domain, VcpuId{v}, *cpus[v]);
@@ -87,6 +91,12 @@ void Host::stop() {
     for (Cpu* cpu : cpus_) cpu->freeze();
     control_->domain_died();
     for (Cpu* cpu : cpus_) cpu->kill();
+}
+
+std::int64_t Host::hypercall(unsigned number, const HypercallArgs& args) {
+    const auto here = std::ranges::find(cpus_, scheduler ? scheduler->current_cpu() : nullptr);
+    const VcpuId vcpu{here == cpus_.end() ? 0 : static_cast<std::uint32_t>(here - cpus_.begin())};
+    return xen_.hypercalls(control_->domid(), vcpu).call(number, args);
 }
 
 Task& Host::spawn_job(std::string name, std::function<void()> body) {

@@ -46,11 +46,20 @@ public:
     hypervisor::Hypervisor& xen() { return xen_; }
     guest::Kernel& control() { return *control_; }
     StoreService& store() { return *store_; }
-    /// What ties a guest's kernel to a domain here; its vCPUs are run by these from now on.
+    /// What ties a guest's kernel to a domain here, but for what PV guests need beside (bind.h); its vCPUs are run by
+    /// these from now on.
     guest::Binding attach(DomId domain, const std::vector<Cpu*>& cpus);
     /// True once the control domain's kernel and store are up.
     bool booted() const { return booted_; }
 
+    /// A hypercall of the control domain's, on the vCPU of it whose task calls; for a task of another host, which moves
+    /// a guest here, on vCPU 0.
+    template <class... A>
+    std::int64_t hypercall(unsigned number, A... args) {
+        static_assert(sizeof...(A) <= 5, "Xen's hypercalls take at most five arguments");
+        return hypercall(number, HypercallArgs{hypercall_arg(args)...});
+    }
+    std::int64_t hypercall(unsigned number, const HypercallArgs& args);
     /// Runs a job of the toolstack's in a task of the control domain.
     Task& spawn_job(std::string name, std::function<void()> body);
     /// The vCPU that jobs run on.

@@ -28,7 +28,8 @@ struct DiskNodes {
 
 struct DomainSpec {
     std::string name;
-    /// The width of its kernel's word, and how events come to it.
+    hypervisor::GuestType type = hypervisor::GuestType::hvm;
+    /// The width of its kernel's word (a 32-bit PV guest's page tables have three levels), and how events come to it.
     unsigned bits = 64;
     guest::CallbackWay callback = guest::CallbackWay::vector;
     unsigned vcpus = 1;
@@ -36,17 +37,27 @@ struct DomainSpec {
     std::vector<DiskNodes> disks;
     /// Of the host's processors (xl.cfg: cpu_weight, cap).
     unsigned weight = 256, cap = 0;
+    /// What a PV guest finds on its start page.
+    std::string cmd_line;
 };
+
+/// Where the guest's kernel of such a domain finds memory. A PV guest's memory must be what PvPlan takes.
+guest::Layout layout_of(const DomainSpec& spec);
+/// What that kernel was compiled for.
+guest::KernelOptions kernel_options(const DomainSpec& spec);
 
 /// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.
 using BindGuest = std::function<void(Host& host, DomId domain)>;
+
+/// What comes into a new domain instead of what its builder would put there: an image. The store's port.
+using FillDomain = std::function<Result<Port>(DomId domain)>;
 
 class Toolstack {
 public:
     explicit Toolstack(Host& host);
 
     /// A paused domain with its memory, ring pages, store nodes and devices, known to xenstored.
-    Result<DomId> build(const DomainSpec& spec);
+    Result<DomId> build(const DomainSpec& spec, const FillDomain& fill = {});
     Result<> add_disk(DomId domain, const DiskNodes& disk);
     /// Asks the backend to close and waits until both ends have; then the nodes go.
     Result<> remove_disk(DomId domain, unsigned number);
@@ -76,6 +87,9 @@ public:
     Host& host() { return host_; }
 
 private:
+    /// Memory, ring pages, their ports and grants; the store's port.
+    Result<Port> fill(DomId domain, const DomainSpec& spec);
+    Result<Port> fill_translated(DomId domain, const DomainSpec& spec);
     Result<> write_home(DomId domain, const DomainSpec& spec);
     Result<> make(StoreTx tx, const std::string& path, const std::string& value, const std::vector<StorePerm>& perms);
     /// Waits until `done()` after a change of `path`; looks once before.
@@ -88,6 +102,8 @@ private:
     Host& host_;
     Store& store_;
 };
+
+class GuestSaver;
 
 /// A page of a suspended guest that is not as its copy, and that the dirty log called clean.
 struct DirtyLogMiss {
@@ -109,6 +125,10 @@ struct Migration {
 
     /// The new domain. On error the guest lives on at the source if it can.
     Result<DomId> run();
+
+private:
+    /// Of a suspended guest, to the image's end.
+    Result<> copy_the_rest(GuestSaver& saver, std::span<const Gfn> dirty);
 };
 
 }  // namespace xenrig::toolstack

@@ -1,5 +1,6 @@
 #include "sim/world/driver_domain.h"
 
+#include "sim/toolstack/bind.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/drivers/blk/blkback.h"
 #include "xenrig/platform/machine.h"
@@ -10,8 +11,8 @@ DriverDomain::DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::St
                            BlockFeatures features)
     : machine_(machine), spec_(std::move(spec)), storage_(std::move(storage)), features_(std::move(features)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
-    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::MemoryPlan{spec_.frames}.layout(),
-                                              guest::KernelOptions{.bits = spec_.bits, .callback = spec_.callback});
+    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::layout_of(spec_),
+                                              toolstack::kernel_options(spec_));
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }
 
@@ -26,7 +27,7 @@ Result<> DriverDomain::start(toolstack::Toolstack& tools) {
     const auto domain = tools.build(spec_);
     if (!domain) return std::unexpected(domain.error());
     toolstack::Host& host = tools.host();
-    kernel_->bind(host.attach(*domain, cpus_));
+    kernel_->bind(toolstack::attach(host, *domain, spec_, cpus_));
     host_ = &host;
     domain_ = *domain;
     return host.xen().unpause(*domain);

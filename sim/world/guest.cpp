@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "sim/toolstack/bind.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/platform/machine.h"
 
@@ -31,9 +32,8 @@ Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures feature
              std::shared_ptr<const Subjects> subjects)
     : machine_(machine), spec_(std::move(spec)), features_(std::move(features)), subjects_(std::move(subjects)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
-    const toolstack::MemoryPlan plan{spec_.frames};
-    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout(),
-                                              guest::KernelOptions{.bits = spec_.bits, .callback = spec_.callback});
+    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::layout_of(spec_),
+                                              toolstack::kernel_options(spec_));
     kernel_->control().add(bus_);
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }
@@ -45,7 +45,7 @@ Guest::~Guest() {
 }
 
 void Guest::bind(toolstack::Host& host, DomId domain) {
-    kernel_->bind(host.attach(domain, cpus_));
+    kernel_->bind(toolstack::attach(host, domain, spec_, cpus_));
     const std::lock_guard held(bound_lock_);
     host_ = &host;
     domain_ = domain;

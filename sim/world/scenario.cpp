@@ -123,6 +123,7 @@ std::uint32_t Scenario::hash() const {
         if (g.callback != Callback::vector) h.add_named("callback", static_cast<std::uint64_t>(g.callback));
         if (g.weight != GuestSpec().weight) h.add_named("weight", g.weight);
         if (g.cap != 0) h.add_named("cap", g.cap);
+        if (g.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(g.type));
         for (const GuestDisk& d : g.disks) {
             h.add(d.disk);
             h.add(d.device);
@@ -152,6 +153,7 @@ std::uint32_t Scenario::hash() const {
         h.add(d.frames);
         if (d.bits != DriverSpec().bits) h.add_named("bits", d.bits);
         if (d.callback != Callback::vector) h.add_named("callback", static_cast<std::uint64_t>(d.callback));
+        if (d.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(d.type));
     }
     for (const FaultSpec& f : faults) {
         h.add(static_cast<std::uint64_t>(f.kind));

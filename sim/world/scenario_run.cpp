@@ -25,10 +25,23 @@ guest::CallbackWay callback_way(Callback callback) {
     return guest::CallbackWay::vector;
 }
 
+hypervisor::GuestType domain_type(GuestType type) {
+    switch (type) {
+        case GuestType::pv:
+            return hypervisor::GuestType::pv;
+        case GuestType::pvh:
+            return hypervisor::GuestType::pvh;
+        case GuestType::hvm:
+            break;
+    }
+    return hypervisor::GuestType::hvm;
+}
+
 }  // namespace
 
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name,
+                               .type = domain_type(guest.type),
                                .bits = guest.bits,
                                .callback = callback_way(guest.callback),
                                .vcpus = guest.vcpus,
@@ -139,6 +152,7 @@ std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
         engine_,
         toolstack::DomainSpec{.name = spec.name,
+                              .type = domain_type(spec.type),
                               .bits = spec.bits,
                               .callback = callback_way(spec.callback),
                               .vcpus = spec.vcpus,

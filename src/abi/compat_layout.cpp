@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 extern "C" {
 // xen.h first: the others lean on its types.
@@ -158,15 +159,32 @@ constexpr CompatField kSingleshotFields[] = {FIELD(vcpu_set_singleshot_timer_t, 
 constexpr CompatLayout kSingleshot{"vcpu_set_singleshot_timer", sizeof(vcpu_set_singleshot_timer_t), 12,
                                    kSingleshotFields};
 
-/// What a vCPU's first context says of where it begins (arch-x86/xen.h; its 32-bit struct has 2800 bytes).
+/// What a vCPU's context says of where it begins or goes on (arch-x86/xen.h; its 32-bit struct has 2800 bytes).
 constexpr CompatField kContextFields[] = {FIELD(vcpu_guest_context_t, flags, 512, 4),
                                           FIELD(vcpu_guest_context_t, user_regs.rbx, 516, 4),
+                                          FIELD(vcpu_guest_context_t, user_regs.rdx, 524, 4),
                                           FIELD(vcpu_guest_context_t, user_regs.rsi, 528, 4),
                                           FIELD(vcpu_guest_context_t, user_regs.rdi, 532, 4),
                                           FIELD(vcpu_guest_context_t, user_regs.rax, 540, 4),
                                           FIELD(vcpu_guest_context_t, user_regs.rip, 548, 4),
                                           FIELD(vcpu_guest_context_t, user_regs.rflags, 556, 4),
-                                          FIELD(vcpu_guest_context_t, user_regs.rsp, 560, 4)};
+                                          FIELD(vcpu_guest_context_t, user_regs.rsp, 560, 4),
+                                          FIELD(vcpu_guest_context_t, user_regs.cs, 552, 2),
+                                          FIELD(vcpu_guest_context_t, user_regs.ss, 564, 2),
+                                          FIELD(vcpu_guest_context_t, user_regs.es, 568, 2),
+                                          FIELD(vcpu_guest_context_t, user_regs.ds, 572, 2),
+                                          FIELD(vcpu_guest_context_t, user_regs.fs, 576, 2),
+                                          FIELD(vcpu_guest_context_t, user_regs.gs, 580, 2),
+                                          FIELD(vcpu_guest_context_t, ldt_base, 2632, 4),
+                                          FIELD(vcpu_guest_context_t, ldt_ents, 2636, 4),
+                                          FIELD(vcpu_guest_context_t, gdt_frames[0], 2640, 4),
+                                          FIELD(vcpu_guest_context_t, gdt_ents, 2704, 4),
+                                          FIELD(vcpu_guest_context_t, kernel_ss, 2708, 4),
+                                          FIELD(vcpu_guest_context_t, kernel_sp, 2712, 4),
+                                          FIELD(vcpu_guest_context_t, ctrlreg[3], 2728, 4),
+                                          FIELD(vcpu_guest_context_t, event_callback_eip, 2784, 4),
+                                          FIELD(vcpu_guest_context_t, failsafe_callback_eip, 2792, 4),
+                                          FIELD(vcpu_guest_context_t, vm_assist, 2796, 4)};
 constexpr CompatLayout kContext{"vcpu_guest_context", sizeof(vcpu_guest_context_t), 2800, kContextFields};
 
 constexpr CompatField kMulticallFields[] = {
@@ -249,6 +267,19 @@ constexpr Row kRows[] = {
 };
 
 }  // namespace
+
+std::vector<std::byte> narrowed(const CompatLayout& layout, const std::byte* native) {
+    std::vector<std::byte> compat(layout.compat_size);
+    for (const CompatField& f : layout.fields)
+        if (!f.is_pointer()) std::memcpy(compat.data() + f.compat, native + f.native, f.compat_bytes);
+    return compat;
+}
+
+void widen(const CompatLayout& layout, const std::byte* compat, std::byte* native) {
+    std::fill_n(native, layout.native_size, std::byte{0});
+    for (const CompatField& f : layout.fields)
+        if (!f.is_pointer()) std::memcpy(native + f.native, compat + f.compat, f.compat_bytes);
+}
 
 const CompatArgument* compat_argument(unsigned number, std::uint64_t operation) {
     const auto row = std::ranges::find_if(

@@ -32,7 +32,7 @@ Result<Mapping> GrantTable::map(DomId owner, std::span<const GrantRef> refs, Acc
             return std::unexpected(gfn.error());
         }
         gfns.push_back(*gfn);
-        ops[i].host_addr = gfn->value * kPageSize;
+        ops[i].host_addr = discovery_.linear(*gfn);
         ops[i].flags = GNTMAP_host_map | (access == Access::read_only ? GNTMAP_readonly : 0u);
         ops[i].ref = refs[i].value;
         ops[i].dom = owner.value;
@@ -76,7 +76,7 @@ void GrantTable::undo(std::span<const GrantHandle> handles, std::span<const Gfn>
     std::array<gnttab_unmap_grant_ref_t, shared::kWindowPagesMax> ops{};
     if (handles.empty()) return;
     for (std::size_t i = 0; i < handles.size(); ++i) {
-        ops[i].host_addr = gfns[i].value * kPageSize;
+        ops[i].host_addr = discovery_.linear(gfns[i]);
         ops[i].handle = handles[i].value;
         ops[i].status = GNTST_general_error;
     }
@@ -104,11 +104,13 @@ void GrantTable::unmap(std::span<const GrantHandle> handles, const shared::Windo
 
 Result<> GrantTable::copy(std::span<GrantCopy> copies) {
     std::vector<gnttab_copy_t> ops(copies.size());
-    const auto fill = [](gnttab_copy::gnttab_copy_ptr& to, const CopyEnd& end) {
+    std::unique_lock held(lock_, std::defer_lock);
+    if (discovery_.names_change()) held.lock();
+    const auto fill = [this](gnttab_copy::gnttab_copy_ptr& to, const CopyEnd& end) {
         to.domid = end.domain.value;
         to.offset = end.offset;
         if (end.domain.value == DOMID_SELF)
-            to.u.gmfn = end.gfn.value;
+            to.u.gmfn = discovery_.frame_name(end.gfn);
         else
             to.u.ref = end.ref.value;
     };

@@ -127,9 +127,10 @@ Result<GrantRef> GrantTable::take_ref() {
 
 void GrantTable::write_entry(GrantRef ref, DomId peer, Gfn frame, std::uint16_t flags) {
     const shared::Window& table = frames_[ref.value / kEntriesPerFrame];
-    check(frame.value <= 0xffffffff, "a version 1 entry names a frame by 32 bits");
+    const std::uint64_t name = discovery_.frame_name(frame);
+    check(name <= 0xffffffff, "a version 1 entry names a frame by 32 bits");
     shared::store<std::uint32_t>(table, flags_at(ref) + offsetof(grant_entry_v1_t, frame),
-                                 static_cast<std::uint32_t>(frame.value));
+                                 static_cast<std::uint32_t>(name));
     shared::store<std::uint16_t>(table, flags_at(ref) + offsetof(grant_entry_v1_t, domid), peer.value);
     shared::wmb();
     shared::store<std::uint16_t>(table, flags_at(ref), flags);

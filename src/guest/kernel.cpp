@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "xenrig/abi/check.h"
+#include "xenrig/guest/pv_discovery.h"
 #include "xenrig/platform/cpu.h"
 
 extern "C" {
@@ -30,6 +31,12 @@ GfnRange without_arguments(GfnRange ram, const KernelOptions& options) {
     return {ram.first, ram.count - arguments(ram, options).count};
 }
 
+std::unique_ptr<Discovery> discovery(DomainLink& link, GuestMemory& memory, GfnPool& unpopulated, const Layout& layout,
+                                     const KernelOptions& options) {
+    if (!layout.pv) return std::make_unique<HvmDiscovery>(link, unpopulated, options.callback);
+    return std::make_unique<PvDiscovery>(link, memory, unpopulated, *layout.pv, layout.unpopulated);
+}
+
 }  // namespace
 
 Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout, const KernelOptions& options)
@@ -38,7 +45,7 @@ Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layou
       unpopulated_(layout.unpopulated),
       memory_(link_, without_arguments(layout.ram, options)),
       clock_(link_, machine),
-      discovery_(std::make_unique<HvmDiscovery>(link_, unpopulated_, options.callback)),
+      discovery_(discovery(link_, memory_, unpopulated_, layout, options)),
       events_(link_, memory_, *discovery_, clock_),
       grants_(link_, memory_, *discovery_, unpopulated_, clock_),
       store_(link_, memory_, events_),
@@ -99,9 +106,9 @@ Result<> Kernel::start_services() {
     return grants_.start();
 }
 
-Result<std::int64_t> Kernel::shut_down(unsigned reason) {
+Result<std::int64_t> Kernel::shut_down(unsigned reason, std::uint64_t with) {
     sched_shutdown_t shutdown{reason};
-    const std::int64_t answer = link_.call(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &shutdown);
+    const std::int64_t answer = link_.call(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &shutdown, with);
     if (answer < 0) return std::unexpected(hypercall_error(answer, "SCHEDOP_shutdown"));
     return answer;
 }
@@ -116,7 +123,9 @@ Result<> Kernel::enter_suspend() {
         {
             const std::lock_guard no_memory(memory_.lock());
             memory_.mark_shared_dirty();
-            answer = shut_down(SHUTDOWN_suspend);
+            const std::uint64_t with = discovery_->leave();
+            answer = shut_down(SHUTDOWN_suspend, with);
+            if (answer.value_or(1) != 0) discovery_->stay();
         }
         if (!answer) return std::unexpected(answer.error());
         if (*answer != 0) return {};

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace xenrig {
 
@@ -45,6 +46,10 @@ struct CompatArgument {
     std::size_t index;
     const CompatLayout* layout;
 };
+
+/// One struct's numbers in the other layout, its pointers left out: the rest is zero.
+std::vector<std::byte> narrowed(const CompatLayout& layout, const std::byte* native);
+void widen(const CompatLayout& layout, const std::byte* compat, std::byte* native);
 
 /// Null when the operation's struct, if it has one, is the same for both.
 const CompatArgument* compat_argument(unsigned number, std::uint64_t operation);

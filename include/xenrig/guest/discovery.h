@@ -2,7 +2,7 @@
 //
 // This is what differs between HVM (PVH among it) and PV guests: the former put shared_info and grant frames at gfns of
 // their choosing (XENMEM_add_to_physmap, memory.h) and ask for the rings (HVMOP_get_param, hvm/params.h); the latter
-// find machine frames in start_info. All else in xenrig/guest is the same for both.
+// find machine frames in start_info (pv_discovery.h). All else in xenrig/guest is the same for both.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,17 @@ public:
     /// Lets the hypervisor make upcalls. Again after each migration.
     virtual Result<> enable_upcalls() = 0;
     virtual CallbackWay callback_way() const { return CallbackWay::vector; }
+
+    /// The linear address at which another domain's frame is mapped so that it appears at `gfn`.
+    virtual std::uint64_t linear(Gfn gfn) const { return gfn.value * kPageSize; }
+    /// How grant entries and hypercalls name a frame of the guest's own.
+    virtual std::uint64_t frame_name(Gfn gfn) { return gfn.value; }
+    /// Those names are of one domain: what is asked by them is asked with the grant table's lock held.
+    virtual bool names_change() const { return false; }
+    /// The last before SCHEDOP_shutdown, with all locks held; what goes with it as a further argument.
+    virtual std::uint64_t leave() { return 0; }
+    /// It was cancelled: all is as it was.
+    virtual void stay() {}
 };
 
 class HvmDiscovery final : public Discovery {

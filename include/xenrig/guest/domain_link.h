@@ -16,6 +16,7 @@
 #include "xenrig/abi/address_space.h"
 #include "xenrig/abi/error.h"
 #include "xenrig/abi/hypercall.h"
+#include "xenrig/abi/pv_address_space.h"
 #include "xenrig/abi/types.h"
 #include "xenrig/guest/gfn_pool.h"
 #include "xenrig/shared/lease.h"
@@ -36,6 +37,9 @@ struct Binding {
     DomId domid;
     /// One for each vCPU, in order. Without them an upcall comes when vcpu_info says that one is pending.
     std::vector<Interrupts*> interrupts = {};
+    /// A PV guest's: `memory` again, and the linear address of its start page, which its first vCPU finds in %rsi.
+    PvAddressSpace* pv = nullptr;
+    std::uint64_t start_info = 0;
 };
 
 class NarrowCalls;
@@ -86,6 +90,9 @@ public:
     Interrupts* interrupts(VcpuId vcpu) const {
         return vcpu.value < binding_.interrupts.size() ? binding_.interrupts[vcpu.value] : nullptr;
     }
+    /// What a PV guest was bound with.
+    const PvAddressSpace& pv() const { return *binding_.pv; }
+    std::uint64_t start_info() const { return binding_.start_info; }
 
     const std::vector<Cpu*>& cpus() const { return cpus_; }
     /// The calling vCPU; 0 outside any.

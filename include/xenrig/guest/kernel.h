@@ -2,8 +2,8 @@
 //
 // It is the inside of a machine: tasks, heap and frames live as long as it does, while domains come and go under it.
 // bind() ties it to one, at boot and after each migration; boot() brings its services up. What it needs to know of its
-// hypervisor is in xenrig/abi; what differs between kinds of guests is behind Discovery. This one is an HVM or PVH
-// guest of either word. A linear address is gfn * 4096 + offset.
+// hypervisor is in xenrig/abi; what differs between kinds of guests is behind Discovery. A linear address of an HVM or
+// PVH guest, of either word, is gfn * 4096 + offset; a PV guest, a 64-bit one, has page tables (pv_memory.h).
 //
 // Suspend with several vCPUs: vCPU 0 takes the locks of memory, events and grants with upcalls off and calls
 // SCHEDOP_shutdown, and the hypervisor stops the others wherever they stand, as Xen does on a shutdown. Nobody is in
@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "xenrig/guest/gfn_pool.h"
 #include "xenrig/guest/grant_table.h"
 #include "xenrig/guest/memory.h"
+#include "xenrig/guest/pv_memory.h"
 #include "xenrig/guest/xenstore_client.h"
 #include "xenrig/platform/platform.h"
 
@@ -36,6 +38,8 @@ struct Layout {
     GfnRange ram;
     /// Nothing there: for shared_info, grant frames and mappings of others' grants.
     GfnRange unpopulated;
+    /// It is a PV guest.
+    std::optional<PvLayout> pv = {};
 };
 
 /// What a guest was compiled for.
@@ -93,7 +97,7 @@ private:
 
     Result<> start_services();
     /// SCHEDOP_shutdown: after a suspend 1 when it was cancelled, 0 in a new domain.
-    Result<std::int64_t> shut_down(unsigned reason);
+    Result<std::int64_t> shut_down(unsigned reason, std::uint64_t with = 0);
     /// The innermost part of a suspend; another epoch on return says that this is a new domain.
     Result<> enter_suspend();
 

@@ -50,11 +50,17 @@ struct DiskSpec {
 /// How events come to a guest: by one vector for all vCPUs, by a vector of each one's local APIC, or by a level line of
 /// its IO-APIC, a GSI's or a PCI device's (xenrig/guest/discovery.h).
 enum class Callback : std::uint8_t { vector, per_vcpu, gsi, pci_intx };
+/// hvm: its memory is translated by the hypervisor. pv: it has page tables of machine frames, and a start page. pvh: as
+/// hvm, without a chipset's devices.
+enum class GuestType : std::uint8_t { hvm, pv, pvh };
+/// Frames of a PV guest: what its builder maps for it at the start, and what its kernel keeps tables for.
+inline constexpr std::uint64_t kPvFramesMin = 1024, kPvFramesMax = 0xc000;
 
 /// A domain that serves disks to guests of its host.
 struct DriverSpec {
     std::string name;
     std::string host;
+    GuestType type = GuestType::hvm;
     /// The width of its kernel's word.
     unsigned bits = 64;
     Callback callback = Callback::vector;
@@ -75,6 +81,7 @@ struct GuestDisk {
 struct GuestSpec {
     std::string name;
     std::string host;
+    GuestType type = GuestType::hvm;
     /// The width of its kernel's word: 64, or 32 (an i386).
     unsigned bits = 64;
     Callback callback = Callback::vector;

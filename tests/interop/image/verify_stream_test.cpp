@@ -128,6 +128,19 @@ TEST_F(VerifyStream, AcceptsTheImageThatAMigrationSaved) {
     EXPECT_NE(answer.text.find("Libxl Record: End"), std::string::npos) << answer.text;
 }
 
+TEST_F(VerifyStream, AcceptsTheImageOfAPvGuestThatMoved) {
+    const auto scenario = world::load_scenario(XENRIG_SOURCE_DIR "/fixtures/scenarios/pv-migrate.toml");
+    ASSERT_TRUE(scenario) << scenario.error().message;
+    world::RunOptions options{.seed = 1};
+    options.saved = [this](std::span<const std::byte> whole) { save(whole); };
+    EXPECT_TRUE(world::run(*scenario, options).ok());
+    const Answer answer = verify();
+    EXPECT_EQ(answer.exit_code, 0) << answer.text;
+    for (const char* line : {"Domain Header: x86 PV from Xen 4.17", "Start pfn 0x0, End 0x3ff",
+                             "Shared info, length 4096", "vcpu0 basic context, 5168 bytes"})
+        EXPECT_NE(answer.text.find(line), std::string::npos) << line << "\n" << answer.text;
+}
+
 TEST_F(VerifyStream, RefusesADamagedImageSoItsWordIsWorthSomething) {
     auto pieces = cut(image(write_hvm));
     pieces[3][8 + 4] = std::byte{1};  // PAGE_DATA: the reserved field, which a reader ignores and the verifier does not

@@ -32,6 +32,10 @@ TEST_F(Vcpus, ANewVcpuIsInitialisedOnceBroughtUpAndTakenDown) {
     EXPECT_EQ(op(VCPUOP_up, 1), error(Errno::inval)) << "nobody said what it is to run";
     const auto context = std::make_unique<vcpu_guest_context_t>();
     EXPECT_EQ(op(VCPUOP_initialise, 1, reinterpret_cast<void*>(8)), error(Errno::fault));
+    EXPECT_EQ(op(VCPUOP_initialise, 1, context.get()), error(Errno::inval)) << "in a program, without its tables";
+    context->flags = VGCF_in_kernel;
+    EXPECT_EQ(op(VCPUOP_initialise, 1, context.get()), error(Errno::inval)) << "without any tables";
+    context->ctrlreg[3] = hv.lookup(guest.id, Gfn{3})->value * kPageSize;
     EXPECT_EQ(op(VCPUOP_initialise, 1, context.get()), 0);
     EXPECT_EQ(op(VCPUOP_initialise, 1, context.get()), error(Errno::exist));
     EXPECT_EQ(op(VCPUOP_up, 1), 0);
