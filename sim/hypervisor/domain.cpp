@@ -29,7 +29,8 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       pod(owner, *this),
       events(owner, *this, settings.first_port),
       grants(owner, *this),
-      pirqs(owner, *this) {
+      pirqs(owner, *this),
+      interrupts(*this) {
     params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
 }
 
