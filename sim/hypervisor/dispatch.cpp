@@ -57,6 +57,7 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
     const InHypervisor inside(host.machine);
     Domain& domain = caller.domain;
     if (domain.dying()) return {refuse(caller, number)};
+    domain.interrupts.exit();
 
     const auto slot = number < host.counts.by_number.size() ? number : host.counts.by_number.size() - 1;
     ++domain.counts.by_number[slot];

@@ -38,6 +38,7 @@ Domain::Domain(Host& owner, DomId number, const DomainConfig& settings, Mfn shar
       events(owner, *this, settings.first_port),
       grants(owner, *this),
       pirqs(owner, *this),
+      interrupts(*this),
       emulation(devices_of(settings.type)) {
     params[HVM_PARAM_TRIPLE_FAULT_REASON] = SHUTDOWN_reboot;
 }

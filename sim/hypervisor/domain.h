@@ -16,6 +16,7 @@
 #include "sim/hypervisor/event_channels.h"
 #include "sim/hypervisor/grant_table.h"
 #include "sim/hypervisor/host_processor.h"
+#include "sim/hypervisor/hvm_interrupts.h"
 #include "sim/hypervisor/hypervisor.h"
 #include "sim/hypervisor/linear_space.h"
 #include "sim/hypervisor/physmap.h"
@@ -97,6 +98,8 @@ public:
     EventChannels events;
     GrantTable grants;
     Pirqs pirqs;
+    /// Of an HVM or PVH guest.
+    HvmInterrupts interrupts;
 
     std::array<std::uint64_t, HVM_NR_PARAMS> params{};
     /// domctl pauses; shutdown pauses its vCPUs by itself.

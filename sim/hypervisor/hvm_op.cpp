@@ -33,6 +33,7 @@ std::int64_t set_upcall_vector(Call& call) {
     Vcpu* v = call.domain.vcpu(VcpuId{op.vcpu});
     if (!v) return -error(Errno::noent);
     v->upcall_vector = op.vector;
+    call.domain.interrupts.events_pending(*v);
     return 0;
 }
 

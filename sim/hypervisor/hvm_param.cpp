@@ -142,6 +142,7 @@ std::int64_t set_hvm_param(Domain& d, ParamAccess by, std::uint32_t index, std::
     if (const std::int64_t result = checked(d, by, index, value); result != 0) return result;
     if (index == HVM_PARAM_ACPI_S_STATE) set_sleeping(d, value == kSleeping);
     d.params[index] = value;
+    if (index == HVM_PARAM_CALLBACK_IRQ) d.interrupts.set_callback(value);
     return 0;
 }
 

@@ -131,6 +131,11 @@ Hypercalls& Hypervisor::linear_hypercalls(DomId dom, VcpuId vcpu) {
     return ever(*host_, dom, vcpu).linear_calls();
 }
 
+Interrupts& Hypervisor::interrupts(DomId dom, VcpuId vcpu) {
+    const InHypervisor inside(host_->machine);
+    return ever(*host_, dom, vcpu);
+}
+
 AddressSpace& Hypervisor::address_space(DomId dom) {
     const InHypervisor inside(host_->machine);
     return ever(*host_, dom);

@@ -24,6 +24,7 @@
 
 namespace xenrig {
 class Cpu;
+class Interrupts;
 class Machine;
 class PvAddressSpace;
 }  // namespace xenrig
@@ -137,6 +138,8 @@ public:
     /// domain's word.
     Hypercalls& linear_hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
+    /// The vCPU's interrupt controllers; as lasting as the above. A PV guest's never have anything.
+    Interrupts& interrupts(DomId dom, VcpuId vcpu);
     /// A PV guest's memory through its page tables, page 0 at the linear address `base`: every call with the same one.
     PvAddressSpace& linear_space(DomId dom, std::uint64_t base);
     VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;

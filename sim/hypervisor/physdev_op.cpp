@@ -15,6 +15,8 @@ namespace {
 std::int64_t map_pirq(Call& call, physdev_map_pirq_t& op) {
     Domain* d = call.host.find_any(DomId{op.domid}, call.domain);
     if (op.domid == DOMID_SELF && d->translated()) {
+        // Where events come by the same lines, interrupts can't be events (x86/physdev.c).
+        if (!d->interrupts.by_vector()) return -error(Errno::inval);
         return op.type == MAP_PIRQ_TYPE_GSI ? d->pirqs.map_virtual(op.index, op.pirq) : -error(Errno::inval);
     }
     if (!d) return -error(Errno::srch);

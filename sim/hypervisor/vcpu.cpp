@@ -18,6 +18,7 @@ Vcpu::Vcpu(Host& owner, Domain& of, VcpuId number)
       id(number),
       unit(of.share, *this),
       runstates(owner.machine.now()),
+      apic(number.value),
       info(number.value < XEN_LEGACY_MAX_VCPUS ? of.shared_info + number.value * kVcpuInfoBytes : own_info.data()) {}
 
 Vcpu::~Vcpu() = default;
@@ -42,15 +43,58 @@ void Vcpu::runner_ends() {
 std::uint64_t Vcpu::number() const { return std::uint64_t{domain.id.value} << 16 | id.value; }
 
 bool Vcpu::upcall_pending() const {
-    return shared::raw::load<std::uint8_t>(info + kUpcallPending) != 0 &&
-           shared::raw::load<std::uint8_t>(info + kUpcallMask) == 0;
+    const bool events = shared::raw::load<std::uint8_t>(info + kUpcallPending) != 0;
+    if (!domain.translated()) return events && shared::raw::load<std::uint8_t>(info + kUpcallMask) == 0;
+    return (events && callback_vector_.load(std::memory_order_acquire)) ||
+           apic_pending_.load(std::memory_order_acquire);
+}
+
+std::optional<std::uint8_t> Vcpu::accept_interrupt() {
+    const InHypervisor inside(host.machine);
+    if (domain.dying() || !domain.translated()) return std::nullopt;
+    if (domain.interrupts.callback_vector() && shared::raw::load<std::uint8_t>(info + kUpcallPending) != 0)
+        return domain.interrupts.vector();
+    const auto vector = apic.pending();
+    if (vector) apic.accept(*vector);
+    interrupts_changed();
+    return vector;
+}
+
+std::uint32_t Vcpu::read_register(std::uint64_t address) {
+    const InHypervisor inside(host.machine);
+    if (domain.dying() || !domain.translated()) return ~0u;
+    domain.interrupts.exit();
+    return domain.interrupts.read(*this, address);
+}
+
+void Vcpu::write_register(std::uint64_t address, std::uint32_t value) {
+    const InHypervisor inside(host.machine);
+    if (domain.dying() || !domain.translated()) return;
+    domain.interrupts.exit();
+    domain.interrupts.write(*this, address, value);
+}
+
+void Vcpu::request_interrupt(std::uint8_t vector, bool level) {
+    apic.raise(vector, level);
+    interrupts_changed();
+    wake();
+}
+
+void Vcpu::interrupts_changed() {
+    apic_pending_.store(apic.pending().has_value(), std::memory_order_release);
+    callback_vector_.store(domain.interrupts.callback_vector(), std::memory_order_release);
 }
 
 void Vcpu::mark_events_pending() {
     if (shared::raw::rmw<std::uint8_t>(info + kUpcallPending, shared::Rmw::exchange, std::uint8_t{1},
                                        std::uint8_t{0}) != 0)
         return;
+    if (domain.translated()) return domain.interrupts.events_pending(*this);
     if (up && upcall_is_fatal(*this)) return host.shut_down(domain, SHUTDOWN_crash, nullptr);
+    wake();
+}
+
+void Vcpu::wake() {
     unblock();
     if (cpu) cpu->kick();
 }

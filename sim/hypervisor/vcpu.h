@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "sim/hypervisor/credit.h"
+#include "sim/hypervisor/local_apic.h"
 #include "sim/hypervisor/runstate.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/hypercall.h"
+#include "xenrig/abi/interrupts.h"
 #include "xenrig/abi/types.h"
 #include "xenrig/platform/machine.h"
 
@@ -43,7 +45,7 @@ struct SchedulingUnit : CreditScheduler::Unit {
     Vcpu& vcpu;
 };
 
-class Vcpu final : public Hypercalls, public RunListener {
+class Vcpu final : public Hypercalls, public Interrupts, public RunListener {
 public:
     Vcpu(Host& owner, Domain& of, VcpuId number);
     ~Vcpu() override;
@@ -60,7 +62,16 @@ public:
     /// What a trace calls it.
     std::uint64_t number() const;
 
-    /// Would an upcall be delivered now?
+    bool interrupt_pending() const override { return upcall_pending(); }
+    std::optional<std::uint8_t> accept_interrupt() override;
+    std::uint32_t read_register(std::uint64_t address) override;
+    void write_register(std::uint64_t address, std::uint32_t value) override;
+    /// Asks the local APIC for an interrupt.
+    void request_interrupt(std::uint8_t vector, bool level);
+    /// The local APIC was changed, or the way in which events come.
+    void interrupts_changed();
+
+    /// Would an upcall be delivered now, if the guest took interrupts?
     bool upcall_pending() const;
     /// evtchn_upcall_pending is set; who sees it first wakes the vCPU (vcpu_mark_events_pending).
     void mark_events_pending();
@@ -68,6 +79,8 @@ public:
     bool has_no_info() const { return info == own_info.data(); }
     /// Ends a block or a poll.
     void unblock();
+    /// The same, and whatever runs looks for an upcall (vcpu_kick).
+    void wake();
     /// Sets bit `bit` of evtchn_pending_sel; true when it was clear.
     bool set_selector(unsigned bit);
     void clear_upcall_mask();
@@ -101,6 +114,7 @@ public:
     bool has_time = false;
     /// HVMOP_set_evtchn_upcall_vector's; 0: the domain's way (HVM_PARAM_CALLBACK_IRQ).
     std::uint8_t upcall_vector = 0;
+    LocalApic apic;
 
     /// The vcpu_info of a vCPU that has none in shared_info and registered none.
     std::array<std::byte, 64> own_info{};
@@ -136,6 +150,9 @@ public:
     OneShot singleshot_timer, poll_timer, periodic_timer;
 
 private:
+    /// What upcall_pending() looks at from outside the hypervisor: evtchn_upcall_pending is an interrupt by itself, and
+    /// the local APIC has one.
+    std::atomic<bool> callback_vector_{false}, apic_pending_{false};
     /// Made when it is first asked for.
     std::unique_ptr<LinearCalls> linear_calls_;
 };

@@ -48,6 +48,8 @@ guest::Layout layout_of(const DomainSpec& spec) {
     return plan->layout();
 }
 
+guest::KernelOptions kernel_options(const DomainSpec& spec) { return {.bits = spec.bits, .callback = spec.callback}; }
+
 Result<Port> Toolstack::fill(DomId domain, const DomainSpec& spec) {
     if (spec.type != hypervisor::GuestType::pv) return fill_translated(domain, spec);
     const auto plan = PvPlan::make(spec.frames, spec.bits);

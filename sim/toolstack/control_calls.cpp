@@ -10,9 +10,7 @@ namespace xenrig::toolstack {
 
 namespace {
 
-const CompatLayout& narrow_layout() {
-    return *compat_argument(__HYPERVISOR_vcpu_op, VCPUOP_initialise)->layout;
-}
+const CompatLayout& narrow_layout() { return *compat_argument(__HYPERVISOR_vcpu_op, VCPUOP_initialise)->layout; }
 
 }  // namespace
 

@@ -74,11 +74,13 @@ Host::~Host() {
 }
 
 guest::Binding Host::attach(DomId domain, const std::vector<Cpu*>& cpus) {
-    const bool narrow = must(xen_.info(domain), "a guest is tied to a domain that is there").bits == 32;
+    const hypervisor::DomainInfo info = must(xen_.info(domain), "a guest is tied to a domain that is there");
+    const bool narrow = info.bits == 32 && info.type != hypervisor::GuestType::pv;
     guest::Binding binding{{}, &xen_.address_space(domain), domain};
     for (unsigned v = 0; v < cpus.size(); ++v) {
         xen_.attach_vcpu(domain, VcpuId{v}, *cpus[v]);
         // A register of 32 bits can't hold an address of this process.
+        binding.interrupts.push_back(&xen_.interrupts(domain, VcpuId{v}));
         binding.vcpus.push_back(narrow ? &xen_.linear_hypercalls(domain, VcpuId{v})
                                        : &xen_.hypercalls(domain, VcpuId{v}));
     }

@@ -28,9 +28,10 @@ struct DiskNodes {
 
 struct DomainSpec {
     std::string name;
-    hypervisor::GuestType type = hypervisor::GuestType::pvh;
-    /// The width of its kernel's word: a 32-bit PV guest's page tables have three levels.
+    hypervisor::GuestType type = hypervisor::GuestType::hvm;
+    /// The width of its kernel's word (a 32-bit PV guest's page tables have three levels), and how events come to it.
     unsigned bits = 64;
+    guest::CallbackWay callback = guest::CallbackWay::vector;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
     std::vector<DiskNodes> disks;
@@ -42,6 +43,8 @@ struct DomainSpec {
 
 /// Where the guest's kernel of such a domain finds memory. A PV guest's memory must be what PvPlan takes.
 guest::Layout layout_of(const DomainSpec& spec);
+/// What that kernel was compiled for.
+guest::KernelOptions kernel_options(const DomainSpec& spec);
 
 /// The guest's side of a start or a move: ties its kernel to the domain. Runs while the domain is paused.
 using BindGuest = std::function<void(Host& host, DomId domain)>;

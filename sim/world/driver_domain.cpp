@@ -12,7 +12,7 @@ DriverDomain::DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::St
     : machine_(machine), spec_(std::move(spec)), storage_(std::move(storage)), features_(std::move(features)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::layout_of(spec_),
-                                              guest::KernelOptions{.bits = spec_.bits});
+                                              toolstack::kernel_options(spec_));
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }
 

@@ -33,7 +33,7 @@ Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures feature
     : machine_(machine), spec_(std::move(spec)), features_(std::move(features)), subjects_(std::move(subjects)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::layout_of(spec_),
-                                              guest::KernelOptions{.bits = spec_.bits});
+                                              toolstack::kernel_options(spec_));
     kernel_->control().add(bus_);
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }

@@ -120,6 +120,7 @@ std::uint32_t Scenario::hash() const {
         h.add(g.frames);
         if (g.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(g.units));
         if (g.bits != GuestSpec().bits) h.add_named("bits", g.bits);
+        if (g.callback != Callback::vector) h.add_named("callback", static_cast<std::uint64_t>(g.callback));
         if (g.weight != GuestSpec().weight) h.add_named("weight", g.weight);
         if (g.cap != 0) h.add_named("cap", g.cap);
         if (g.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(g.type));
@@ -150,8 +151,9 @@ std::uint32_t Scenario::hash() const {
         h.add(d.host);
         h.add(d.vcpus);
         h.add(d.frames);
-        if (d.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(d.type));
         if (d.bits != DriverSpec().bits) h.add_named("bits", d.bits);
+        if (d.callback != Callback::vector) h.add_named("callback", static_cast<std::uint64_t>(d.callback));
+        if (d.type != GuestType::hvm) h.add_named("type", static_cast<std::uint64_t>(d.type));
     }
     for (const FaultSpec& f : faults) {
         h.add(static_cast<std::uint64_t>(f.kind));

@@ -260,6 +260,10 @@ BlockUnits read_units(Table& t) {
     return static_cast<BlockUnits>(t.word("block-units", {"head", "4.17", "freebsd", "mini-os", "tapdisk"}));
 }
 
+Callback read_callback(Table& t) {
+    return static_cast<Callback>(t.word("callback", {"vector", "per-vcpu", "gsi", "pci-intx"}));
+}
+
 void read_disk(Table& t, DiskSpec& d) {
     static constexpr DiskKind kKinds[] = {DiskKind::ram, DiskKind::simulated, DiskKind::file};
     d.kind = kKinds[t.word("kind", {"ram", "simulated", "file"})];
@@ -276,13 +280,14 @@ void read_disk(Table& t, DiskSpec& d) {
 
 /// A PV guest's builder maps more for it than another guest of these worlds needs.
 void read_type(Table& t, GuestType& type, std::uint64_t& frames) {
-    type = static_cast<GuestType>(t.word("type", {"hvm", "pv"}));
+    type = static_cast<GuestType>(t.word("type", {"hvm", "pv", "pvh"}));
     frames = t.number("frames", type == GuestType::pv ? kPvFramesMin : frames, 1 << 20);
 }
 
 void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
     g.bits = t.small("bits", g.bits);
+    g.callback = read_callback(t);
     g.vcpus = t.small("vcpus", g.vcpus);
     read_type(t, g.type, g.frames);
     g.units = read_units(t);
@@ -373,6 +378,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         d.name = name;
         d.host = t.text("host", "");
         d.bits = t.small("bits", d.bits);
+        d.callback = read_callback(t);
         d.vcpus = t.small("vcpus", d.vcpus);
         read_type(t, d.type, d.frames);
     });

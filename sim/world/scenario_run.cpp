@@ -11,8 +11,30 @@ namespace xenrig::world {
 
 namespace {
 
+guest::CallbackWay callback_way(Callback callback) {
+    switch (callback) {
+        case Callback::per_vcpu:
+            return guest::CallbackWay::per_vcpu;
+        case Callback::gsi:
+            return guest::CallbackWay::gsi;
+        case Callback::pci_intx:
+            return guest::CallbackWay::pci_intx;
+        case Callback::vector:
+            break;
+    }
+    return guest::CallbackWay::vector;
+}
+
 hypervisor::GuestType domain_type(GuestType type) {
-    return type == GuestType::pv ? hypervisor::GuestType::pv : hypervisor::GuestType::pvh;
+    switch (type) {
+        case GuestType::pv:
+            return hypervisor::GuestType::pv;
+        case GuestType::pvh:
+            return hypervisor::GuestType::pvh;
+        case GuestType::hvm:
+            break;
+    }
+    return hypervisor::GuestType::hvm;
 }
 
 }  // namespace
@@ -21,6 +43,7 @@ toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
     toolstack::DomainSpec spec{.name = guest.name,
                                .type = domain_type(guest.type),
                                .bits = guest.bits,
+                               .callback = callback_way(guest.callback),
                                .vcpus = guest.vcpus,
                                .frames = guest.frames,
                                .weight = guest.weight,
@@ -131,6 +154,7 @@ std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
         toolstack::DomainSpec{.name = spec.name,
                               .type = domain_type(spec.type),
                               .bits = spec.bits,
+                              .callback = callback_way(spec.callback),
                               .vcpus = spec.vcpus,
                               .frames = spec.frames},
         [this](const blk::StorageRequest& r) { return open_storage(r); },

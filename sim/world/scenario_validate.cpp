@@ -28,7 +28,17 @@ std::unexpected<Error> missing(const std::string& where, const std::string& what
     return fail(Errno::inval, where + " names " + what + ", which is not there (there are: " + known + ")");
 }
 
-bool is_word(unsigned bits) { return bits == 32 || bits == 64; }
+/// What each kind of guest can be.
+Result<> validate_kind(const std::string& where, GuestType type, unsigned bits, Callback callback) {
+    if (bits != 32 && bits != 64) return fail(Errno::inval, where + ": bits must be 32 or 64");
+    if (type == GuestType::pv && bits != 64) return fail(Errno::inval, where + ": a PV guest here has 64 bits");
+    if (type == GuestType::pv && callback != Callback::vector)
+        return fail(Errno::inval, where + ": a PV guest registers its callbacks; give no callback, or another type");
+    const bool by_line = callback == Callback::gsi || callback == Callback::pci_intx;
+    if (type == GuestType::pvh && by_line)
+        return fail(Errno::inval, where + ": a PVH guest has no IO-APIC; give callback = \"vector\" or \"per-vcpu\"");
+    return {};
+}
 
 /// Bytes of a disk that its workloads touch.
 std::uint64_t bytes_used(const Scenario& s, const std::string& disk) {
@@ -144,7 +154,7 @@ Result<> Scenario::validate() const {
     for (const GuestSpec& g : guests) {
         const std::string where = "[guest." + g.name + "]";
         if (!named(hosts, g.host)) return missing(where, "host '" + g.host + "'", names(hosts));
-        if (!is_word(g.bits)) return fail(Errno::inval, where + ": bits must be 32 or 64");
+        if (auto known = validate_kind(where, g.type, g.bits, g.callback); !known) return known;
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (g.weight == 0) return fail(Errno::inval, where + ": weight must be from 1 to 65535; xl's default is 256");
         if (auto enough = validate_memory(where, g.type, g.frames); !enough) return enough;
@@ -205,7 +215,7 @@ Result<> Scenario::validate() const {
     for (const DriverSpec& d : drivers) {
         const std::string where = "[driver." + d.name + "]";
         if (!named(hosts, d.host)) return missing(where, "host '" + d.host + "'", names(hosts));
-        if (!is_word(d.bits)) return fail(Errno::inval, where + ": bits must be 32 or 64");
+        if (auto known = validate_kind(where, d.type, d.bits, d.callback); !known) return known;
         if (guest(d.name)) return fail(Errno::inval, where + ": a guest has that name");
         if (d.vcpus == 0 || d.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (auto enough = validate_memory(where, d.type, d.frames); !enough) return enough;

@@ -16,6 +16,7 @@ DomainLink::~DomainLink() = default;
 void DomainLink::bind(const Binding& binding) {
     check(binding.vcpus.size() == cpus_.size() && binding.memory,
           "a domain has as many vCPUs as its guest, and memory");
+    check(binding.interrupts.empty() || binding.interrupts.size() == cpus_.size(), "each vCPU has its interrupts");
     binding_ = binding;
     epoch_.fetch_add(1, std::memory_order_release);
     alive_.store(true, std::memory_order_release);

@@ -122,6 +122,9 @@ Channel EventChannels::install(Port port, std::uint64_t epoch, EventHandler hand
 
 Result<> EventChannels::bind_vcpu(const Channel& channel, VcpuId vcpu) {
     check(vcpu.value < scans_.size(), "a port is bound to a vCPU that the guest has");
+    const CallbackWay way = discovery_.callback_way();
+    if (vcpu.value != 0 && way != CallbackWay::vector && way != CallbackWay::per_vcpu)
+        return fail(Errno::opnotsupp, "events come by a line, and no line is raised for other vCPUs than the first");
     const std::lock_guard held(lock_);
     const auto found = ports_.find(channel.port());
     if (found == ports_.end()) return fail(Errno::badf, "the channel is closed");

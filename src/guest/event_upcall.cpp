@@ -2,7 +2,9 @@
 #include <bit>
 #include <mutex>
 
+#include "apic.h"
 #include "event_words.h"
+#include "xenrig/abi/interrupts.h"
 #include "xenrig/guest/event_channels.h"
 #include "xenrig/shared/door.h"
 
@@ -12,12 +14,21 @@ bool EventChannels::VcpuUpcall::pending() {
     if (owner_.clock_.due(vcpu_)) return true;
     const std::byte* page = owner_.peek_.load(std::memory_order_acquire);
     if (!page || !owner_.link_.alive()) return false;
+    if (const Interrupts* vcpu = owner_.link_.interrupts(vcpu_)) return vcpu->interrupt_pending();
     return shared::raw::load<std::uint8_t>(page + upcall_pending_at(vcpu_)) != 0 &&
            shared::raw::load<std::uint8_t>(page + upcall_mask_at(vcpu_)) == 0;
 }
 
 void EventChannels::VcpuUpcall::deliver() {
     owner_.clock_.run_due(vcpu_);
+    // A vector callback is there as long as its bit is, which the scan takes: it has no end.
+    if (!owner_.by_controller(vcpu_)) return serve();
+    if (!owner_.accept(vcpu_)) return;
+    serve();
+    owner_.end_of_interrupt(vcpu_);
+}
+
+void EventChannels::VcpuUpcall::serve() {
     {
         const std::lock_guard held(owner_.lock_);
         owner_.select(vcpu_);
@@ -38,6 +49,19 @@ void EventChannels::VcpuUpcall::deliver() {
         shared::new_decision();
         if (served) served->handler();
     } while (served);
+}
+
+bool EventChannels::by_controller(VcpuId vcpu) const {
+    return link_.interrupts(vcpu) != nullptr && discovery_.callback_way() != CallbackWay::vector;
+}
+
+bool EventChannels::accept(VcpuId vcpu) {
+    return link_.alive() && link_.interrupts(vcpu)->accept_interrupt().has_value();
+}
+
+void EventChannels::end_of_interrupt(VcpuId vcpu) {
+    // A move in the middle of the upcall took what is in service along.
+    if (link_.alive()) guest::end_of_interrupt(*link_.interrupts(vcpu));
 }
 
 void EventChannels::select(VcpuId vcpu) {

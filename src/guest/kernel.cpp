@@ -31,9 +31,9 @@ GfnRange without_arguments(GfnRange ram, const KernelOptions& options) {
     return {ram.first, ram.count - arguments(ram, options).count};
 }
 
-std::unique_ptr<Discovery> discovery(DomainLink& link, GuestMemory& memory, GfnPool& unpopulated,
-                                     const Layout& layout) {
-    if (!layout.pv) return std::make_unique<HvmDiscovery>(link, unpopulated);
+std::unique_ptr<Discovery> discovery(DomainLink& link, GuestMemory& memory, GfnPool& unpopulated, const Layout& layout,
+                                     const KernelOptions& options) {
+    if (!layout.pv) return std::make_unique<HvmDiscovery>(link, unpopulated, options.callback);
     return std::make_unique<PvDiscovery>(link, memory, unpopulated, *layout.pv, layout.unpopulated);
 }
 
@@ -45,7 +45,7 @@ Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layou
       unpopulated_(layout.unpopulated),
       memory_(link_, without_arguments(layout.ram, options)),
       clock_(link_, machine),
-      discovery_(discovery(link_, memory_, unpopulated_, layout)),
+      discovery_(discovery(link_, memory_, unpopulated_, layout, options)),
       events_(link_, memory_, *discovery_, clock_),
       grants_(link_, memory_, *discovery_, unpopulated_, clock_),
       store_(link_, memory_, events_),

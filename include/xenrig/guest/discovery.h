@@ -5,6 +5,7 @@
 // find machine frames in start_info (pv_discovery.h). All else in xenrig/guest is the same for both.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 
@@ -21,6 +22,12 @@ struct RingPage {
     Port port;
 };
 
+/// How upcalls come. `vector`: one for all vCPUs, without a controller; each has its own upcall while its
+/// evtchn_upcall_pending is set. `per_vcpu`: a vector of each vCPU's local APIC. `gsi`, `pci_intx`: a level line of the
+/// IO-APIC, for vCPU 0's events alone (what kernels did before vectors, and FreeBSD's and Windows' drivers of the
+/// platform device). Of a PVH guest only the first two.
+enum class CallbackWay : std::uint8_t { vector, per_vcpu, gsi, pci_intx };
+
 class Discovery {
 public:
     virtual ~Discovery() = default;
@@ -32,8 +39,9 @@ public:
     /// ENOENT when the toolstack gave the domain none.
     virtual Result<RingPage> store() = 0;
     virtual Result<RingPage> console() = 0;
-    /// Lets the hypervisor make upcalls on all vCPUs.
+    /// Lets the hypervisor make upcalls. Again after each migration.
     virtual Result<> enable_upcalls() = 0;
+    virtual CallbackWay callback_way() const { return CallbackWay::vector; }
 
     /// The linear address at which another domain's frame is mapped so that it appears at `gfn`.
     virtual std::uint64_t linear(Gfn gfn) const { return gfn.value * kPageSize; }
@@ -49,21 +57,28 @@ public:
 
 class HvmDiscovery final : public Discovery {
 public:
-    HvmDiscovery(DomainLink& link, GfnPool& unpopulated) : link_(link), unpopulated_(unpopulated) {}
+    HvmDiscovery(DomainLink& link, GfnPool& unpopulated, CallbackWay way = CallbackWay::vector)
+        : link_(link), unpopulated_(unpopulated), way_(way) {}
 
     Result<Gfn> shared_info() override;
     Result<Gfn> grant_frame(unsigned index) override;
     Result<RingPage> store() override;
     Result<RingPage> console() override;
     Result<> enable_upcalls() override;
+    CallbackWay callback_way() const override { return way_; }
 
 private:
+    Result<> set_callback(std::uint64_t via);
+    Result<> set_upcall_vectors();
+    /// The IO-APIC's pin of the line.
+    void route(unsigned gsi);
     Result<> add_to_physmap(unsigned space, std::uint64_t index, Gfn gfn);
     Result<std::uint64_t> param(std::uint32_t index);
     Result<RingPage> ring_page(std::uint32_t pfn_index, std::uint32_t port_index);
 
     DomainLink& link_;
     GfnPool& unpopulated_;
+    const CallbackWay way_;
     std::optional<Gfn> shared_info_;
     std::map<unsigned, Gfn> grant_frames_;
 };

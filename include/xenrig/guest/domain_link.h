@@ -23,7 +23,8 @@
 
 namespace xenrig {
 class Cpu;
-}
+class Interrupts;
+}  // namespace xenrig
 
 namespace xenrig::guest {
 
@@ -34,6 +35,8 @@ struct Binding {
     std::vector<Hypercalls*> vcpus;
     AddressSpace* memory = nullptr;
     DomId domid;
+    /// One for each vCPU, in order. Without them an upcall comes when vcpu_info says that one is pending.
+    std::vector<Interrupts*> interrupts = {};
     /// A PV guest's: `memory` again, and the linear address of its start page, which its first vCPU finds in %rsi.
     PvAddressSpace* pv = nullptr;
     std::uint64_t start_info = 0;
@@ -83,6 +86,10 @@ public:
         if (alive()) binding_.memory->mark_dirty(gfn);
     }
 
+    /// Null where the domain has none.
+    Interrupts* interrupts(VcpuId vcpu) const {
+        return vcpu.value < binding_.interrupts.size() ? binding_.interrupts[vcpu.value] : nullptr;
+    }
     /// What a PV guest was bound with.
     const PvAddressSpace& pv() const { return *binding_.pv; }
     std::uint64_t start_info() const { return binding_.start_info; }

@@ -40,7 +40,8 @@ public:
     Result<Channel> bind_virq(unsigned virq, EventHandler handler);
     /// A port that the toolstack made for us: the store's, the console's.
     Result<Channel> adopt(Port port, EventHandler handler);
-    /// Upcalls for this port go to `vcpu` from now on (EVTCHNOP_bind_vcpu); before that they go to vCPU 0.
+    /// Upcalls for this port go to `vcpu` from now on (EVTCHNOP_bind_vcpu); before that they go to vCPU 0. EOPNOTSUPP
+    /// where they come by a line, which is vCPU 0's.
     Result<> bind_vcpu(const Channel& channel, VcpuId vcpu);
     std::size_t ports_in_use() const override;
 
@@ -82,6 +83,8 @@ private:
         void deliver() override;
 
     private:
+        void serve();
+
         EventChannels& owner_;
         VcpuId vcpu_;
     };
@@ -93,6 +96,11 @@ private:
     Channel install(Port port, std::uint64_t epoch, EventHandler handler);
     void mask(Port port);
     void unmask(Port port);
+    /// Do upcalls come through an interrupt controller, which is told when they are over?
+    bool by_controller(VcpuId vcpu) const;
+    /// False when none came: a timer alone is due.
+    bool accept(VcpuId vcpu);
+    void end_of_interrupt(VcpuId vcpu);
     void select(VcpuId vcpu);
     BoundPtr next(VcpuId vcpu);
     bool runs_here(const Bound& bound) const;

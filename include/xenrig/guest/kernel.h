@@ -2,9 +2,8 @@
 //
 // It is the inside of a machine: tasks, heap and frames live as long as it does, while domains come and go under it.
 // bind() ties it to one, at boot and after each migration; boot() brings its services up. What it needs to know of its
-// hypervisor is in xenrig/abi; what differs between kinds of guests is behind Discovery. This one is a guest of either
-// word, a PV one of 64 bits. A linear address of an HVM or PVH guest is gfn * 4096 + offset; a PV guest has page tables
-// (pv_memory.h).
+// hypervisor is in xenrig/abi; what differs between kinds of guests is behind Discovery. A linear address of an HVM or
+// PVH guest, of either word, is gfn * 4096 + offset; a PV guest, a 64-bit one, has page tables (pv_memory.h).
 //
 // Suspend with several vCPUs: vCPU 0 takes the locks of memory, events and grants with upcalls off and calls
 // SCHEDOP_shutdown, and the hypervisor stops the others wherever they stand, as Xen does on a shutdown. Nobody is in
@@ -47,6 +46,7 @@ struct Layout {
 struct KernelOptions {
     /// The width of its word: 64, or 32 (an i386).
     unsigned bits = 64;
+    CallbackWay callback = CallbackWay::vector;
 };
 
 class Kernel final : public Platform {

@@ -47,8 +47,12 @@ struct DiskSpec {
     std::uint32_t sector_size = 512;
 };
 
-/// hvm: its memory is translated by the hypervisor. pv: it has page tables of machine frames, and a start page.
-enum class GuestType : std::uint8_t { hvm, pv };
+/// How events come to a guest: by one vector for all vCPUs, by a vector of each one's local APIC, or by a level line of
+/// its IO-APIC, a GSI's or a PCI device's (xenrig/guest/discovery.h).
+enum class Callback : std::uint8_t { vector, per_vcpu, gsi, pci_intx };
+/// hvm: its memory is translated by the hypervisor. pv: it has page tables of machine frames, and a start page. pvh: as
+/// hvm, without a chipset's devices.
+enum class GuestType : std::uint8_t { hvm, pv, pvh };
 /// Frames of a PV guest: what its builder maps for it at the start, and what its kernel keeps tables for.
 inline constexpr std::uint64_t kPvFramesMin = 1024, kPvFramesMax = 0xc000;
 
@@ -59,6 +63,7 @@ struct DriverSpec {
     GuestType type = GuestType::hvm;
     /// The width of its kernel's word.
     unsigned bits = 64;
+    Callback callback = Callback::vector;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
 };
@@ -79,6 +84,7 @@ struct GuestSpec {
     GuestType type = GuestType::hvm;
     /// The width of its kernel's word: 64, or 32 (an i386).
     unsigned bits = 64;
+    Callback callback = Callback::vector;
     unsigned vcpus = 1;
     /// 4 KiB frames of RAM.
     std::uint64_t frames = 512;

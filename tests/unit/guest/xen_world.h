@@ -67,6 +67,7 @@ public:
         std::uint32_t index = 0;
         while (hosts[index].get() != &host) ++index;
         const auto domain = host.create_domain({.name = guest.name,
+                                                .type = hypervisor::GuestType::hvm,
                                                 .bits = guest.kernel->bits(),
                                                 .vcpus = static_cast<unsigned>(guest.cpus.size()),
                                                 .max_frames = kFrames,
@@ -79,6 +80,7 @@ public:
         Binding binding{{}, &host.address_space(*domain), *domain};
         for (std::uint32_t i = 0; i < guest.cpus.size(); ++i) {
             host.attach_vcpu(*domain, VcpuId{i}, *guest.cpus[i]);
+            binding.interrupts.push_back(&host.interrupts(*domain, VcpuId{i}));
             binding.vcpus.push_back(guest.kernel->bits() == 32 ? &host.linear_hypercalls(*domain, VcpuId{i})
                                                                : &host.hypercalls(*domain, VcpuId{i}));
         }

@@ -83,12 +83,21 @@ TEST_F(EventChannels, AMaskedPortIsDeliveredWhenItIsUnmasked) {
     EXPECT_TRUE(hv.upcall_pending(front.id, VcpuId{0}));
 }
 
-TEST_F(EventChannels, AMaskedVcpuHasNoUpcallPending) {
+TEST_F(EventChannels, AMaskedVcpuOfAPvGuestHasNoUpcallPendingAndAnyOthersMaskIsNoMatter) {
     const auto [f, b] = connect();
     front.info().evtchn_upcall_mask = 1;
     back.send(b);
     EXPECT_TRUE(front.bits(f).upcall);
-    EXPECT_FALSE(hv.upcall_pending(front.id, VcpuId{0}));
+    EXPECT_TRUE(hv.upcall_pending(front.id, VcpuId{0})) << "hvm_vcpu_has_pending_irq";
+
+    Guest pv(hv, {.name = "pv", .type = GuestType::pv});
+    pv.info().evtchn_upcall_mask = 1;
+    const auto ipi = pv.bind_ipi(0);
+    pv.send(ipi.number);
+    EXPECT_TRUE(pv.bits(ipi.number).upcall);
+    EXPECT_FALSE(hv.upcall_pending(pv.id, VcpuId{0}));
+    pv.info().evtchn_upcall_mask = 0;
+    EXPECT_TRUE(hv.upcall_pending(pv.id, VcpuId{0}));
 }
 
 TEST_F(EventChannels, BindVcpuMovesTheUpcallToAnotherVcpu) {

@@ -33,6 +33,9 @@ struct Bits {
     friend bool operator==(const Bits&, const Bits&) = default;
 };
 
+/// Vector 0xf3.
+constexpr std::uint64_t kCallbackVector = std::uint64_t{HVM_PARAM_CALLBACK_TYPE_VECTOR} << 56 | 0xf3;
+
 class Guest {
 public:
     Guest(Hypervisor& hv, DomainConfig config, std::uint64_t frames = 16) : hv_(hv) {
@@ -41,6 +44,9 @@ public:
         id = *dom;
         check(hv.populate(id, Gfn{0}, frames).has_value(), "the test's domain gets its memory");
         pv_ = config.type == GuestType::pv;
+        // Else its events would be pending and no vCPU would hear of them.
+        if (!pv_)
+            check(hv.set_param(id, HVM_PARAM_CALLBACK_IRQ, kCallbackVector).has_value(), "a vector is always had");
     }
 
     template <class... A>

@@ -29,6 +29,19 @@ TEST(NarrowWorld, EitherEndMayBeAnI386FromEachSeedAndOnItsWayToAnotherHost) {
     EXPECT_GT(in_flight, 0u);
 }
 
+TEST(CallbackWorld, ADiskWorksAndMovesWhateverTheWayInWhichItsGuestHearsOfEvents) {
+    for (const Callback callback : {Callback::per_vcpu, Callback::gsi, Callback::pci_intx}) {
+        Scenario scenario = i386();
+        for (GuestSpec& guest : scenario.guests) guest.callback = callback;
+        scenario.drivers[0].callback = callback;
+        for (std::uint64_t seed = 0; seed < 10; ++seed) {
+            const RunReport r = run(scenario, {.seed = seed});
+            ASSERT_TRUE(r.ok()) << static_cast<int>(callback) << ", seed " << seed << "\n" << told(r);
+            EXPECT_EQ(r.migrations, 1u);
+        }
+    }
+}
+
 TEST(NarrowWorld, AnI386MayBeSuspendedAnywhere) {
     Scenario scenario = i386();
     scenario.workloads[0].operations = 6;
