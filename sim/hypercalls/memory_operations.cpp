@@ -1,5 +1,6 @@
 // What a kernel does without asking Xen: the event bits of shared_info, bytes and words of its pages and windows.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -76,6 +77,10 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
     if (name == "pw" || (name == "mw" && window == Window::writable)) {
         const auto byte = static_cast<std::byte>(a[2]);
         store(at, &byte, 1, out);
+    } else if (name == "pf") {
+        std::array<std::byte, kPageSize> filled;
+        filled.fill(static_cast<std::byte>(a[1]));
+        store(kernel_.page_address(a[0]), filled.data(), filled.size(), out);
     } else if (name == "prd" || (name == "mr" && window != Window::unmapped)) {
         std::byte byte{};
         if (load(at, &byte, 1, out)) out.line = ' ' + std::to_string(std::to_integer<int>(byte));

@@ -84,7 +84,7 @@ std::int64_t acquire_resource(Call& call, std::uint32_t start) {
     if (op.pad != 0 || op.frame >> 32 != 0 || (op.frame + op.nr_frames) >> 32 != 0) return -error(Errno::inval);
     Domain* d = call.host.find(DomId{op.domid});
     if (!d) return -error(Errno::srch);
-    if (d == &call.domain || !call.domain.privileged()) return -error(Errno::perm);
+    if (d == &call.domain || !may_target(call.domain, *d)) return -error(Errno::perm);
 
     const std::uint32_t max = frames_max(*d, op);
     if (max == 0) return -error(Errno::inval);

@@ -37,7 +37,7 @@ struct Call {
 bool may_target(const Domain& from, const Domain& to);
 
 /// Of a PV guest's pointer to several structs, before any is read (access_ok, array_access_ok): it does not point to
-/// where the hypervisor is.
+/// where the hypervisor is. 32 bits can't; what is asked of their lists is asked where they are translated (compat.h).
 bool may_be_guests(const Domain& d, std::uint64_t address);
 
 using Handler = std::int64_t (*)(Call&);
@@ -71,5 +71,22 @@ std::int64_t domctl(Call& call);
 std::int64_t sysctl(Call& call);
 std::int64_t vm_assist(Call& call);
 std::int64_t physdev_op(Call& call);
+// legacy_op.cpp
+std::int64_t event_channel_op_compat(Call& call);
+std::int64_t physdev_op_compat(Call& call);
+std::int64_t sched_op_compat(Call& call);
+// processor_op.cpp
+std::int64_t set_debugreg(Call& call);
+std::int64_t get_debugreg(Call& call);
+std::int64_t nmi_op(Call& call);
+// machine_op.cpp
+std::int64_t platform_op(Call& call);
+std::int64_t machine_check(Call& call);
+std::int64_t kexec_op(Call& call);
+std::int64_t xenoprof_op(Call& call);
+std::int64_t xenpmu_op(Call& call);
+std::int64_t hypfs_op(Call& call);
+std::int64_t dm_op(Call& call);
+std::int64_t paging_domctl_cont(Call& call);
 
 }  // namespace xenrig::hypervisor

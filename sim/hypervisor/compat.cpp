@@ -123,57 +123,19 @@ void join_halves(unsigned number, HypercallArgs& args) {
 constexpr std::uint64_t kMemoryOperation = 0x3f;
 constexpr unsigned kExtentShift = 6;
 
-bool is_reservation(std::uint64_t operation) {
-    return operation == XENMEM_increase_reservation || operation == XENMEM_decrease_reservation ||
-           operation == XENMEM_populate_physmap;
-}
-
-/// compat_handle_okay: may a list be there? A 32-bit PV guest's addresses end below Xen's.
-bool list_may_be(const Domain& d, std::uint32_t at, std::uint64_t count, std::size_t bytes) {
-    constexpr std::uint64_t kXen = 0xf580'0000;
-    return d.translated() || at + count * bytes <= kXen;
-}
-
-/// What the translation itself finds wrong with a memory_op, before the operation looks at anything: the answer.
-std::optional<std::int64_t> refused_memory_op(Call& call, std::uint64_t operation) {
-    const std::uint64_t start = call.args[0] >> kExtentShift;
-    switch (operation) {
-        case XENMEM_machphys_mfn_list:
-        case XENMEM_machphys_compat_mfn_list:
-            // Such a table is for 32-bit PV guests; a host that has none of them has no table.
-            if (call.domain.translated()) return -error(Errno::opnotsupp);
-            break;
-        default:
-            break;
-    }
-    const CompatArgument* argument = compat_argument(__HYPERVISOR_memory_op, operation);
-    if (!argument) return std::nullopt;
-    std::array<std::byte, 64> raw{};
-    check(argument->layout->compat_size <= raw.size(), "memory_op's structs are small");
-    if (!call.guest.copy_from_guest(raw.data(), call.args[1], argument->layout->compat_size))
-        return is_reservation(operation) ? static_cast<std::int64_t>(start) : -error(Errno::fault);
-    if (!is_reservation(operation)) return std::nullopt;
-    std::uint32_t list = 0, extents = 0;
-    std::memcpy(&list, raw.data(), sizeof list);
-    std::memcpy(&extents, raw.data() + sizeof list, sizeof extents);
-    if (list != 0 && !list_may_be(call.domain, list, extents, sizeof(std::uint32_t)))
-        return static_cast<std::int64_t>(start);
-    return std::nullopt;
-}
-
 /// Where a list of frames is answered into, unless the struct itself is missing: EFAULT.
 std::optional<std::int64_t> refused_frame_list(Call& call, std::size_t count_at, std::size_t list_at,
                                                std::size_t bytes) {
     std::uint32_t count = 0, list = 0;
     if (call.args[2] != 1) return std::nullopt;
     if (!call.guest.fetch(count, call.args[1] + count_at) || !call.guest.fetch(list, call.args[1] + list_at) ||
-        !list_may_be(call.domain, list, count, bytes))
+        !compat_list_okay(call.domain, list, count, bytes))
         return -error(Errno::fault);
     return std::nullopt;
 }
 
 std::optional<std::int64_t> refused(Call& call, unsigned number, std::uint64_t operation) {
-    if (number == __HYPERVISOR_memory_op) return refused_memory_op(call, operation);
+    if (number == __HYPERVISOR_memory_op) return refused_by_translation(call, operation);
     if (number != __HYPERVISOR_grant_table_op) return std::nullopt;
     if (operation == GNTTABOP_setup_table) return refused_frame_list(call, 4, 12, sizeof(std::uint32_t));
     if (operation == GNTTABOP_get_status_frames) return refused_frame_list(call, 0, 8, sizeof(std::uint64_t));

@@ -5,6 +5,7 @@
 // really lies, when it is read or written, so that a fault comes where it would have come (xen/common/compat).
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "sim/hypervisor/guest_access.h"
@@ -13,6 +14,7 @@
 namespace xenrig::hypervisor {
 
 struct Call;
+class Domain;
 
 class CompatAccess final : public GuestAccess {
 public:
@@ -42,6 +44,12 @@ private:
     GuestAccess& caller_;
     std::vector<Window> windows_;
 };
+
+/// May a list be where a 32-bit caller says (compat_handle_okay)? A PV guest's addresses end below Xen's.
+bool compat_list_okay(const Domain& d, std::uint32_t address, std::uint64_t count, std::size_t bytes);
+/// What the translation of a memory_op finds wrong before the operation looks at anything (common/compat/memory.c,
+/// x86_64/compat/mm.c): its answer, if so.
+std::optional<std::int64_t> refused_by_translation(Call& call, std::uint64_t operation);
 
 /// One operation for a caller of either word, if it exists for the kind of domain that calls (the table at the end of
 /// xen/include/hypercall-defs.c); else -ENOSYS.

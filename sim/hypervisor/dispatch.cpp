@@ -86,7 +86,44 @@ bool may_target(const Domain& from, const Domain& to) {
 }
 
 bool may_be_guests(const Domain& d, std::uint64_t address) {
-    return d.translated() || address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END;
+    constexpr std::uint64_t kLowerHalf = std::uint64_t{1} << 47;
+    return d.translated() || d.config.bits == 32 || address < kLowerHalf || address >= HYPERVISOR_VIRT_END;
+}
+
+/// Those that few guests ever make.
+static Handler handler_of_few(unsigned number) {
+    switch (number) {
+        case __HYPERVISOR_event_channel_op_compat:
+            return event_channel_op_compat;
+        case __HYPERVISOR_physdev_op_compat:
+            return physdev_op_compat;
+        case __HYPERVISOR_sched_op_compat:
+            return sched_op_compat;
+        case __HYPERVISOR_set_debugreg:
+            return set_debugreg;
+        case __HYPERVISOR_get_debugreg:
+            return get_debugreg;
+        case __HYPERVISOR_nmi_op:
+            return nmi_op;
+        case __HYPERVISOR_platform_op:
+            return platform_op;
+        case __HYPERVISOR_arch_0:
+            return machine_check;
+        case __HYPERVISOR_kexec_op:
+            return kexec_op;
+        case __HYPERVISOR_xenoprof_op:
+            return xenoprof_op;
+        case __HYPERVISOR_xenpmu_op:
+            return xenpmu_op;
+        case __HYPERVISOR_hypfs_op:
+            return hypfs_op;
+        case __HYPERVISOR_dm_op:
+            return dm_op;
+        case __HYPERVISOR_arch_1:
+            return paging_domctl_cont;
+        default:
+            return nullptr;
+    }
 }
 
 Handler handler_of(unsigned number) {
@@ -143,7 +180,7 @@ Handler handler_of(unsigned number) {
         case __HYPERVISOR_physdev_op:
             return physdev_op;
         default:
-            return nullptr;
+            return handler_of_few(number);
     }
 }
 

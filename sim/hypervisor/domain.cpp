@@ -1,6 +1,8 @@
 #include "sim/hypervisor/domain.h"
 
+#include "sim/hypervisor/cpu_policy.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/hvm_context.h"
 #include "sim/hypervisor/shared_words.h"
 
 namespace xenrig::hypervisor {

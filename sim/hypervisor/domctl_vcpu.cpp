@@ -24,8 +24,8 @@ std::int64_t max_vcpus(Domctl& d) {
     if (!domain.vcpus.empty()) return 0;
     domain.make_vcpus();
     for (const auto& v : domain.vcpus) {
-        d.call.host.set_up(*v, false);
         if (domain.pauses != 0) d.call.host.hold(*v);
+        d.call.host.set_up(*v, false);
     }
     return 0;
 }

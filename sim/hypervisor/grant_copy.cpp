@@ -21,14 +21,15 @@ public:
         if (held_) caller_.host.put_frame(mfn_);
     }
 
-    GrantStatus find(domid_t dom, bool by_ref) {
-        // Frames are named by the caller alone, and for itself alone.
-        if (dom != DOMID_SELF && !by_ref) return GNTST_permission_denied;
+    bool find(domid_t dom) {
+        self_ = dom == DOMID_SELF;
         domain_ = caller_.host.find_any(DomId{dom}, caller_);
-        return domain_ ? GNTST_okay : GNTST_bad_domain;
+        return domain_ != nullptr;
     }
 
     GrantStatus hold(GrantRef ref, std::uint64_t gmfn, bool by_ref, bool writable) {
+        // Frames are named by the caller alone, and for itself alone.
+        if (!by_ref && !self_) return GNTST_permission_denied;
         if (by_ref) {
             const GrantStatus status = domain_->grants.pin(ref, caller_, writable, PinUse::copy);
             if (status != GNTST_okay) return status;
@@ -65,7 +66,7 @@ private:
     Mfn mfn_{};
     GrantRef ref_{};
     std::uint16_t start_ = 0, length_ = kPageSize;
-    bool writable_ = false, pinned_ = false, held_ = false;
+    bool self_ = false, writable_ = false, pinned_ = false, held_ = false;
 };
 
 void copy_bytes(std::byte* to, const std::byte* from, std::size_t length) {
@@ -101,8 +102,7 @@ GrantStatus copy_grant(Domain& caller, const gnttab_copy_t& op) {
     const bool dest_ref = (op.flags & GNTCOPY_dest_gref) != 0;
     // Released in the opposite order, like Xen's.
     Side dest(caller), source(caller);
-    if (const GrantStatus s = source.find(op.source.domid, source_ref); s != GNTST_okay) return s;
-    if (const GrantStatus s = dest.find(op.dest.domid, dest_ref); s != GNTST_okay) return s;
+    if (!source.find(op.source.domid) || !dest.find(op.dest.domid)) return GNTST_bad_domain;
     if (const GrantStatus s = source.hold(GrantRef{op.source.u.ref}, op.source.u.gmfn, source_ref, false);
         s != GNTST_okay)
         return s;

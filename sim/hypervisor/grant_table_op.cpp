@@ -65,7 +65,8 @@ GrantStatus list_frames(Call& call, const gnttab_setup_table_t& op, Domain* d) {
 std::int64_t setup_table(Call& call) {
     gnttab_setup_table_t op;
     if (call.arg(2) != 1) return -error(Errno::inval);
-    if (!call.fetch(op)) return -error(Errno::fault);
+    if (!call.fetch(op) || !may_be_guests(call.domain, reinterpret_cast<std::uint64_t>(op.frame_list.p)))
+        return -error(Errno::fault);
     op.status = list_frames(call, op, call.host.find_any(DomId{op.dom}, call.domain));
     const std::uint64_t at = call.arg(1) + offsetof(gnttab_setup_table_t, status);
     return call.guest.put(at, op.status) ? 0 : -error(Errno::fault);
@@ -124,7 +125,8 @@ GrantStatus list_status_frames(Call& call, const gnttab_get_status_frames_t& op,
 std::int64_t get_status_frames(Call& call) {
     gnttab_get_status_frames_t op;
     if (call.arg(2) != 1) return -error(Errno::inval);
-    if (!call.fetch(op)) return -error(Errno::fault);
+    if (!call.fetch(op) || !may_be_guests(call.domain, reinterpret_cast<std::uint64_t>(op.frame_list.p)))
+        return -error(Errno::fault);
     op.status = list_status_frames(call, op, call.host.find_any(DomId{op.dom}, call.domain));
     const std::uint64_t at = call.arg(1) + offsetof(gnttab_get_status_frames_t, status);
     return call.guest.put(at, op.status) ? 0 : -error(Errno::fault);
@@ -170,6 +172,17 @@ std::int64_t unmap_and_replace(Call& call) {
 
 }  // namespace
 
+namespace {
+
+/// Lists that Xen looks at the address of before it looks at an entry, even when there is none (guest_handle_okay).
+bool takes_list(std::uint32_t operation) {
+    return operation != GNTTABOP_setup_table && operation != GNTTABOP_dump_table && operation != GNTTABOP_query_size &&
+           operation != GNTTABOP_set_version && operation != GNTTABOP_get_version &&
+           operation != GNTTABOP_get_status_frames;
+}
+
+}  // namespace
+
 std::int64_t grant_table_op(Call& call) {
     // A count that is negative as an int, and the bits in which Xen keeps where a preempted cache_flush was.
     constexpr std::uint32_t kOperations = 0xfff;
@@ -177,6 +190,8 @@ std::int64_t grant_table_op(Call& call) {
     const std::uint32_t operation = command & kOperations, place = command & ~kOperations;
     if (static_cast<std::int32_t>(call.arg(2)) < 0 || (place != 0 && operation != GNTTABOP_cache_flush))
         return -error(Errno::inval);
+    if (operation <= GNTTABOP_cache_flush && takes_list(operation) && !may_be_guests(call.domain, call.arg(1)))
+        return -error(Errno::fault);
     switch (operation) {
         case GNTTABOP_map_grant_ref:
             return map_grant_ref(call);

@@ -74,6 +74,7 @@ bool has_hypercall(const Domain& d, unsigned number, std::uint64_t operation) {
         case __HYPERVISOR_callback_op:
         case __HYPERVISOR_xenoprof_op:
         case __HYPERVISOR_kexec_op:
+        case __HYPERVISOR_arch_0:
             return false;
         default:
             return true;

@@ -84,6 +84,12 @@ Result<DomainInfo> Hypervisor::info(DomId dom) const {
                       .max_frames = d->max_frames};
 }
 
+bool Hypervisor::alive(DomId dom) const {
+    const InHypervisor inside(host_->machine);
+    const Domain* d = host_->find(dom);
+    return d && !d->dying();
+}
+
 DomId Hypervisor::control_domain() const {
     const Domain* control = host_->control();
     return control ? control->id : DomId{DOMID_INVALID};

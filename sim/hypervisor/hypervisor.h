@@ -123,6 +123,8 @@ public:
     std::vector<DomId> domains() const;
     /// ESRCH when there is none.
     Result<DomainInfo> info(DomId dom) const;
+    /// Is it there, and not dying?
+    bool alive(DomId dom) const;
     /// The control domain, or DOMID_INVALID (0x7ff4).
     DomId control_domain() const;
 
@@ -199,6 +201,8 @@ public:
 
     /// Frames conserved, no use without a user, every pin accounted for; the first violation as a sentence, or empty.
     std::string audit() const;
+    /// All of it but whether freed frames were written to, which is most of the time that an audit takes.
+    std::string audit_counts() const;
 
 private:
     std::unique_ptr<Host> host_;

@@ -68,7 +68,7 @@ std::int64_t get_vnumainfo(Call& call) {
 /// Without an IOMMU no device has memory of its own to go around.
 std::int64_t reserved_device_memory_map(Call& call) {
     ReservedDeviceMemoryMap op;
-    if (!call.fetch(op)) return -error(Errno::fault);
+    if (!call.fetch(op) || !may_be_guests(call.domain, op.buffer)) return -error(Errno::fault);
     if ((op.flags & ~kAllDevices) != 0) return -error(Errno::inval);
     op.nr_entries = 0;
     return call.put(op) ? 0 : -error(Errno::fault);

@@ -16,10 +16,11 @@ namespace {
 /// The two lists in chunks of the larger extent: all of a chunk is exchanged, or nothing.
 class Exchange {
 public:
-    Exchange(Call& call, Domain& domain, const xen_memory_exchange_t& op)
+    Exchange(Call& call, Domain& domain, const xen_memory_exchange_t& op, Mfn limit)
         : call_(call),
           domain_(domain),
           op_(op),
+          limit_(limit),
           in_per_chunk_(1ull << std::max(int(op.out.extent_order) - int(op.in.extent_order), 0)),
           out_per_chunk_(1ull << std::max(int(op.in.extent_order) - int(op.out.extent_order), 0)) {}
 
@@ -31,7 +32,7 @@ public:
         std::vector<Mfn> given, taken;
         if (const std::int64_t result = collect(chunk, given); result != 0) return result;
         for (std::uint64_t j = 0; j < out_per_chunk_; ++j) {
-            const auto mfn = call_.host.memory.allocate_run(domain_.id, op_.out.extent_order, Mfn{~0ull});
+            const auto mfn = call_.host.memory.allocate_run(domain_.id, op_.out.extent_order, limit_);
             if (!mfn) {
                 for (const Mfn first : taken) free(first);
                 return -error(Errno::nomem);
@@ -99,6 +100,8 @@ private:
     Call& call_;
     Domain& domain_;
     const xen_memory_exchange_t& op_;
+    /// New frames are to lie below.
+    Mfn limit_;
     std::uint64_t in_per_chunk_, out_per_chunk_;
 };
 
@@ -122,12 +125,18 @@ std::int64_t memory_exchange(Call& call) {
     };
     if (const std::int64_t wrong = check_lists(call, op); wrong != 0) return answer(wrong);
     if (op.nr_exchanged == op.in.nr_extents) return 0;
+    for (const xen_memory_reservation_t* list : {&op.in, &op.out})
+        if (!may_be_guests(call.domain, reinterpret_cast<std::uint64_t>(list->extent_start.p)))
+            return answer(-error(Errno::fault));
+    Mfn limit{};
+    const bool below = within_address_bits(call, op.out.mem_flags, limit);
+    if (!within_node(call, op.out.mem_flags, limit)) return answer(-error(Errno::inval));
     Domain* d = call.host.find_any(DomId{op.in.domid}, call.domain);
     if (!d) return answer(-error(Errno::srch));
     if (!may_target(call.domain, *d)) return answer(-error(Errno::perm));
     if (d->dying()) return answer(0);
 
-    Exchange exchange(call, *d, op);
+    Exchange exchange(call, *d, op, below ? limit : Mfn{0});
     for (std::uint64_t chunk = exchange.first_chunk(); chunk < exchange.chunks(); ++chunk) {
         const std::int64_t result = exchange.perform(chunk);
         op.nr_exchanged = exchange.extents_before(chunk);

@@ -64,6 +64,7 @@ std::int64_t machine_memory_map(Call& call) {
     const auto map = machine_map(call.host);
     const bool store = address(op) != 0;
     if (store && op.nr_entries < map.size()) return -error(Errno::inval);
+    if (store && !may_be_guests(call.domain, address(op))) return -error(Errno::fault);
     if (store && !call.guest.put(address(op), map)) return -error(Errno::fault);
     op.nr_entries = static_cast<unsigned>(map.size());
     return call.put(op) ? 0 : -error(Errno::fault);
@@ -77,11 +78,19 @@ std::int64_t machphys_mapping(Call& call) {
     return call.put(op) ? 0 : -error(Errno::fault);
 }
 
-/// The table itself lies in none of this machine's frames, so that its list is empty.
+/// One extent for each 2 MiB of the table. It lies in none of this machine's frames, so that they all are said to begin
+/// at one of the hypervisor's own, as Xen says of a hole.
 std::int64_t machphys_mfn_list(Call& call) {
+    constexpr std::uint64_t kExtentBytes = 2 << 20;
+    constexpr xen_pfn_t kFrame = 0x200;
     xen_machphys_mfn_list_t op;
     if (!call.fetch(op)) return -error(Errno::fault);
-    op.nr_extents = 0;
+    const std::uint64_t bytes = call.host.memory.end().value * sizeof(xen_pfn_t);
+    const std::uint64_t extents = std::min<std::uint64_t>(op.max_extents, (bytes + kExtentBytes - 1) / kExtentBytes);
+    for (std::uint64_t i = 0; i < extents; ++i)
+        if (!call.guest.put(reinterpret_cast<std::uint64_t>(op.extent_start.p) + i * sizeof kFrame, kFrame))
+            return -error(Errno::fault);
+    op.nr_extents = static_cast<unsigned>(extents);
     return call.put(op) ? 0 : -error(Errno::fault);
 }
 

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "xenrig/abi/types.h"
+
 namespace xenrig::hypervisor {
 
 struct Call;
@@ -23,6 +25,10 @@ enum ToolMemoryOp : std::uint32_t {
 std::int64_t increase_reservation(Call& call, std::uint32_t start);
 std::int64_t decrease_reservation(Call& call, std::uint32_t start);
 std::int64_t populate_physmap(Call& call, std::uint32_t start);
+/// Where frames that the caller asks for have to end, by XENMEMF_address_bits and XENMEMF_node; nothing when the flags
+/// can't be met. There is one memory node, 0, and only a control domain's wish for it counts (propagate_node).
+bool within_address_bits(const Call& call, unsigned flags, Mfn& limit);
+bool within_node(const Call& call, unsigned flags, Mfn& limit);
 /// The highest order of an extent that the caller may name (memory.c: max_order).
 unsigned order_max(const Call& call);
 

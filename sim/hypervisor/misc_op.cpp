@@ -89,11 +89,9 @@ bool preempted(const Vcpu& v) { return v.upcall_pending() || v.blocked || !v.shu
 std::int64_t multicall(Call& call) {
     if (call.vcpu.in_multicall) return -error(Errno::inval);
     const auto count = static_cast<std::uint32_t>(call.arg(1));
-    constexpr std::uint32_t kEntries = ~0u / sizeof(multicall_entry_t);
     // A list of 32-bit words stands translated where no guest's can (compat.h), and fails entry by entry.
     const bool as_it_is = &call.guest.caller() == &call.guest;
-    if (as_it_is && (!may_be_guests(call.domain, call.arg(0)) || (!call.domain.translated() && count >= kEntries)))
-        return -error(Errno::fault);
+    if (as_it_is && !may_be_guests(call.domain, call.arg(0))) return -error(Errno::fault);
     call.vcpu.in_multicall = true;
     std::int64_t answer = 0;
     for (std::uint32_t i = 0; i < count && answer == 0; ++i) {

@@ -10,12 +10,6 @@ namespace xenrig::hypervisor {
 
 class Vcpu;
 
-/// As x86 calls an address of 48 bits that is extended by its sign: the upper 17 bits are alike.
-constexpr bool canonical(std::uint64_t address) {
-    const auto upper = static_cast<std::int64_t>(address) >> 47;
-    return upper == 0 || upper == -1;
-}
-
 struct Walked {
     /// The table of the last level, and the entry in it, present or not.
     Mfn table;

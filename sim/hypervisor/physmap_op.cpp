@@ -82,7 +82,15 @@ std::int64_t add_one(const Call& call, Domain& d, const Source& source, std::uin
     Host& host = call.host;
     if (source.space == XENMAPSPACE_gmfn_foreign) return add_foreign(call, d, source.foreign, Gfn{index}, gfn);
     const auto mfn = frame_of(host, d, source.space, index);
-    if (!mfn || gfn >= Physmap::kEnd) return -error(Errno::inval);
+    if (!mfn) return -error(Errno::inval);
+    if (gfn >= Physmap::kEnd) {
+        // Its old place is given up before the new one is looked at.
+        if (const Gfn old = host.memory.gfn(*mfn); old != kNoGfn) {
+            host.displace(d, d.physmap.at(old));
+            host.clear_physmap(d, old);
+        }
+        return -error(Errno::noent);
+    }
     if (!d.physmap.fits(gfn)) return -error(Errno::nomem);
     if (host.look_up(d, gfn).mfn == mfn->value && host.memory.gfn(*mfn) == gfn) return 0;
     if (const std::int64_t result = make_room(host, d, gfn); result != 0) return result;

@@ -76,27 +76,6 @@ bool decrease(const Reservation& r, std::uint64_t extent) {
     return true;
 }
 
-/// Where frames have to end for so many address bits; nothing for too few (construct_memop_from_reservation).
-bool within(const Host& host, unsigned bits, Mfn& limit) {
-    constexpr unsigned kPageBits = 12;
-    limit = host.memory.end();
-    if (bits == 0 || bits >= 64 || (std::uint64_t{1} << bits) >= limit.value * kPageSize) return true;
-    if (bits <= kPageBits) return false;
-    limit = Mfn{std::uint64_t{1} << (bits - kPageBits)};
-    return true;
-}
-
-/// There is one memory node, 0, and only a control domain's wish for it counts (propagate_node).
-bool within_node(const Call& call, unsigned flags, Mfn& limit) {
-    constexpr unsigned kNodes = 64, kAny = 0xff;
-    const unsigned node = XENMEMF_get_node(flags);
-    const bool exact = (flags & XENMEMF_exact_node_request) != 0;
-    if ((flags & XENMEMF_vnode) != 0 || node == kAny) return true;
-    if (!call.domain.privileged()) return !exact;
-    if (exact && node != 0) limit = Mfn{0};
-    return node < kNodes;
-}
-
 /// How many extents were done: reservations have no other way to say that something is wrong.
 std::int64_t each_extent(Call& call, std::uint32_t start, Extent one) {
     constexpr std::uint64_t kExtentsMax = ~0u >> 6;
@@ -107,7 +86,7 @@ std::int64_t each_extent(Call& call, std::uint32_t start, Extent one) {
     if (op.nr_extents > kExtentsMax || start >= op.nr_extents) return start;
     Domain* d = call.host.find_any(DomId{op.domid}, call.domain);
     Mfn limit{};
-    if (!d || !within(call.host, XENMEMF_get_address_bits(op.mem_flags), limit)) return start;
+    if (!d || !within_address_bits(call, op.mem_flags, limit)) return start;
     if (!within_node(call, op.mem_flags, limit) || !may_target(call.domain, *d)) return start;
     const bool on_demand = one == populate && (op.mem_flags & XENMEMF_populate_on_demand) != 0;
     if (op.extent_order > (on_demand ? kOnDemandOrderMax : order_max(call))) return start;
@@ -118,6 +97,26 @@ std::int64_t each_extent(Call& call, std::uint32_t start, Extent one) {
 }
 
 }  // namespace
+
+bool within_address_bits(const Call& call, unsigned flags, Mfn& limit) {
+    constexpr unsigned kPageBits = 12;
+    const unsigned bits = XENMEMF_get_address_bits(flags);
+    limit = call.host.memory.end();
+    if (bits == 0 || bits >= 64 || (std::uint64_t{1} << bits) >= limit.value * kPageSize) return true;
+    if (bits <= kPageBits) return false;
+    limit = Mfn{std::uint64_t{1} << (bits - kPageBits)};
+    return true;
+}
+
+bool within_node(const Call& call, unsigned flags, Mfn& limit) {
+    constexpr unsigned kNodes = 64, kAny = 0xff;
+    const unsigned node = XENMEMF_get_node(flags);
+    const bool exact = (flags & XENMEMF_exact_node_request) != 0;
+    if ((flags & XENMEMF_vnode) != 0 || node == kAny) return true;
+    if (!call.domain.privileged()) return !exact;
+    if (exact && node != 0) limit = Mfn{0};
+    return node < kNodes;
+}
 
 unsigned order_max(const Call& call) {
     constexpr unsigned kGuest = 9, kControl = 18;

@@ -28,8 +28,7 @@ std::int64_t poll(Call& call) {
     if (!call.fetch(op)) return -error(Errno::fault);
     if (op.nr_ports > kPortsMax) return -error(Errno::inval);
     const auto ports = reinterpret_cast<std::uint64_t>(op.ports.p);
-    const bool as_it_is = &call.guest.caller() == &call.guest;
-    if (as_it_is && !may_be_guests(call.domain, ports)) return -error(Errno::fault);
+    if (!may_be_guests(call.domain, ports)) return -error(Errno::fault);
     Vcpu& v = call.vcpu;
     if (v.upcall_pending()) return 0;
     evtchn_port_t port = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/page_walk.h"
@@ -70,7 +71,7 @@ std::int64_t update_descriptor(Call& call) {
 }
 
 std::int64_t set_segment_base(Call& call) {
-    if (call.domain.translated()) return -error(Errno::nosys);
+    if (call.domain.translated() || call.domain.config.bits == 32) return -error(Errno::nosys);
     switch (static_cast<std::uint32_t>(call.arg(0))) {
         case SEGBASE_FS:
         case SEGBASE_GS_USER:

@@ -125,6 +125,8 @@ public:
     /// Of a PV guest: the top tables of its kernel and of its programs, and the frames of its GDT. Each is held.
     std::optional<Mfn> page_tables, user_page_tables;
     std::vector<Mfn> descriptor_frames;
+    /// DR0 to DR7, of which 4 and 5 are never used.
+    std::array<std::uint64_t, 8> debug_registers{0, 0, 0, 0, 0, 0, 0xffff'0ff0, 0x400};
     /// Where a PV guest wants its upcalls; without the first it can't take any (pv_context.h).
     std::uint64_t event_callback = 0, failsafe_callback = 0;
     /// What XEN_DOMCTL_setvcpucontext said last, or a PV guest's VCPUOP_initialise; a 32-bit one's is widened.
