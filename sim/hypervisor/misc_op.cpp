@@ -4,10 +4,10 @@
 #include <array>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/page_walk.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {

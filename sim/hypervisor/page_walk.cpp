@@ -1,5 +1,6 @@
 #include "sim/hypervisor/page_walk.h"
 
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 

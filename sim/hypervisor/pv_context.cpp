@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "sim/hypervisor/answer.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/mmu_op.h"
-#include "sim/hypervisor/page_walk.h"
 
 namespace xenrig::hypervisor {
 

@@ -1,6 +1,5 @@
 // The hypercalls of a PV guest about segments, descriptors and traps: set_gdt, update_descriptor, set_segment_base,
-// set_trap_table, stack_switch, fpu_taskswitch (x86/pv: descriptor-tables.c, traps.c,
-// misc-hypercalls.c).
+// set_trap_table, stack_switch, fpu_taskswitch (x86/pv: descriptor-tables.c, traps.c, misc-hypercalls.c).
 //
 // What only a processor would feel is checked and forgotten; frames that hold descriptors are kept as such.
 #include <vector>
@@ -9,7 +8,6 @@
 #include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/page_walk.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {

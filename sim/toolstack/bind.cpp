@@ -6,12 +6,11 @@
 namespace xenrig::toolstack {
 
 guest::Binding attach(Host& host, DomId domain, const DomainSpec& spec, const std::vector<Cpu*>& cpus) {
-    hypervisor::Hypervisor& xen = host.xen();
     guest::Binding binding = host.attach(domain, cpus);
     if (spec.type == hypervisor::GuestType::pv) {
         const auto start = pv_start_address(host, domain, spec.bits);
         check(start.has_value(), "a PV domain's first vCPU has a context");
-        binding.pv = &xen.linear_space(domain, layout_of(spec).pv->virt_base);
+        binding.pv = &host.xen().linear_space(domain, layout_of(spec).pv->virt_base);
         binding.memory = binding.pv;
         binding.start_info = *start;
     }

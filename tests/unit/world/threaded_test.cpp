@@ -41,7 +41,7 @@ protected:
         guest.reset();
     }
 
-    void boot(unsigned vcpus, unsigned operations) {
+    void boot(unsigned vcpus, unsigned operations, bool pv = false) {
         for (unsigned i = 0; i < 2; ++i) {
             sites.push_back(std::make_unique<Site>(*this, i));
             finish();
@@ -50,7 +50,11 @@ protected:
         }
         guest = std::make_unique<Guest>(
             machine,
-            toolstack::DomainSpec{.name = "web", .vcpus = vcpus, .disks = {{.number = kDisk, .params = "disk"}}});
+            toolstack::DomainSpec{.name = "web",
+                                  .type = pv ? hypervisor::GuestType::pv : hypervisor::GuestType::pvh,
+                                  .vcpus = vcpus,
+                                  .frames = pv ? 1024u : 512u,
+                                  .disks = {{.number = kDisk, .params = "disk"}}});
         toolstack::Host& host = sites.front()->host;
         host.spawn_job("xl create", [&] {
             const auto domain = sites.front()->tools.build(guest->spec());
@@ -125,6 +129,14 @@ TEST_F(ThreadedWorld, AGuestOfTwoVcpusReadsAndWritesItsDisk) {
     finish();
     detach_disk();
     expect_all_well(2000);
+}
+
+TEST_F(ThreadedWorld, APvGuestOfTwoVcpusMovesWhileItReadsAndWrites) {
+    boot(2, 1000, true);
+    migrate_after(300);
+    finish();
+    detach_disk();
+    expect_all_well(1000);
 }
 
 TEST_F(ThreadedWorld, AGuestMovesWhileItReadsAndWrites) {
