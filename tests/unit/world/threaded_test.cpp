@@ -49,12 +49,11 @@ protected:
             finish();
         }
         guest = std::make_unique<Guest>(
-            machine,
-            toolstack::DomainSpec{.name = "web",
-                                  .type = pv ? hypervisor::GuestType::pv : hypervisor::GuestType::pvh,
-                                  .vcpus = vcpus,
-                                  .frames = pv ? 1024u : 512u,
-                                  .disks = {{.number = kDisk, .params = "disk"}}});
+            machine, toolstack::DomainSpec{.name = "web",
+                                           .type = pv ? hypervisor::GuestType::pv : hypervisor::GuestType::pvh,
+                                           .vcpus = vcpus,
+                                           .frames = pv ? 1024u : 512u,
+                                           .disks = {{.number = kDisk, .params = "disk"}}});
         toolstack::Host& host = sites.front()->host;
         host.spawn_job("xl create", [&] {
             const auto domain = sites.front()->tools.build(guest->spec());
