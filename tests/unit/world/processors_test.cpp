@@ -226,6 +226,7 @@ TEST(Multicall, AnUpcallComesBetweenTwoEntriesAndTheOthersAreMadeAfterIt) {
     Hypervisor host{engine, {}};
     Cpu& cpu = engine.add_cpu("v0");
     const DomId dom = host.create_domain({.name = "d"}).value();
+    host.set_param(dom, HVM_PARAM_CALLBACK_IRQ, std::uint64_t{HVM_PARAM_CALLBACK_TYPE_VECTOR} << 56 | 0xf3).value();
     host.attach_vcpu(dom, VcpuId{0}, cpu);
     host.unpause(dom).value();
     auto& calls = host.hypercalls(dom, VcpuId{0});

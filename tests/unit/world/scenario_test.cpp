@@ -48,6 +48,26 @@ TEST(ScenarioFile, SaysWhatTheFileSays) {
     EXPECT_TRUE(s->migrations[0].cancel);
 }
 
+std::string guest_error(const std::string& keys) {
+    return error_of(with(kGood, "[guest.web]", "[guest.web]\n" + keys));
+}
+
+TEST(ScenarioFile, KnowsGuestsOfEachWordAndHowTheyHearOfEvents) {
+    const auto s = parse_scenario(
+        with(kGood, "[guest.web]", "[guest.web]\ntype = \"pvh\"\nbits = 32\ncallback = \"per-vcpu\""), "two.toml");
+    ASSERT_TRUE(s) << s.error().to_string();
+    EXPECT_EQ(s->guests[0].bits, 32u);
+    EXPECT_EQ(s->guests[0].callback, Callback::per_vcpu);
+    EXPECT_NE(s->hash(), parse_scenario(kGood, "two.toml")->hash());
+    EXPECT_EQ(guest_error("callback = \"gsi\"\n"), "");
+    EXPECT_NE(guest_error("bits = 16\n").find("bits must be 32 or 64"), std::string::npos);
+    EXPECT_NE(guest_error("callback = \"nmi\"\n").find("callback must be one of"), std::string::npos);
+    EXPECT_NE(guest_error("type = \"pvh\"\ncallback = \"pci-intx\"\n").find("no IO-APIC"), std::string::npos);
+    EXPECT_NE(guest_error("type = \"pv\"\nframes = 1024\nbits = 32\n").find("64 bits"), std::string::npos);
+    EXPECT_NE(guest_error("type = \"pv\"\nframes = 1024\ncallback = \"gsi\"\n").find("its callbacks"),
+              std::string::npos);
+}
+
 TEST(ScenarioFile, NamesDriverDomainsAndFaults) {
     const std::string text =
         with(with(kGood, "[guest.web]", "[driver.store]\nhost = \"b\"\n[guest.web]"), "data:xvdb", "data:xvdb@store") +
