@@ -152,6 +152,7 @@ TEST(NarrowGuest, KeepsRoomForEachArgumentOfALongBatchAndRefusesWhatIsLonger) {
         }
         const auto grant = *guest.kernel->grants().grant(guest.domain, to->gfn(), Access::read_write);
         std::vector<GrantCopy> copies;
+        copies.reserve(512);
         for (std::uint16_t i = 0; i < 512; ++i)
             copies.push_back(
                 {.source = {.gfn = from->gfn(), .offset = static_cast<std::uint16_t>(i * 8)},
