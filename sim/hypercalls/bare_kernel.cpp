@@ -7,6 +7,10 @@
 
 namespace xenrig::hypercalls {
 
+namespace {
+constexpr std::uint64_t kPresentWritableUser = 7;
+}
+
 BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind& kind)
     : host_(host),
       dom_(dom),
@@ -57,15 +61,26 @@ BareKernel::StatusFrames BareKernel::map_status_frame() {
     op.frame_list.p = reinterpret_cast<std::uint64_t*>(kList);
     const std::int64_t rc = call_on(__HYPERVISOR_grant_table_op, GNTTABOP_get_status_frames, op, 1);
     StatusFrames answer{rc != 0 ? rc : op.status, 0};
-    if (translated()) {
-        answer.mapped = add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status);
-        status_ = host_.address_space(dom_).page(Gfn{kStatus / kPageSize});
-    } else if (answer.found == GNTST_okay) {
-        std::uint64_t frame = 0;
-        check(memory_->fetch(frame, kList), "the list is in the kernel's memory");
-        status_ = host_.memory().page(Mfn{frame});
-    }
+    std::uint64_t frame = 0;
+    if (answer.found == GNTST_okay)
+        check(translated() || memory_->fetch(frame, kList), "the list is in the kernel's memory");
+    answer.mapped = translated()
+                        ? add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status)
+                        : update_va_mapping(kStatus, frame * kPageSize | kPresentWritableUser);
+    status_mapped_ = answer.mapped == 0;
     return answer;
+}
+
+void BareKernel::unmap_status_frame() {
+    // A translated guest's goes from its physical memory with the frame.
+    if (status_mapped_ && !translated()) update_va_mapping(kStatus, 0);
+    status_mapped_ = false;
+}
+
+std::int64_t BareKernel::update_va_mapping(std::uint64_t address, std::uint64_t entry) {
+    if (narrow())
+        return call(__HYPERVISOR_update_va_mapping, address, entry & 0xffff'ffff, entry >> 32, UVMF_INVLPG);
+    return call(__HYPERVISOR_update_va_mapping, address, entry, UVMF_INVLPG);
 }
 
 /// Of some it is in the struct that the first argument points to.

@@ -50,15 +50,16 @@ public:
 
     std::byte* shared_info();
     const hypervisor::SharedLayout& layout() const { return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64; }
-    /// The first frames of the grant table and, after map_status_frame(), of its status words.
+    /// The first frame of the grant table.
     std::byte* grant_frame() { return grants_; }
-    std::byte* status_frame() { return status_; }
+    /// Where the first frame of its status words is seen; 0 unless map_status_frame() went well.
+    std::uint64_t status_address() const { return status_mapped_ ? kStatus : 0; }
     /// Xen's answer to where they are, and to mapping them.
     struct StatusFrames {
         std::int64_t found, mapped;
     };
     StatusFrames map_status_frame();
-    void unmap_status_frame() { status_ = nullptr; }
+    void unmap_status_frame();
 
     /// 16 pages of its own to grant, and 16 that mappings are put over.
     /// The frame that such a page began with, whatever is at its address now; null where a PVH kernel has none there.
@@ -84,6 +85,8 @@ private:
     /// A PV kernel begins with its memory one to one in page tables of its own (kernel_tables.cpp).
     void load_page_tables();
     std::int64_t add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index);
+    /// A PV kernel's: another entry for one of its addresses.
+    std::int64_t update_va_mapping(std::uint64_t address, std::uint64_t entry);
     /// The answer and the status of setup_table; the frame is in the kernel's list then.
     std::pair<std::int64_t, std::int64_t> set_up_table();
 
@@ -94,7 +97,7 @@ private:
     /// A PV kernel's: the machine frames that it began with.
     std::vector<std::uint64_t> p2m_;
     std::byte* grants_ = nullptr;
-    std::byte* status_ = nullptr;
+    bool status_mapped_ = false;
     std::string opening_;
     std::vector<Asked> asked_;
 };

@@ -157,7 +157,7 @@ bool Operations::entry(std::string_view name, const Arguments& a, Answered& out)
     } else if (name == "gs") {
         std::uint16_t status = 0;
         const std::size_t at = static_cast<std::uint64_t>(a[0]) % kEntriesV2 * sizeof status;
-        if (const std::byte* frame = kernel_.status_frame()) std::memcpy(&status, frame + at, sizeof status);
+        if (const std::uint64_t frame = kernel_.status_address()) load(frame + at, &status, sizeof status, out);
         out.say_hex("flags", v2.hdr.flags);
         out.say("dom", v2.hdr.domid);
         out.say_hex("status", status);

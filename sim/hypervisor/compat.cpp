@@ -131,6 +131,9 @@ std::optional<std::int64_t> refused_frame_list(Call& call, std::size_t count_at,
 std::optional<std::int64_t> refused(Call& call, unsigned number, std::uint64_t operation) {
     if (number == __HYPERVISOR_memory_op) return refused_by_translation(call, operation);
     if (number != __HYPERVISOR_grant_table_op) return std::nullopt;
+    // The translation goes through the entries, of which there are none.
+    const bool list = operation == GNTTABOP_setup_table || operation == GNTTABOP_get_status_frames;
+    if (list && static_cast<std::uint32_t>(call.args[2]) == 0) return 0;
     if (operation == GNTTABOP_setup_table) return refused_frame_list(call, 4, 12, sizeof(std::uint32_t));
     if (operation == GNTTABOP_get_status_frames) return refused_frame_list(call, 0, 8, sizeof(std::uint64_t));
     return std::nullopt;

@@ -8,10 +8,12 @@ namespace xenrig::hypervisor {
 
 namespace {
 
-/// Runs `one` on a copy of each entry, then writes back what `answer` says of it. Stops at the first fault.
+/// Runs `one` on a copy of each entry, then writes back what `answer` says of it. Stops at the first fault; at an
+/// address that can't be the guest's no entry at all is one, too.
 template <class Op, class One, class Answer>
 std::int64_t batch(Call& call, One one, Answer answer) {
     const auto count = static_cast<std::uint32_t>(call.arg(2));
+    if (!may_be_guests(call.domain, call.arg(1))) return -error(Errno::fault);
     for (std::uint32_t i = 0; i < count; ++i) {
         const std::uint64_t at = call.arg(1) + std::uint64_t{i} * sizeof(Op);
         Op op;
@@ -147,6 +149,7 @@ std::int64_t transfer(Call& call) {
 /// Has no status: the first that can't be done ends the call.
 std::int64_t cache_flush(Call& call, GrantRef first) {
     const auto count = static_cast<std::uint32_t>(call.arg(2));
+    if (!may_be_guests(call.domain, call.arg(1))) return -error(Errno::fault);
     for (std::uint32_t i = 0; i < count; ++i) {
         gnttab_cache_flush_t op;
         if (!call.guest.fetch(op, call.arg(1) + i * sizeof op)) return -error(Errno::fault);
