@@ -20,16 +20,16 @@ BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind
     const auto number = [](std::int64_t v) { return std::to_string(v); };
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
-    opening_ +=
-        "map shared_info " + number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
+    const std::int64_t shared = translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0)
+                                            : map_frame(kSharedInfo, frame_at(host_.shared_info(dom_)));
+    opening_ += "map shared_info " + number(shared) + '\n';
     const auto [answer, status] = set_up_table();
     opening_ += "setup_table rc=" + number(answer) + " status=" + number(status) + '\n';
     std::uint64_t frame = 0;
     check(memory_->copy_from_guest(&frame, kList, kind_.bits / 8), "the list is in the kernel's memory");
-    opening_ +=
-        "map grant frame " + number(translated() ? add_to_physmap(kGrants, XENMAPSPACE_grant_table, 0) : 0) + '\n';
-    grants_ = translated() ? host_.address_space(dom_).page(Gfn{kGrants / kPageSize}) : host_.memory().page(Mfn{frame});
-    check(grants_ != nullptr, "a kernel finds its grant table");
+    const std::int64_t grants =
+        translated() ? add_to_physmap(kGrants, XENMAPSPACE_grant_table, 0) : map_frame(kGrants, Mfn{frame});
+    opening_ += "map grant frame " + number(grants) + '\n';
 }
 
 BareKernel::~BareKernel() = default;
@@ -66,7 +66,7 @@ BareKernel::StatusFrames BareKernel::map_status_frame() {
         check(translated() || memory_->fetch(frame, kList), "the list is in the kernel's memory");
     answer.mapped = translated()
                         ? add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status)
-                        : update_va_mapping(kStatus, frame * kPageSize | kPresentWritableUser);
+                        : map_frame(kStatus, Mfn{frame});
     status_mapped_ = answer.mapped == 0;
     return answer;
 }
@@ -75,6 +75,17 @@ void BareKernel::unmap_status_frame() {
     // A translated guest's goes from its physical memory with the frame.
     if (status_mapped_ && !translated()) update_va_mapping(kStatus, 0);
     status_mapped_ = false;
+}
+
+/// What start_info says of it.
+Mfn BareKernel::frame_at(const std::byte* page) const {
+    const hypervisor::MachineMemory& memory = host_.memory();
+    const auto index = static_cast<std::uint64_t>(page - memory.pages().data()) / kPageSize;
+    return Mfn{memory.first().value + index};
+}
+
+std::int64_t BareKernel::map_frame(std::uint64_t address, Mfn mfn) {
+    return update_va_mapping(address, mfn.value * kPageSize | kPresentWritableUser);
 }
 
 std::int64_t BareKernel::update_va_mapping(std::uint64_t address, std::uint64_t entry) {
@@ -128,8 +139,6 @@ std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, 
     static_cast<void>(memory_->copy_from_guest(op, kScratch, bytes));
     return answer;
 }
-
-std::byte* BareKernel::shared_info() { return host_.shared_info(dom_); }
 
 bool BareKernel::read(std::uint64_t address, void* to, std::size_t bytes) {
     return memory_->copy_from_guest(to, address, bytes);

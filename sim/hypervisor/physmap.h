@@ -38,6 +38,9 @@ public:
     /// Gfns below this fit: what four levels of the processor's nested tables reach.
     static constexpr Gfn kEnd{std::uint64_t{1} << 36};
 
+    /// As far as three levels of it reach, and the page tables of a PV guest that has loaded none.
+    static constexpr Gfn kNearEnd{std::uint64_t{1} << 27};
+
     explicit Physmap(std::uint64_t nodes_max) : nodes_max_(nodes_max) {}
     Physmap(const Physmap&) = delete;
     Physmap& operator=(const Physmap&) = delete;
