@@ -21,7 +21,7 @@ BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
     const std::int64_t shared = translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0)
-                                            : map_frame(kSharedInfo, frame_at(host_.shared_info(dom_)));
+                                             : map_frame(kSharedInfo, frame_at(host_.shared_info(dom_)));
     opening_ += "map shared_info " + number(shared) + '\n';
     const auto [answer, status] = set_up_table();
     opening_ += "setup_table rc=" + number(answer) + " status=" + number(status) + '\n';
@@ -64,9 +64,8 @@ BareKernel::StatusFrames BareKernel::map_status_frame() {
     std::uint64_t frame = 0;
     if (answer.found == GNTST_okay)
         check(translated() || memory_->fetch(frame, kList), "the list is in the kernel's memory");
-    answer.mapped = translated()
-                        ? add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status)
-                        : map_frame(kStatus, Mfn{frame});
+    answer.mapped = translated() ? add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status)
+                                 : map_frame(kStatus, Mfn{frame});
     status_mapped_ = answer.mapped == 0;
     return answer;
 }
@@ -89,8 +88,7 @@ std::int64_t BareKernel::map_frame(std::uint64_t address, Mfn mfn) {
 }
 
 std::int64_t BareKernel::update_va_mapping(std::uint64_t address, std::uint64_t entry) {
-    if (narrow())
-        return call(__HYPERVISOR_update_va_mapping, address, entry & 0xffff'ffff, entry >> 32, UVMF_INVLPG);
+    if (narrow()) return call(__HYPERVISOR_update_va_mapping, address, entry & 0xffff'ffff, entry >> 32, UVMF_INVLPG);
     return call(__HYPERVISOR_update_va_mapping, address, entry, UVMF_INVLPG);
 }
 

@@ -56,7 +56,8 @@ std::optional<std::int64_t> refused_exchange(Call& call, const Raw& raw) {
     // A shift by a register takes its lowest five bits.
     const auto shift = [](std::uint32_t order) { return order & 31; };
     const auto delta = static_cast<std::int32_t>(out_order - in_order);
-    const std::uint32_t distance = delta < 0 ? 0 - static_cast<std::uint32_t>(delta) : static_cast<std::uint32_t>(delta);
+    const std::uint32_t distance =
+        delta < 0 ? 0 - static_cast<std::uint32_t>(delta) : static_cast<std::uint32_t>(delta);
     const std::uint32_t group = 1u << shift(distance);
     if (done > in_extents || (delta > 0 && (done & (group - 1)) != 0) || ~0u >> shift(in_order) < in_extents ||
         ~0u >> shift(out_order) < out_extents || in_extents << shift(in_order) != out_extents << shift(out_order))
