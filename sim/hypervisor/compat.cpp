@@ -169,6 +169,8 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
     // The guest makes the call for the rest of the list where it has the list.
     if (auto& rest = call.vcpu.continuation; rest && number == __HYPERVISOR_multicall && argument)
         rest->at(0) = call.args[0] + (args[1] - rest->at(1)) * argument->layout->compat_size;
+    // Others' answers are cut by the caller's register.
+    if (number != __HYPERVISOR_memory_op) return static_cast<std::int32_t>(result);
     return std::clamp<std::int64_t>(result, std::numeric_limits<std::int32_t>::min(),
                                     std::numeric_limits<std::int32_t>::max());
 }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "sim/hypervisor/call.h"
+#include "sim/hypervisor/canonical.h"
 #include "sim/hypervisor/compat.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
@@ -40,12 +41,17 @@ std::int64_t console_io(Call& call) {
 std::int64_t callback_op(Call& call) {
     if (call.domain.translated()) return -error(Errno::nosys);
     const auto op = static_cast<std::uint32_t>(call.arg(0));
-    if (op != CALLBACKOP_register && op != CALLBACKOP_unregister) return -error(Errno::nosys);
+    const bool narrow = call.domain.config.bits == 32;
+    if (op != CALLBACKOP_register && op != CALLBACKOP_unregister)
+        return narrow ? -error(Errno::inval) : -error(Errno::nosys);
     // Both structs begin with the type and its flags.
     callback_register_t handler{};
     const bool whole = op == CALLBACKOP_register;
     if (!call.guest.copy_from_guest(&handler, call.arg(1), whole ? sizeof handler : sizeof(callback_unregister_t)))
         return -error(Errno::fault);
+    if (whole && !narrow && !canonical(handler.address)) return -error(Errno::inval);
+    // The instruction that 64-bit programs enter their kernel by.
+    if (narrow && handler.type == CALLBACKTYPE_syscall) return -error(Errno::nosys);
     switch (handler.type) {
         case CALLBACKTYPE_event:
         case CALLBACKTYPE_failsafe:

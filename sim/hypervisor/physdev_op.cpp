@@ -23,13 +23,9 @@ std::int64_t map_pirq(Call& call, physdev_map_pirq_t& op) {
         case MAP_PIRQ_TYPE_GSI:
             return d->pirqs.map_gsi(call.domain, op.index, op.pirq);
         case MAP_PIRQ_TYPE_MULTI_MSI:
-            // Messages by the power of two.
-            if (op.entry_nr <= 0 || op.entry_nr > 32) return -error(Errno::dom);
-            [[fallthrough]];
+            return d->pirqs.map_messages(op.entry_nr, op.pirq);
         case MAP_PIRQ_TYPE_MSI:
-        case MAP_PIRQ_TYPE_MSI_SEG:
-            // No device here can send a message.
-            return -error(Errno::nodev);
+            return d->pirqs.map_message(op.index, op.pirq);
         default:
             return -error(Errno::inval);
     }
@@ -191,6 +187,8 @@ std::int64_t physdev_op(Call& call) {
             physdev_map_pirq_t op;
             if (!call.fetch(op)) return -error(Errno::fault);
             if (op.type == MAP_PIRQ_TYPE_MULTI_MSI && op.table_base != 0) return -error(Errno::inval);
+            // Which segment the device is on matters to nobody here.
+            if (op.type == MAP_PIRQ_TYPE_MSI_SEG) op.type = MAP_PIRQ_TYPE_MSI;
             const std::int64_t result = map_pirq(call, op);
             return call.put(op) ? result : -error(Errno::fault);
         }

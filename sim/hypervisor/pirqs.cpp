@@ -86,6 +86,29 @@ std::int64_t Pirqs::map_gsi(Domain& caller, std::int32_t gsi, std::int32_t& want
     return 0;
 }
 
+std::int64_t Pirqs::map_messages(std::int32_t count, std::int32_t& wanted) {
+    constexpr std::int32_t kMessagesMax = 32;
+    if (wanted < 0 && (count <= 0 || count > kMessagesMax)) return -error(Errno::dom);
+    // Several would have to be remapped.
+    if (wanted < 0 && count != 1) return -error(Errno::opnotsupp);
+    return map_message(kNewIrq, wanted);
+}
+
+std::int64_t Pirqs::map_message(std::int32_t index, std::int32_t& wanted) {
+    // Interrupts behind the lines are made when they are asked for, and nobody may use one that he has not made.
+    const bool made = index == kNewIrq;
+    if (!made && (index < MachineInterrupts::kLines || index >= std::int32_t{MachineInterrupts::kIrqs}))
+        return -error(Errno::inval);
+    const std::int64_t pirq = wanted < 0 ? find_free(false) : wanted;
+    if (pirq < 0) return pirq;
+    if (!made) return -error(Errno::perm);
+    if (pirq >= count()) return -error(Errno::inval);
+    // As with lines: a number that stands for another interrupt keeps it. No device here sends messages.
+    if (irq_of(pirq) <= 0) return -error(Errno::nodev);
+    wanted = static_cast<std::int32_t>(pirq);
+    return 0;
+}
+
 std::int64_t Pirqs::map_virtual(std::int32_t line, std::int32_t& wanted) {
     // Lines of a guest's chipset (NR_HVM_DOMU_IRQS).
     constexpr std::int32_t kVirtualLines = 48;

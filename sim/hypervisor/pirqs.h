@@ -26,6 +26,11 @@ public:
     std::int32_t count() const;
     /// The pirq of a line, allocated when `wanted` is negative; 0 or a negated Errno, like all that follow.
     std::int64_t map_gsi(Domain& caller, std::int32_t gsi, std::int32_t& wanted);
+    /// Messages (MSI) of a device, by the interrupt `index` or by one that is made for it; ENODEV is the best that
+    /// comes of it, for no device here sends any.
+    static constexpr std::int32_t kNewIrq = -1;
+    std::int64_t map_message(std::int32_t index, std::int32_t& wanted);
+    std::int64_t map_messages(std::int32_t count, std::int32_t& wanted);
     /// A line of an HVM guest's own chipset, which it maps for itself.
     std::int64_t map_virtual(std::int32_t line, std::int32_t& wanted);
     std::int64_t unmap(std::int32_t pirq);

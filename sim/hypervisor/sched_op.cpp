@@ -83,14 +83,19 @@ std::int64_t watchdog(Call& call) {
     std::size_t i = op.id - std::size_t{1};
     if (fresh)
         for (i = 0; i < all.size() && all[i].in_use;) ++i;
-    // Through an unsigned number of 32 bits, so that the guest does not see it as negative.
-    if (fresh && i == all.size()) return static_cast<std::uint32_t>(-error(Errno::nospc));
+    // Through an unsigned number of 32 bits, so that a 64-bit guest does not see it as negative.
+    if (fresh && i == all.size())
+        return call.domain.config.bits == 32 ? -error(Errno::nospc) : static_cast<std::uint32_t>(-error(Errno::nospc));
     if (!fresh && !all[i].in_use) return -error(Errno::inval);
     Vcpu& v = *d.vcpus.front();
     all[i].in_use = fresh || op.timeout != 0;
     if (!all[i].in_use) {
         v.cancel(all[i].timer);
         return 0;
+    }
+    if (op.timeout == 0) {
+        call.host.shut_down(d, SHUTDOWN_watchdog, &call.vcpu);
+        return static_cast<std::int64_t>(i + 1);
     }
     const Nanoseconds deadline{call.host.machine.now().value + op.timeout * (1000_ms).value};
     v.set_timer(all[i].timer, deadline, [&d] { d.host.shut_down(d, SHUTDOWN_watchdog, nullptr); });
