@@ -97,7 +97,6 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
     switch (number) {
         case __HYPERVISOR_domctl:
         case __HYPERVISOR_sysctl:
-        case __HYPERVISOR_platform_op:
         case __HYPERVISOR_mmuext_op:
         case __HYPERVISOR_mmu_update: {
             std::uint32_t command = 0;
@@ -114,6 +113,20 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
         case __HYPERVISOR_set_trap_table:
         case __HYPERVISOR_set_gdt:
         case __HYPERVISOR_update_descriptor:
+        case __HYPERVISOR_platform_op:
+        case __HYPERVISOR_event_channel_op_compat:
+        case __HYPERVISOR_physdev_op_compat:
+        case __HYPERVISOR_sched_op_compat:
+        case __HYPERVISOR_set_debugreg:
+        case __HYPERVISOR_get_debugreg:
+        case __HYPERVISOR_nmi_op:
+        case __HYPERVISOR_arch_0:
+        case __HYPERVISOR_arch_1:
+        case __HYPERVISOR_kexec_op:
+        case __HYPERVISOR_xenoprof_op:
+        case __HYPERVISOR_xenpmu_op:
+        case __HYPERVISOR_hypfs_op:
+        case __HYPERVISOR_dm_op:
             return 0;
         default:
             return static_cast<std::uint32_t>(first);
