@@ -18,9 +18,12 @@ constexpr std::string_view kBytes = "bytes=", kOfSubject = ",subject";
 constexpr std::size_t kBytesMax = 1 << 20;
 
 constexpr std::array kTargets = {
-    BlkTarget{"blkback", "a hostile guest's block frontend against blkback in the control domain", make_blkback_play},
-    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play},
-    BlkTarget{"hypercall", "a hostile domain's hypercalls, with any struct and any pointer", make_hypercall_play}};
+    BlkTarget{"blkback", "a hostile guest's block frontend against blkback in the control domain", make_blkback_play,
+              [](const world::Subjects& s) { return static_cast<bool>(s.backend); }},
+    BlkTarget{"blkfront", "a hostile driver domain's block backend against a guest's blkfront", make_blkfront_play,
+              [](const world::Subjects& s) { return static_cast<bool>(s.frontend); }},
+    BlkTarget{"hypercall", "a hostile domain's hypercalls, with any struct and any pointer", make_hypercall_play,
+              nullptr, hypercall_world_of, /*fibers=*/false}};
 
 std::uint32_t version_of(const BlkTarget& target) {
     return engine::stream_key(std::string(target.name) + std::string(kVersion));
@@ -40,12 +43,10 @@ const BlkTarget* find_blk_target(std::string_view name) {
 bool is_fuzz_token(std::string_view token) { return token.starts_with("x1.fuzz-"); }
 
 Result<> suits(const BlkTarget& target, const world::Subjects& subject) {
-    if (target.name != "blkback" && target.name != "blkfront")
+    if (!target.takes_subject())
         return fail(Errno::inval, "no subject stands in the place of the hypervisor: " + std::string(target.name) +
                                       " attacks our own");
-    const bool has_role =
-        target.name == "blkback" ? static_cast<bool>(subject.backend) : static_cast<bool>(subject.frontend);
-    if (has_role) return {};
+    if (target.has_victim(subject)) return {};
     return fail(Errno::inval, "the subject '" + subject.name + "' has no " + std::string(target.name) +
                                   " to attack: xenrig_subject." + std::string(target.name) +
                                   " is NULL (xenrig/c/subject.h)");

@@ -36,7 +36,7 @@ struct PlayReport {
     std::vector<std::string> trace_tail;
     /// Of all that happened.
     std::uint64_t hash = 0;
-    std::uint64_t steps = 0, choices = 0;
+    std::uint64_t steps = 0;
     /// Shared accesses through the door.
     std::uint64_t accesses = 0;
     unsigned acts = 0;
@@ -52,7 +52,9 @@ struct PlayReport {
 class Play {
 public:
     virtual ~Play() = default;
-    /// Once.
+    /// Makes the world that this input is played in, where worlds differ: run() begins with it if nobody did.
+    virtual void set_up(std::span<const std::byte>) {}
+    /// Once, with an input of that world.
     virtual PlayReport run(std::span<const std::byte> input) = 0;
     /// What the world stands on besides its heap and its stacks, whole pages: for who brings it back.
     virtual std::vector<std::span<std::byte>> memory() = 0;
@@ -64,11 +66,21 @@ using SubjectPtr = std::shared_ptr<const world::Subjects>;
 std::unique_ptr<Play> make_blkback_play(SubjectPtr subject);
 std::unique_ptr<Play> make_blkfront_play(SubjectPtr subject);
 std::unique_ptr<Play> make_hypercall_play(SubjectPtr subject);
+/// Of the domains' kinds (hypercall_world.h).
+std::size_t hypercall_world_of(std::span<const std::byte> input);
 
 struct BlkTarget {
     std::string_view name;
     std::string_view about;
     std::unique_ptr<Play> (*make_play)(SubjectPtr subject);
+    /// Has a subject the driver that may stand in the victim's place? Null: what is attacked is ours alone.
+    bool (*has_victim)(const world::Subjects& subject) = nullptr;
+    /// The number of the world that an input is played in; null: there is one.
+    std::size_t (*world_of)(std::span<const std::byte> input) = nullptr;
+    /// Its world has tasks, which stand on fibers' stacks.
+    bool fibers = true;
+
+    bool takes_subject() const { return has_victim != nullptr; }
     /// A subject must suit().
     std::unique_ptr<Play> make(SubjectPtr subject = nullptr) const { return make_play(std::move(subject)); }
 };
@@ -77,7 +89,7 @@ std::span<const BlkTarget> blk_targets();
 /// Null when there is none of that name.
 const BlkTarget* find_blk_target(std::string_view name);
 
-/// EINVAL when the subject has not the role that is attacked.
+/// EINVAL when the subject has not the role that is attacked, or the target takes none.
 Result<> suits(const BlkTarget& target, const world::Subjects& subject);
 
 std::string token_of(const BlkTarget& target, std::span<const std::byte> input, bool of_subject = false);

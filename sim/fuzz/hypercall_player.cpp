@@ -15,15 +15,28 @@ using World = HypercallWorld;
 namespace {
 
 constexpr unsigned kCreatedMax = 4;
-constexpr std::size_t kTail = 40;
 /// Entries of a multicall, and copies of a struct.
 constexpr std::size_t kEntriesMax = 8;
 
 }  // namespace
 
-void HypercallPlayer::note(std::string line) {
-    if (tail_.size() == kTail) tail_.pop_front();
-    tail_.push_back(std::move(line));
+std::string HypercallPlayer::line(const Note& note) {
+    char text[160];
+    const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
+    if (note.what != Note{}.what)
+        std::snprintf(text, sizeof text, "%s of d%u", note.what, note.dom.value);
+    else
+        std::snprintf(text, sizeof text, "d%uv%u hypercall %llu (%#llx, %#llx, %#llx, %#llx) = %lld", note.dom.value,
+                      note.vcpu.value, n(note.number), n(note.args[0]), n(note.args[1]), n(note.args[2]),
+                      n(note.args[3]), static_cast<long long>(note.result));
+    return text;
+}
+
+std::vector<std::string> HypercallPlayer::tail() const {
+    std::vector<std::string> lines;
+    for (std::size_t i = noted_ - std::min(noted_, notes_.size()); i < noted_; ++i)
+        lines.push_back(line(notes_[i % notes_.size()]));
+    return lines;
 }
 
 void HypercallPlayer::perform(const Prepared& call) {
@@ -33,15 +46,11 @@ void HypercallPlayer::perform(const Prepared& call) {
     ++calls_;
     hash_.add(call.number);
     hash_.add(static_cast<std::uint64_t>(result));
-    std::array<std::byte, 256> seen{};
+    std::array<std::byte, 256> memory;
+    const std::span seen = std::span(memory).first(call.bytes);
     // What other domains were told lies in their own memory; this is what the caller was.
-    if (world_.alive(by) && by.memory->copy_from_guest(seen.data(), call.memory, call.bytes)) hash_.add(seen);
-    char line[160];
-    std::snprintf(line, sizeof line, "d%uv%u hypercall %u (%#llx, %#llx, %#llx, %#llx) = %lld", by.id.value,
-                  vcpu_.value, call.number, static_cast<unsigned long long>(call.args[0]),
-                  static_cast<unsigned long long>(call.args[1]), static_cast<unsigned long long>(call.args[2]),
-                  static_cast<unsigned long long>(call.args[3]), static_cast<long long>(result));
-    note(line);
+    if (world_.alive(by) && by.memory->copy_from_guest(seen.data(), call.memory, seen.size())) hash_.add(seen);
+    note({.dom = by.id, .vcpu = vcpu_, .number = call.number, .args = call.args, .result = result});
 }
 
 void HypercallPlayer::multicall(Input& input) {
@@ -143,7 +152,7 @@ void HypercallPlayer::destroy(Input& input) {
     const std::vector<DomId> all = created();
     if (all.empty()) return;
     const DomId dom = all[which % all.size()];
-    note("destroy d" + std::to_string(dom.value));
+    note({.what = "destruction", .dom = dom});
     static_cast<void>(world_.xen().destroy_domain(dom));
 }
 
@@ -151,8 +160,9 @@ void HypercallPlayer::toolstack(Input& input) {
     const std::uint8_t what = input.byte();
     hypervisor::Hypervisor& xen = world_.xen();
     const DomId dom = world_.member(what >> 7 != 0 ? World::kHelper : World::kHostile).id;
-    note("toolstack " + std::to_string(what % 5) + " of d" + std::to_string(dom.value));
-    switch (what % 5) {
+    constexpr std::array kActs = {"pause", "unpause", "resume", "dirty log's start", "dirty log's end"};
+    note({.what = kActs[what % kActs.size()], .dom = dom});
+    switch (what % kActs.size()) {
         case 0:
             return static_cast<void>(xen.pause(dom));
         case 1:
@@ -195,7 +205,7 @@ void HypercallPlayer::act(Input& input) {
         case Act::destroy:
             return destroy(input);
         case Act::kill:
-            note("kill the helper");
+            note({.what = "kill", .dom = world_.member(World::kHelper).id});
             return static_cast<void>(world_.xen().kill_domain(world_.member(World::kHelper).id));
         case Act::toolstack:
             return toolstack(input);

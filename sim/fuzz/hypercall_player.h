@@ -4,9 +4,10 @@
 // pages, where a pointer may be crooked, end in a hole, or be the same as another one.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <string>
+#include <vector>
 
 #include "sim/fuzz/hypercall_shapes.h"
 #include "sim/fuzz/hypercall_world.h"
@@ -41,7 +42,8 @@ public:
     std::uint64_t calls() const { return calls_; }
     /// Of all answers, and what the caller finds in the structs.
     std::uint64_t hash() const { return hash_.value(); }
-    const std::deque<std::string>& tail() const { return tail_; }
+    /// The last acts, oldest first, a line each.
+    std::vector<std::string> tail() const;
 
 private:
     struct Prepared {
@@ -67,7 +69,16 @@ private:
     DomId domain(std::uint8_t byte) const;
     /// By the toolstack, not one of those of the beginning.
     std::vector<DomId> created() const;
-    void note(std::string line);
+    struct Note {
+        const char* what = "hypercall";
+        DomId dom{};
+        VcpuId vcpu{};
+        std::uint64_t number = 0;
+        HypercallArgs args{};
+        std::int64_t result = 0;
+    };
+    static std::string line(const Note& note);
+    void note(const Note& note) { notes_[noted_++ % notes_.size()] = note; }
 
     HypercallWorld& world_;
     std::size_t caller_ = HypercallWorld::kHostile;
@@ -77,7 +88,8 @@ private:
     unsigned created_ = 0;
     std::uint64_t calls_ = 0;
     Hash hash_;
-    std::deque<std::string> tail_;
+    std::array<Note, 40> notes_{};
+    std::size_t noted_ = 0;
 };
 
 }  // namespace xenrig::fuzz

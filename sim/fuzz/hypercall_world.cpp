@@ -42,7 +42,7 @@ hypervisor::DomainConfig domain_for(std::string name, const DomainKind& kind) {
 DomainKind::DomainKind(std::uint8_t byte)
     : bits((byte & k32Bit) != 0 ? 32 : 64), privileged((byte & kPrivileged) != 0) {
     constexpr std::array kTypes = {GuestType::pvh, GuestType::hvm, GuestType::pv, GuestType::pv};
-    type = kTypes[byte & 3];
+    type = kTypes[byte & kType];
 }
 
 HypercallWorld::HypercallWorld(std::uint8_t hostile, std::uint8_t helper)
@@ -125,10 +125,7 @@ void HypercallWorld::tell_secrets() {
     }
 }
 
-bool HypercallWorld::alive(const Member& member) const {
-    const auto info = xen_.info(member.id);
-    return info && !info->dying && !member.cpus.empty();
-}
+bool HypercallWorld::alive(const Member& member) const { return !member.cpus.empty() && xen_.alive(member.id); }
 
 bool HypercallWorld::may_call(const Member& member, VcpuId vcpu) {
     return vcpu.value < member.cpus.size() && alive(member) && member.cpus[vcpu.value]->runs();
@@ -172,7 +169,9 @@ std::optional<std::string> HypercallWorld::bystander_wrong() {
 
 std::optional<std::string> HypercallWorld::secrets_seen_by(const Member& member) {
     for (const Gfn gfn : xen_.ram(member.id)) {
-        const std::byte* page = xen_.address_space(member.id).page(gfn);
+        const Mfn mfn = *xen_.lookup(member.id, gfn);
+        if (!xen_.memory().touched(mfn)) continue;
+        const std::byte* page = xen_.memory().page(mfn);
         for (std::size_t at = 4; at < kPageSize; at += 8) {
             std::uint32_t half = 0;
             std::memcpy(&half, page + at, sizeof half);
@@ -199,8 +198,9 @@ std::optional<std::string> HypercallWorld::end(bool backwards) {
     for (const DomId dom : all) {
         // One that others still map is listed until they go.
         static_cast<void>(xen_.destroy_domain(dom));
-        if (std::string books = xen_.audit(); !books.empty()) return "after a domain's end: " + books;
+        if (std::string books = xen_.audit_counts(); !books.empty()) return "after a domain's end: " + books;
     }
+    if (std::string books = xen_.audit(); !books.empty()) return "after every domain's end: " + books;
     if (!xen_.domains().empty())
         return "domain " + std::to_string(xen_.domains().front().value) + " is still there after every domain's end";
     if (const std::uint64_t left = xen_.memory().frames_allocated(); left != 0)

@@ -27,9 +27,16 @@ struct DomainKind {
     explicit DomainKind(std::uint8_t byte);
 };
 /// Of the byte: its lowest two bits are the type (PVH, HVM, PV, PV), these the rest.
-inline constexpr std::uint8_t kPv = 2, kHvm = 1, k32Bit = 4, kPrivileged = 8, kSmallHost = 16, kTalkative = 32;
+inline constexpr std::uint8_t kType = 3, kPv = 2, kHvm = 1, k32Bit = 4, kPrivileged = 8, kSmallHost = 16,
+                              kTalkative = 32;
 /// Of the second one: domains end from the last to the first.
 inline constexpr std::uint8_t kBackwardsOrder = 0x80;
+/// What of a byte tells worlds apart: the highest type is the one below it.
+constexpr std::uint8_t world_bits(std::uint8_t byte, std::uint8_t of) {
+    return static_cast<std::uint8_t>(byte & ((byte & kType) == kType ? of & ~1u : of));
+}
+inline constexpr std::uint8_t kOfHostile = kType | k32Bit | kPrivileged | kSmallHost | kTalkative,
+                              kOfHelper = kType | k32Bit;
 
 /// Gfns of a domain: arguments below the hole, pages that are granted, and where mappings are put.
 inline constexpr std::uint64_t kArgumentPages = 4, kHole = 4, kGranted = 8, kFrames = 32, kWindows = 32;

@@ -48,13 +48,21 @@ private:
     std::span<const std::byte> rest_;
 };
 
-/// FNV-1a.
+/// FNV-1a's step by words, with their upper halves folded in; the last bytes count as a word with zeroes.
 class Hash {
 public:
     void add(std::span<const std::byte> bytes) {
-        for (const std::byte b : bytes) value_ = (value_ ^ static_cast<std::uint8_t>(b)) * 0x100'0000'01B3;
+        for (std::uint64_t word = 0; !bytes.empty(); word = 0) {
+            const std::size_t n = std::min(bytes.size(), sizeof word);
+            std::memcpy(&word, bytes.data(), n);
+            bytes = bytes.subspan(n);
+            add(word);
+        }
     }
-    void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
+    void add(std::uint64_t number) {
+        value_ = (value_ ^ number) * 0x100'0000'01B3;
+        value_ ^= value_ >> 32;
+    }
     std::uint64_t value() const { return value_; }
 
 private:

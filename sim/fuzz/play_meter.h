@@ -9,10 +9,7 @@ namespace xenrig::fuzz {
 class PlayMeter {
 public:
     explicit PlayMeter(Stage& stage)
-        : stage_(stage),
-          steps_(stage.engine().steps()),
-          accesses_(stage.engine().accesses()),
-          choices_(stage.engine().choices().made()) {}
+        : stage_(stage), steps_(stage.engine().steps()), accesses_(stage.engine().accesses()) {}
 
     void finish(PlayReport& report) const {
         const engine::Engine& e = stage_.engine();
@@ -20,7 +17,6 @@ public:
         report.hash = e.trace_log().hash();
         report.steps = e.steps() - steps_;
         report.accesses = e.accesses() - accesses_;
-        report.choices = e.choices().made() - choices_;
         if (report.problems.empty()) return;
         constexpr std::size_t kTail = 40;
         for (const engine::Record& record : e.trace_log().last(kTail))
@@ -29,7 +25,7 @@ public:
 
 private:
     Stage& stage_;
-    std::uint64_t steps_, accesses_, choices_;
+    std::uint64_t steps_, accesses_;
 };
 
 }  // namespace xenrig::fuzz

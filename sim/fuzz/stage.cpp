@@ -173,9 +173,10 @@ bool Stage::until_quiet() {
 void Stage::fail_hypercall(DomId domain, unsigned after) {
     const auto store_port = host_->xen().get_param(domain, HVM_PARAM_STORE_EVTCHN);
     host_->xen().set_fault([domain, store = store_port.value_or(0), left = std::make_shared<unsigned>(after + 1)](
-                               DomId by, unsigned number, const HypercallArgs& args) -> std::optional<std::int64_t> {
+                               DomId by, unsigned number, const HypercallArgs& args,
+                               hypervisor::GuestAccess& caller) -> std::optional<std::int64_t> {
         if (*left == 0 || by != domain || made_for_the_store()) return {};
-        if (!world::takes_or_tells(number, args, store) || --*left != 0) return {};
+        if (!world::takes_or_tells(number, args, caller, store) || --*left != 0) return {};
         return -static_cast<std::int64_t>(Errno::nomem);
     });
 }

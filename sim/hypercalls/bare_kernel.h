@@ -13,7 +13,7 @@
 
 #include "sim/hypercalls/kernel_kind.h"
 #include "sim/hypervisor/hypervisor.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/shared_words.h"
 
 namespace xenrig::hypercalls {
 
@@ -48,7 +48,7 @@ public:
     /// What it prints before the first operation.
     const std::string& opening() const { return opening_; }
 
-    const hypervisor::SharedLayout& layout() const { return narrow() ? hypervisor::kLayout32 : hypervisor::kLayout64; }
+    const SharedLayout& layout() const { return narrow() ? kLayout32 : kLayout64; }
     /// Where it sees shared_info and the first frame of its grant table, as long as it leaves them there.
     std::uint64_t shared_info_address() const { return kSharedInfo; }
     std::uint64_t grant_address() const { return kGrants; }

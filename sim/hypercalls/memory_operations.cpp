@@ -11,8 +11,6 @@ namespace xenrig::hypercalls {
 
 namespace {
 
-using hypervisor::SharedLayout;
-
 /// A port's bit in one of shared_info's arrays, wrapped like the kernel does it: which byte, and which bit of it.
 struct Bit {
     Bit(std::int64_t port, const SharedLayout& layout)
@@ -29,7 +27,7 @@ Operations::Operations(BareKernel& kernel) : kernel_(kernel) {
     const SharedLayout& layout = kernel_.layout();
     const std::uint64_t shared = kernel_.shared_info_address();
     Answered unheard;
-    fill(shared + hypervisor::kUpcallMask, 1, 1, unheard);
+    fill(shared + kUpcallMask, 1, 1, unheard);
     fill(shared + layout.evtchn_mask, 0xff, layout.ports() / 8, unheard);
 }
 
@@ -60,11 +58,11 @@ bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) 
         out.say("pend", (byte_at(layout.evtchn_pending + bit.byte) & bit.one) != 0);
         out.say("mask", (byte_at(layout.evtchn_mask + bit.byte) & bit.one) != 0);
         out.say_hex("sel", selector);
-        out.say("up", byte_at(hypervisor::kUpcallPending));
+        out.say("up", byte_at(kUpcallPending));
     } else if (name == "clr") {
         fill(shared + layout.evtchn_pending, 0, layout.ports() / 8, out);
         fill(shared + layout.pending_sel, 0, layout.word_bits / 8, out);
-        fill(shared + hypervisor::kUpcallPending, 0, 1, out);
+        fill(shared + kUpcallPending, 0, 1, out);
     } else {
         return false;
     }
@@ -94,6 +92,10 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
     } else if (name == "prd" || (name == "mr" && window != Window::unmapped)) {
         std::byte byte{};
         if (load(at, &byte, 1, out)) out.line = ' ' + std::to_string(std::to_integer<int>(byte));
+    } else if (name == "pf") {
+        std::array<std::byte, kPageSize> filled;
+        filled.fill(static_cast<std::byte>(a[1]));
+        store(kernel_.page_address(a[0]), filled.data(), filled.size(), out);
     } else if (of_window) {
         out.well = false;
         out.line = name == "mw" ? " unmapped" : " -1";

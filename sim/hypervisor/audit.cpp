@@ -28,10 +28,8 @@ public:
             if (v->info_frame) use(*v->info_frame);
         for (const Mfn mfn : d.events.frames()) use(mfn);
         if (const auto mfn = d.pirqs.eoi_frame()) use(*mfn);
-        for (std::uint32_t ref = 0; ref < d.grants.entries(); ++ref) {
-            const ActiveGrant& active = d.grants.active(GrantRef{ref});
-            use_pins(active);
-        }
+        const std::uint32_t entries = d.grants.entries();
+        for (std::uint32_t ref = 0; ref < entries; ++ref) use_pins(d.grants.active(GrantRef{ref}));
     }
 
     std::string compare() const {
@@ -57,7 +55,7 @@ private:
 
 }  // namespace
 
-std::string Hypervisor::audit() const {
+std::string Hypervisor::audit_counts() const {
     const MachineMemory& memory = host_->memory;
     const MachineMemory::Count count = memory.recount();
     if (count.allocated != memory.frames_allocated() || count.free != memory.frames_free() ||
@@ -67,8 +65,12 @@ std::string Hypervisor::audit() const {
     Books books(*host_);
     host_->page_types.for_each([&](Mfn mfn, std::uint32_t references) { books.use(mfn, references); });
     for (const DomId dom : host_->domains()) books.enter(*host_->find(dom));
-    if (std::string wrong = books.compare(); !wrong.empty()) return wrong;
-    if (const auto bad = memory.overwritten_poison(); !bad.empty())
+    return books.compare();
+}
+
+std::string Hypervisor::audit() const {
+    if (std::string wrong = audit_counts(); !wrong.empty()) return wrong;
+    if (const auto bad = host_->memory.overwritten_poison(); !bad.empty())
         return "freed mfn " + std::to_string(bad.front().value) + " was written to";
     return {};
 }

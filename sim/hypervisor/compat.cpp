@@ -36,6 +36,12 @@ const CompatAccess::Window* CompatAccess::window_of(std::uint64_t address, std::
     return &windows_[(address - kWindows) / kWindowBytes];
 }
 
+std::uint64_t CompatAccess::callers(std::uint64_t address) const {
+    std::uint64_t offset = 0;
+    const Window* window = window_of(address, offset);
+    return window ? window->address : address;
+}
+
 bool CompatAccess::read_element(const Window& window, std::uint64_t index, std::byte* native) {
     // A pointer in it may open another window, which moves this one.
     const CompatLayout& layout = *window.layout;

@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "sim/hypervisor/compat_layout.h"
 #include "sim/hypervisor/guest_access.h"
+#include "xenrig/abi/compat_layout.h"
 
 namespace xenrig::hypervisor {
 
@@ -26,6 +26,7 @@ public:
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
     GuestAccess& caller() override { return caller_; }
+    std::uint64_t callers(std::uint64_t address) const override;
 
 private:
     struct Window {

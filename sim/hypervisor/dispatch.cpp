@@ -47,7 +47,7 @@ Performed perform(Vcpu& caller, GuestAccess& guest, unsigned number, const Hyper
         host.observer->hypercall_begins(domain.id, caller.id, number, args);
 
     Call call{host, domain, caller, guest, args};
-    const auto fault = host.fault ? host.fault(domain.id, number, args) : std::nullopt;
+    const auto fault = host.fault ? host.fault(domain.id, number, args, guest) : std::nullopt;
     const std::int64_t result = fault ? *fault : invoke(call, number);
 
     if (host.observer) [[unlikely]]

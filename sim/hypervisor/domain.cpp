@@ -1,7 +1,9 @@
 #include "sim/hypervisor/domain.h"
 
+#include "sim/hypervisor/cpu_policy.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/hvm_context.h"
+#include "sim/hypervisor/shared_words.h"
 
 namespace xenrig::hypervisor {
 
@@ -52,7 +54,7 @@ void Domain::mark_dirty(Gfn gfn) {
     if (dirty.enabled() && physmap.at(gfn).own()) dirty.mark(gfn);
 }
 
-const SharedLayout& Domain::layout() const { return config.bits == 32 ? kLayout32 : kLayout64; }
+const SharedLayout& Domain::layout() const { return shared_layout(config.bits); }
 
 void Domain::wake_pollers(Port port) {
     if (vcpus_polling == 0) return;

@@ -22,10 +22,12 @@
 #include "sim/hypervisor/vcpu.h"
 #include "sim/hypervisor/xen_abi.h"
 #include "xenrig/abi/address_space.h"
+#include "xenrig/abi/shared_layout.h"
 
 namespace xenrig::hypervisor {
 
-struct SharedLayout;
+class HvmContext;
+struct CpuPolicy;
 
 /// DOMDYING_*: `dying` runs nothing and holds what it held; `released` waits for others to let its frames go; `dead` is
 /// not listed any more.
@@ -107,9 +109,17 @@ public:
     /// What toolstacks say of it (domctl.h).
     std::array<std::uint8_t, sizeof(xen_domain_handle_t)> handle{};
     bool debugged = false, xenstore = false;
+    /// It has been let run: its processor stays as it is.
+    bool creation_finished = false;
+    /// Null: its kind's default.
+    std::unique_ptr<CpuPolicy> cpu_policy;
+    /// Null: nobody has asked for it yet.
+    std::unique_ptr<HvmContext> hvm_context;
     std::uint32_t emulation = 0;
-    /// The domain to which this one may do what the control domain may.
+    /// The domain to which this one may do what the control domain may; it stays as long as this one does.
     Domain* target = nullptr;
+    /// Domains whose target this one is.
+    unsigned targeted = 0;
     std::string console;
     HypercallCounts counts;
 };

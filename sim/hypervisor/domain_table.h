@@ -31,13 +31,14 @@ public:
         Chunk* chunk = slot.load();
         if (!chunk) slot.store(chunk = new Chunk{});
         (*chunk)[dom.value % kChunk].store(d, std::memory_order_release);
+        if (dom.value >= end_) end_ = dom.value + std::size_t{1};
     }
     /// Ascending.
     template <class F>
     void for_each(F visit) const {
-        for (const auto& slot : chunks_) {
-            const Chunk* chunk = slot.load();
-            for (std::size_t i = 0; chunk && i < kChunk; ++i)
+        for (std::size_t first = 0; first < end_; first += kChunk) {
+            const Chunk* chunk = chunks_[first / kChunk].load();
+            for (std::size_t i = 0; chunk && i < kChunk && first + i < end_; ++i)
                 if (Domain* d = (*chunk)[i].load()) visit(*d);
         }
     }
@@ -47,6 +48,8 @@ private:
     static constexpr std::size_t kDomains = 0x7ff0, kChunk = 256;
     using Chunk = std::array<std::atomic<Domain*>, kChunk>;
     std::array<std::atomic<Chunk*>, kDomains / kChunk + 1> chunks_{};
+    /// Behind the highest number that was ever set: for the hypervisor's own eyes, one at a time.
+    std::size_t end_ = 0;
 };
 
 }  // namespace xenrig::hypervisor

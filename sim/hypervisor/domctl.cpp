@@ -62,6 +62,7 @@ std::int64_t set_target(Domctl& d) {
     if (target == d.domain || d.domain->target) return -error(Errno::inval);
     if (!target->translated()) return -error(Errno::opnotsupp);
     d.domain->target = target;
+    ++target->targeted;
     return 0;
 }
 
@@ -205,7 +206,7 @@ std::int64_t domctl(Call& call) {
 
     Domctl one{call, d, op};
     std::int64_t result = -error(Errno::nosys);
-    for (const auto topic : {domain_domctl, vcpu_domctl, memory_domctl, machine_domctl}) {
+    for (const auto topic : {domain_domctl, vcpu_domctl, memory_domctl, hvm_domctl, machine_domctl}) {
         result = topic(one);
         if (result != -error(Errno::nosys)) break;
     }

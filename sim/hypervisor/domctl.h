@@ -28,6 +28,8 @@ void describe(const Domain& d, xen_domctl_getdomaininfo& info);
 std::int64_t vcpu_domctl(Domctl& d);
 /// Memory: the reservation, page types, the dirty log. ENOSYS for the others.
 std::int64_t memory_domctl(Domctl& d);
+/// An HVM domain's virtual hardware. ENOSYS for the others.
+std::int64_t hvm_domctl(Domctl& d);
 /// What is answered without anything behind it: devices, interrupts, policies. ENOSYS for the rest.
 std::int64_t machine_domctl(Domctl& d);
 

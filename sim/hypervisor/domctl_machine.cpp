@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sim/hypervisor/cpu_policy_op.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domctl.h"
 #include "sim/hypervisor/host.h"
@@ -98,9 +99,6 @@ constexpr std::uint32_t kSoftResetGoesOn = 23;
 constexpr Fixed kForPv[] = {
     {XEN_DOMCTL_subscribe, kDone},
     {XEN_DOMCTL_settimeoffset, kDone},
-    {XEN_DOMCTL_gethvmcontext, Errno::inval},
-    {XEN_DOMCTL_sethvmcontext, Errno::inval},
-    {XEN_DOMCTL_gethvmcontext_partial, Errno::inval},
     {XEN_DOMCTL_get_paging_mempool_size, Errno::opnotsupp},
     {XEN_DOMCTL_set_paging_mempool_size, Errno::opnotsupp},
     {XEN_DOMCTL_set_access_required, kDone},
@@ -140,6 +138,10 @@ std::int64_t machine_domctl(Domctl& d) {
             return ioport_permission(d);
         case XEN_DOMCTL_hypercall_init:
             return hypercall_init(d);
+        case XEN_DOMCTL_get_cpu_policy:
+            return get_cpu_policy(d);
+        case XEN_DOMCTL_set_cpu_policy:
+            return set_cpu_policy(d);
         case XEN_DOMCTL_sendtrigger:
             return send_trigger(d);
         case XEN_DOMCTL_gettscinfo:

@@ -22,8 +22,8 @@ std::int64_t max_vcpus(Domctl& d) {
     if (!domain.vcpus.empty()) return 0;
     domain.make_vcpus();
     for (const auto& v : domain.vcpus) {
-        v->up = false;
         if (domain.pauses != 0) d.call.host.hold(*v);
+        d.call.host.set_up(*v, false);
     }
     return 0;
 }
@@ -35,13 +35,13 @@ std::int64_t set_context(Domctl& d) {
     const auto at = reinterpret_cast<std::uint64_t>(given.ctxt.p);
     if (at == 0) {
         v->context.reset();
-        v->up = false;
+        d.call.host.set_up(*v, false);
         return 0;
     }
     auto context = std::make_unique<vcpu_guest_context_t>();
     if (!d.call.guest.copy_from_guest(context.get(), at, sizeof *context)) return -error(Errno::fault);
     // The registers are the runner's business; what was said is kept for who asks.
-    v->up = v->up || (context->flags & VGCF_online) != 0;
+    if ((context->flags & VGCF_online) != 0) d.call.host.set_up(*v, true);
     v->context = std::move(context);
     return 0;
 }

@@ -2,7 +2,7 @@
 
 #include "sim/hypervisor/answer.h"
 #include "sim/hypervisor/domain.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/shared_words.h"
 #include "sim/hypervisor/vcpu.h"
 
 namespace xenrig::hypervisor {

@@ -10,7 +10,10 @@
 
 namespace xenrig::hypervisor {
 
-/// Asked before each hypercall of a living domain: what it answers instead of being done.
-using HypercallFault = std::function<std::optional<std::int64_t>(DomId, unsigned number, const HypercallArgs&)>;
+class GuestAccess;
+
+/// Asked before each hypercall of a living domain, with the caller's memory: what it answers instead of being done.
+using HypercallFault =
+    std::function<std::optional<std::int64_t>(DomId, unsigned number, const HypercallArgs&, GuestAccess&)>;
 
 }  // namespace xenrig::hypervisor

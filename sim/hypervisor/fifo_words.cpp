@@ -3,7 +3,7 @@
 #include "sim/hypervisor/answer.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/shared_words.h"
 
 namespace xenrig::hypervisor {
 

@@ -34,7 +34,7 @@ GrantStatus place(Vcpu& caller, std::uint64_t address, Mfn mfn, std::uint32_t fl
         caller.host.shut_down(d, SHUTDOWN_crash, &caller);
         return GNTST_general_error;
     }
-    if (!d.physmap.fits(gfn) || (!d.translated() && gfn >= Physmap::kNearEnd)) return GNTST_general_error;
+    if (!d.physmap.fits(gfn) || (!d.translated() && gfn >= Physmap::kTablesEnd)) return GNTST_general_error;
     // A frame of its own that stands elsewhere leaves that place (p2m_add_page); a grant mapping is no place of its
     // own.
     if (const Gfn old = caller.host.memory.gfn(mfn);
@@ -60,7 +60,7 @@ GrantStatus take_away(Domain& d, std::uint64_t address, Mfn mfn, std::uint32_t f
 /// Another address's entry of a PV guest's page tables moves to where the mapping is (replace_grant_pv_mapping). It
 /// leaves its place first, so that a failure leaves it at neither.
 GrantStatus replace(Domain& d, std::uint64_t address, std::uint64_t new_address, Mfn mfn, std::uint32_t flags) {
-    if (d.translated() || gfn_of(new_address) >= Physmap::kNearEnd) return GNTST_general_error;
+    if (d.translated() || gfn_of(new_address) >= Physmap::kTablesEnd) return GNTST_general_error;
     const PhysmapEntry moved = d.physmap.at(gfn_of(new_address));
     d.host.clear_physmap(d, gfn_of(new_address));
     const GrantStatus status = take_away(d, address, mfn, flags);

@@ -8,12 +8,10 @@ namespace xenrig::hypervisor {
 
 namespace {
 
-/// Runs `one` on a copy of each entry, then writes back what `answer` says of it. Stops at the first fault; at an
-/// address that can't be the guest's no entry at all is one, too.
+/// Runs `one` on a copy of each entry, then writes back what `answer` says of it. Stops at the first fault.
 template <class Op, class One, class Answer>
 std::int64_t batch(Call& call, One one, Answer answer) {
     const auto count = static_cast<std::uint32_t>(call.arg(2));
-    if (!may_be_guests(call.domain, call.arg(1))) return -error(Errno::fault);
     for (std::uint32_t i = 0; i < count; ++i) {
         const std::uint64_t at = call.arg(1) + std::uint64_t{i} * sizeof(Op);
         Op op;
@@ -149,7 +147,6 @@ std::int64_t transfer(Call& call) {
 /// Has no status: the first that can't be done ends the call.
 std::int64_t cache_flush(Call& call, GrantRef first) {
     const auto count = static_cast<std::uint32_t>(call.arg(2));
-    if (!may_be_guests(call.domain, call.arg(1))) return -error(Errno::fault);
     for (std::uint32_t i = 0; i < count; ++i) {
         gnttab_cache_flush_t op;
         if (!call.guest.fetch(op, call.arg(1) + i * sizeof op)) return -error(Errno::fault);
@@ -175,6 +172,17 @@ std::int64_t unmap_and_replace(Call& call) {
 
 }  // namespace
 
+namespace {
+
+/// Lists that Xen looks at the address of before it looks at an entry, even when there is none (guest_handle_okay).
+bool takes_list(std::uint32_t operation) {
+    return operation != GNTTABOP_setup_table && operation != GNTTABOP_dump_table && operation != GNTTABOP_query_size &&
+           operation != GNTTABOP_set_version && operation != GNTTABOP_get_version &&
+           operation != GNTTABOP_get_status_frames;
+}
+
+}  // namespace
+
 std::int64_t grant_table_op(Call& call) {
     // A count that is negative as an int, and the bits in which Xen keeps where a preempted cache_flush was.
     constexpr std::uint32_t kOperations = 0xfff;
@@ -182,6 +190,8 @@ std::int64_t grant_table_op(Call& call) {
     const std::uint32_t operation = command & kOperations, place = command & ~kOperations;
     if (static_cast<std::int32_t>(call.arg(2)) < 0 || (place != 0 && operation != GNTTABOP_cache_flush))
         return -error(Errno::inval);
+    if (operation <= GNTTABOP_cache_flush && takes_list(operation) && !may_be_guests(call.domain, call.arg(1)))
+        return -error(Errno::fault);
     switch (operation) {
         case GNTTABOP_map_grant_ref:
             return map_grant_ref(call);

@@ -17,8 +17,9 @@ public:
     virtual ~GuestAccess() = default;
     /// The width of the caller's word, which says how its structs are laid out: 64, or 32 (compat.h).
     virtual unsigned bits() const { return 64; }
-    /// Who called, below a translation of its structs.
+    /// Who called, below a translation of its structs; and what it calls an address of the translation.
     virtual GuestAccess& caller() { return *this; }
+    virtual std::uint64_t callers(std::uint64_t address) const { return address; }
     /// False when a byte of it can't be read: the hypercall's answer is EFAULT.
     [[nodiscard]] virtual bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) = 0;
     [[nodiscard]] virtual bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) = 0;

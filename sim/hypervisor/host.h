@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "sim/hypervisor/console_ring.h"
@@ -99,6 +100,10 @@ public:
     /// Counted: it runs after as many let_go() as hold().
     void hold(Vcpu& v);
     void let_go(Vcpu& v);
+    /// A vCPU that is down does not run.
+    void set_up(Vcpu& v, bool up) {
+        if (std::exchange(v.up, up) != up) up ? let_go(v) : hold(v);
+    }
     void pause(Domain& d);
     void unpause(Domain& d);
 

@@ -83,6 +83,12 @@ Result<DomainInfo> Hypervisor::info(DomId dom) const {
                       .max_frames = d->max_frames};
 }
 
+bool Hypervisor::alive(DomId dom) const {
+    const InHypervisor inside(host_->machine);
+    const Domain* d = host_->find(dom);
+    return d && !d->dying();
+}
+
 DomId Hypervisor::control_domain() const {
     const Domain* control = host_->control();
     return control ? control->id : DomId{DOMID_INVALID};
@@ -117,6 +123,11 @@ void Hypervisor::detach_vcpu(DomId dom, VcpuId vcpu) {
 Hypercalls& Hypervisor::hypercalls(DomId dom, VcpuId vcpu) {
     const InHypervisor inside(host_->machine);
     return ever(*host_, dom, vcpu);
+}
+
+Hypercalls& Hypervisor::linear_hypercalls(DomId dom, VcpuId vcpu) {
+    const InHypervisor inside(host_->machine);
+    return ever(*host_, dom, vcpu).linear_calls();
 }
 
 AddressSpace& Hypervisor::address_space(DomId dom) {

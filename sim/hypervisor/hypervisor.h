@@ -121,6 +121,8 @@ public:
     std::vector<DomId> domains() const;
     /// ESRCH when there is none.
     Result<DomainInfo> info(DomId dom) const;
+    /// Is it there, and not dying?
+    bool alive(DomId dom) const;
     /// The control domain, or DOMID_INVALID (0x7ff4).
     DomId control_domain() const;
 
@@ -130,6 +132,9 @@ public:
     void detach_vcpu(DomId dom, VcpuId vcpu);
     /// Both stay valid as long as the host, whatever becomes of the domain.
     Hypercalls& hypercalls(DomId dom, VcpuId vcpu);
+    /// The same, but pointers are linear addresses of the guest's own (linear_access.h), and structs those of the
+    /// domain's word.
+    Hypercalls& linear_hypercalls(DomId dom, VcpuId vcpu);
     AddressSpace& address_space(DomId dom);
     VcpuTimes vcpu_times(DomId dom, VcpuId vcpu) const;
     /// A hypercall of a caller that is not C++ code of this process.
@@ -190,6 +195,8 @@ public:
 
     /// Frames conserved, no use without a user, every pin accounted for; the first violation as a sentence, or empty.
     std::string audit() const;
+    /// All of it but whether freed frames were written to, which is most of the time that an audit takes.
+    std::string audit_counts() const;
 
 private:
     std::unique_ptr<Host> host_;

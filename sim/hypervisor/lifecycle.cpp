@@ -45,6 +45,7 @@ void Host::pause(Domain& d) {
 
 void Host::unpause(Domain& d) {
     if (--d.pauses != 0) return;
+    d.creation_finished = true;
     for (const auto& v : d.vcpus) let_go(*v);
 }
 
@@ -150,7 +151,6 @@ void Host::release(Domain& d) {
     d.dirty.disable();
     for (const Mfn mfn : owned) put_frame(mfn);
 
-    d.target = nullptr;
     std::ranges::replace(virq_handlers, &d, static_cast<Domain*>(nullptr));
     d.life = Life::released;
     // DOMDYING_dead: all that could be freed is; whoever still maps one of its frames keeps the rest.
@@ -159,7 +159,7 @@ void Host::release(Domain& d) {
 }
 
 void Host::finish_if_unused(Domain& d) {
-    if (d.frames != 0 || memory.uses(d.shared_info_mfn) != 1) return;
+    if (d.frames != 0 || d.targeted != 0 || memory.uses(d.shared_info_mfn) != 1) return;
     for (unsigned i = 0; i < d.grants.frames(); ++i)
         if (memory.uses(d.grants.frame(i)) != 1) return;
     for (unsigned i = 0; i < d.grants.status_frames(); ++i)
@@ -176,6 +176,10 @@ void Host::finish(Domain& d) {
     if (control_ == &d) control_ = nullptr;
     if (observer) observer->domain_destroyed(d.id);
     state_changed(d);
+    if (Domain* target = std::exchange(d.target, nullptr)) {
+        --target->targeted;
+        if (target->life == Life::released) finish_if_unused(*target);
+    }
 }
 
 }  // namespace xenrig::hypervisor

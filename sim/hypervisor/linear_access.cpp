@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/hypervisor/dispatch.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
 #include "sim/hypervisor/page_walk.h"
@@ -43,6 +44,12 @@ std::optional<Mfn> LinearAccess::writable(std::uint64_t address) {
     if (entry.type == PageType::grant_ro) return d.translated() ? std::optional{kDropped} : std::nullopt;
     // What is a page table would be mapped read-only.
     return d.host.page_types.may_be_written(entry.frame()) ? std::optional{entry.frame()} : std::nullopt;
+}
+
+GuestAccess* LinearAccess::lasting() { return &vcpu_.linear_calls().access(); }
+
+std::int64_t LinearCalls::call(unsigned number, const HypercallArgs& args) {
+    return dispatch(vcpu_, access_, number, args);
 }
 
 bool LinearAccess::copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "sim/hypervisor/guest_access.h"
+#include "xenrig/abi/hypercall.h"
 #include "xenrig/abi/types.h"
 
 namespace xenrig::hypervisor {
@@ -21,6 +22,7 @@ public:
     unsigned bits() const override;
     [[nodiscard]] bool copy_from_guest(void* to, std::uint64_t from, std::size_t bytes) override;
     [[nodiscard]] bool copy_to_guest(std::uint64_t to, const void* from, std::size_t bytes) override;
+    GuestAccess* lasting() override;
 
 private:
     /// `each(address of the first byte, how many)` for the parts of a range that lie in one page; false when it says
@@ -37,6 +39,18 @@ private:
     static constexpr Mfn kDropped{~0ull};
 
     Vcpu& vcpu_;
+};
+
+/// The hypercalls of a vCPU whose guest keeps their arguments in its frames.
+class LinearCalls final : public Hypercalls {
+public:
+    explicit LinearCalls(Vcpu& caller) : vcpu_(caller), access_(caller) {}
+    std::int64_t call(unsigned number, const HypercallArgs& args) override;
+    GuestAccess& access() { return access_; }
+
+private:
+    Vcpu& vcpu_;
+    LinearAccess access_;
 };
 
 }  // namespace xenrig::hypervisor

@@ -53,6 +53,8 @@ public:
     void assign(Mfn mfn, DomId owner) { info(mfn).owner = owner; }
 
     bool allocated(Mfn mfn) const;
+    /// Has anybody had the frame's address since it was allocated? If not, it reads as zeroes.
+    bool touched(Mfn mfn) const { return info(mfn).touched.load(std::memory_order_relaxed); }
     DomId owner(Mfn mfn) const { return info(mfn).owner; }
     FrameKind kind(Mfn mfn) const { return info(mfn).kind; }
     std::uint32_t uses(Mfn mfn) const { return info(mfn).uses.load(std::memory_order_relaxed); }

@@ -3,7 +3,7 @@
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/shared_words.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
@@ -27,10 +27,9 @@ std::int64_t about_domain(Call& call, Read read) {
 /// A PV guest says itself how far its p2m goes (arch_shared_info: max_pfn).
 std::uint64_t maximum_gpfn(const Domain& d) {
     if (d.translated()) return d.physmap.highest().value;
-    constexpr std::size_t kMaxPfn32 = kLayout32.evtchn_mask + 128 + 12;
+    const std::byte* at = d.shared_info + d.layout().max_pfn;
     const std::uint64_t pfns =
-        d.config.bits == 32 ? shared::raw::load<std::uint32_t>(d.shared_info + kMaxPfn32)
-                            : shared::raw::load<std::uint64_t>(d.shared_info + offsetof(shared_info_t, arch.max_pfn));
+        d.config.bits == 32 ? shared::raw::load<std::uint32_t>(at) : shared::raw::load<std::uint64_t>(at);
     return pfns == 0 ? 0 : pfns - 1;
 }
 

@@ -60,13 +60,10 @@ std::int64_t set_iopl(const physdev_set_iopl_t& op) {
     return op.iopl <= kLevelMax ? 0 : -error(Errno::inval);
 }
 
-std::int64_t set_iobitmap(const physdev_set_iobitmap_t& op) {
+std::int64_t set_iobitmap(const Call& call, const physdev_set_iobitmap_t& op) {
     constexpr std::uint32_t kPorts = 65536;
-    // Xen's own part of a guest's addresses (guest_handle_okay).
-    constexpr std::uint64_t kXen = 0xffff'8000'0000'0000, kXenEnd = 0xffff'8800'0000'0000;
     const auto at = reinterpret_cast<std::uint64_t>(op.bitmap.p);
-    const bool readable = at < kXen || at >= kXenEnd;
-    return readable && op.nr_ports <= kPorts ? 0 : -error(Errno::inval);
+    return may_be_guests(call.domain, at) && op.nr_ports <= kPorts ? 0 : -error(Errno::inval);
 }
 
 /// One I/O APIC, whose entries are all masked: the hypervisor keeps the true ones to itself.
@@ -201,7 +198,7 @@ std::int64_t physdev_op(Call& call) {
         case PHYSDEVOP_set_iopl:
             return without_answer<physdev_set_iopl_t>(call, [](auto& op) { return set_iopl(op); });
         case PHYSDEVOP_set_iobitmap:
-            return without_answer<physdev_set_iobitmap_t>(call, [](auto& op) { return set_iobitmap(op); });
+            return without_answer<physdev_set_iobitmap_t>(call, [&](auto& op) { return set_iobitmap(call, op); });
         case PHYSDEVOP_apic_read:
             return with_answer<physdev_apic_t>(call, [&](auto& op) { return apic_read(call, op); });
         case PHYSDEVOP_apic_write:

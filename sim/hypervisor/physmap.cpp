@@ -1,7 +1,5 @@
 #include "sim/hypervisor/physmap.h"
 
-#include <algorithm>
-
 namespace xenrig::hypervisor {
 
 /// The node below, made when it is missing. Only the hypervisor writes, one at a time.
@@ -41,25 +39,24 @@ void Physmap::clear(Gfn gfn) {
     if (at(gfn)) set(gfn, Mfn{0}, PageType::none);
 }
 
-void Physmap::free_below(Top& top) {
-    for (auto& slot : top) {
-        Middle* middle = slot.exchange(nullptr);
-        if (!middle) continue;
-        for (auto& leaf : *middle) delete leaf.load(std::memory_order_relaxed);
+void Physmap::free_below(Top& top, std::uint64_t first) {
+    for (std::uint64_t t = 0; t < slots(first, 18); ++t) {
+        const Middle* middle = top[t].exchange(nullptr);
+        for (std::uint64_t m = 0; middle && m < slots(first | t << 18, 9); ++m)
+            delete (*middle)[m].load(std::memory_order_relaxed);
         delete middle;
     }
 }
 
 void Physmap::reset() {
-    free_below(top_);
-    if (Far* far = far_.exchange(nullptr)) {
-        for (auto& slot : *far) {
-            Top* top = slot.load(std::memory_order_relaxed);
-            if (top) free_below(*top);
-            delete top;
-        }
-        delete far;
+    free_below(top_, 0);
+    const Far* far = far_.exchange(nullptr);
+    for (std::uint64_t f = 0; far && f < slots(0, kTopBits); ++f) {
+        Top* top = (*far)[f].load(std::memory_order_relaxed);
+        if (top) free_below(*top, f << kTopBits);
+        delete top;
     }
+    delete far;
     nodes_ = 0;
 }
 

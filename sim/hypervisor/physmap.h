@@ -1,12 +1,12 @@
 // A domain's physical-to-machine map: which frame stands behind each of its gfns, and with what right.
 //
 // A radix tree of three levels for the first 512 GiB, so that a gfn costs three loads and a small domain a few pages;
-// what lies beyond has a fourth, as the processor's tables do. A
-// guest that maps here and there can't make it grow beyond `nodes_max` pages: as with Xen's pool of paging memory, what
-// would need one more is refused.
-// It holds no use of a frame: who puts an entry in or takes one out minds the frame's count.
+// what lies beyond has a fourth, as the processor's tables do. A guest that maps here and there can't make it grow
+// beyond `nodes_max` pages: as with Xen's pool of paging memory, what would need one more is refused. It holds no use
+// of a frame: who puts an entry in or takes one out minds the frame's count.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -37,9 +37,8 @@ class Physmap {
 public:
     /// Gfns below this fit: what four levels of the processor's nested tables reach.
     static constexpr Gfn kEnd{std::uint64_t{1} << 36};
-
-    /// As far as three levels of it reach, and the page tables of a PV guest that has loaded none.
-    static constexpr Gfn kNearEnd{std::uint64_t{1} << 27};
+    /// Of a PV guest that has loaded no page tables: there are some for the pages below.
+    static constexpr Gfn kTablesEnd{std::uint64_t{1} << 27};
 
     explicit Physmap(std::uint64_t nodes_max) : nodes_max_(nodes_max) {}
     Physmap(const Physmap&) = delete;
@@ -68,7 +67,7 @@ public:
     void for_each(F visit) const {
         for_each_in(top_, 0, visit);
         const Far* far = far_.load(std::memory_order_relaxed);
-        for (std::size_t f = 0; far && f < kFanOut; ++f)
+        for (std::uint64_t f = 0; far && f < slots(0, kTopBits); ++f)
             if (const Top* top = (*far)[f].load(std::memory_order_relaxed)) for_each_in(*top, f << kTopBits, visit);
     }
     /// The highest gfn that ever had an entry (XENMEM_maximum_gpfn).
@@ -83,16 +82,22 @@ private:
     using Far = std::array<std::atomic<Top*>, kFanOut>;
 
     template <class F>
-    static void for_each_in(const Top& top, std::uint64_t first, F visit) {
-        for (std::size_t t = 0; t < kFanOut; ++t) {
+    void for_each_in(const Top& top, std::uint64_t first, F visit) const {
+        for (std::uint64_t t = 0; t < slots(first, 18); ++t) {
             const Middle* middle = top[t].load(std::memory_order_relaxed);
-            for (std::size_t m = 0; middle && m < kFanOut; ++m) {
+            const std::uint64_t second = first | t << 18;
+            for (std::uint64_t m = 0; middle && m < slots(second, 9); ++m) {
                 const Leaf* leaf = (*middle)[m].load(std::memory_order_relaxed);
-                for (std::size_t l = 0; leaf && l < kFanOut; ++l)
+                const std::uint64_t third = second | m << 9;
+                for (std::uint64_t l = 0; leaf && l < slots(third, 0); ++l)
                     if (const PhysmapEntry entry = (*leaf)[l].load(std::memory_order_relaxed))
-                        visit(Gfn{first | (t << 18) | (m << 9) | l}, entry);
+                        visit(Gfn{third | l}, entry);
             }
         }
+    }
+    /// Of a node whose slots stand for 2^`bits` gfns each, from `first` on: those behind which there ever was an entry.
+    std::uint64_t slots(std::uint64_t first, unsigned bits) const {
+        return first > highest_.value ? 0 : std::min<std::uint64_t>(kFanOut, ((highest_.value - first) >> bits) + 1);
     }
     /// Null where a far one was never made.
     const Top* top_of(Gfn gfn) const {
@@ -101,7 +106,7 @@ private:
         const Far* far = far_.load(std::memory_order_acquire);
         return far ? (*far)[gfn.value >> kTopBits].load(std::memory_order_acquire) : nullptr;
     }
-    static void free_below(Top& top);
+    void free_below(Top& top, std::uint64_t first);
 
     template <class Node>
     Node& child(std::atomic<Node*>& slot);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sim/hypervisor/guest_access.h"
+#include "xenrig/abi/shared_layout.h"
 #include "xenrig/shared/raw.h"
 
 namespace xenrig::hypervisor {
@@ -27,15 +28,30 @@ vcpu_runstate_info_t RunStates::info(Nanoseconds now) const {
     return info;
 }
 
+namespace {
+
+/// An i386 has no hole before the first number of 64 bits (vcpu.h).
+constexpr std::size_t kEntryTime64 = offsetof(vcpu_runstate_info_t, state_entry_time), kEntryTime32 = 4;
+
+}  // namespace
+
+void write_runstate(const GuestArea& area, const vcpu_runstate_info_t& info) {
+    if (area.bits == 64) return static_cast<void>(area.access->put(area.address, info));
+    std::array<std::byte, sizeof info - (kEntryTime64 - kEntryTime32)> narrow;
+    const auto* from = reinterpret_cast<const std::byte*>(&info);
+    std::memcpy(narrow.data(), from, kEntryTime32);
+    std::memcpy(narrow.data() + kEntryTime32, from + kEntryTime64, sizeof info - kEntryTime64);
+    static_cast<void>(area.access->copy_to_guest(area.address, narrow.data(), narrow.size()));
+}
+
 void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, bool flagged) {
     if (!area.access) return;
-    // That the guest has taken its memory away is its own loss.
-    if (!flagged) return static_cast<void>(area.access->put(area.address, info));
+    if (!flagged) return write_runstate(area, info);
     vcpu_runstate_info_t marked = info;
     marked.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    const std::uint64_t at = area.address + offsetof(vcpu_runstate_info_t, state_entry_time);
+    const std::uint64_t at = area.address + (area.bits == 64 ? kEntryTime64 : kEntryTime32);
     if (!area.access->put(at, marked.state_entry_time)) return;
-    if (!area.access->put(area.address, marked)) return;
+    write_runstate(area, marked);
     static_cast<void>(area.access->put(at, info.state_entry_time));
 }
 
@@ -51,7 +67,7 @@ vcpu_time_info_t time_info(Nanoseconds now, std::uint32_t version) {
 }
 
 void update_time(std::byte* vcpu_info, Nanoseconds now) {
-    std::byte* const at = vcpu_info + offsetof(vcpu_info_t, time);
+    std::byte* const at = vcpu_info + kVcpuTime;
     const auto version = shared::raw::load<std::uint32_t>(at + offsetof(vcpu_time_info_t, version));
     const vcpu_time_info_t time = time_info(now, (version | 1) + 1);
     shared::raw::store<std::uint32_t>(at, time.version - 1);

@@ -38,7 +38,12 @@ struct GuestArea {
     /// Null: none is registered, or the caller's memory can't be reached after the call.
     GuestAccess* access = nullptr;
     std::uint64_t address = 0;
+    /// The width of the word of who registered it.
+    unsigned bits = 64;
 };
+
+/// Writes the whole of it; that the guest has taken its memory away is its own loss.
+void write_runstate(const GuestArea& area, const vcpu_runstate_info_t& info);
 
 /// With VMASST_TYPE_runstate_update_flag: state_entry_time has XEN_RUNSTATE_UPDATE set while the rest changes.
 void update_runstate_area(const GuestArea& area, const vcpu_runstate_info_t& info, bool flagged);

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sim/hypervisor/cpu_policy_op.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/domctl.h"
 #include "sim/hypervisor/host.h"
+#include "sim/hypervisor/host_processor.h"
 #include "sim/hypervisor/tools_abi.h"
 
 namespace xenrig::hypervisor {
@@ -13,7 +15,6 @@ namespace {
 
 /// One processor, number 0, on the only node, in the only pool.
 constexpr std::uint32_t kProcessors = 1, kNodes = 1;
-constexpr std::uint32_t kCpuKhz = 1'000'000;
 
 struct Sysctl {
     Call& call;
@@ -48,7 +49,7 @@ std::int64_t phys_info(Sysctl& s) {
     info.nr_nodes = kNodes;
     constexpr std::uint32_t kMaxNodeId = 63;
     info.max_node_id = kMaxNodeId;
-    info.cpu_khz = kCpuKhz;
+    info.cpu_khz = kTscKhz;
     info.capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_hap |
                         XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2;
     info.total_pages = memory.frames();
@@ -199,6 +200,15 @@ std::int64_t perform(Sysctl& s) {
             return cpupool(s);
         case XEN_SYSCTL_scheduler_op:
             return scheduler_op(s);
+        case XEN_SYSCTL_get_cpu_levelling_caps:
+            s.op.u.cpu_levelling_caps.caps = kLevellingCaps;
+            return 0;
+        case XEN_SYSCTL_get_cpu_featureset:
+            s.answered = false;
+            return get_featureset(s.call, s.op);
+        case XEN_SYSCTL_get_cpu_policy:
+            s.answered = false;
+            return get_system_policy(s.call, s.op);
         default:
             break;
     }

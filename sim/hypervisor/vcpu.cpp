@@ -4,7 +4,8 @@
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/guest_access.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/linear_access.h"
+#include "sim/hypervisor/shared_words.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
@@ -16,6 +17,13 @@ Vcpu::Vcpu(Host& owner, Domain& of, VcpuId number)
       unit(of.share, *this),
       runstates(owner.machine.now()),
       info(number.value < XEN_LEGACY_MAX_VCPUS ? of.shared_info + number.value * kVcpuInfoBytes : own_info.data()) {}
+
+Vcpu::~Vcpu() = default;
+
+LinearCalls& Vcpu::linear_calls() {
+    if (!linear_calls_) linear_calls_ = std::make_unique<LinearCalls>(*this);
+    return *linear_calls_;
+}
 
 std::int64_t Vcpu::call(unsigned number, const HypercallArgs& args) {
     ProcessAccess guest;

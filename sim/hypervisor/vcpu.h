@@ -23,6 +23,7 @@ namespace xenrig::hypervisor {
 
 class Domain;
 class Host;
+class LinearCalls;
 
 /// A timer that is set anew before it fires: what the machine already has under way for an earlier setting is ignored.
 struct OneShot {
@@ -43,12 +44,16 @@ struct SchedulingUnit : CreditScheduler::Unit {
 class Vcpu final : public Hypercalls, public RunListener {
 public:
     Vcpu(Host& owner, Domain& of, VcpuId number);
+    ~Vcpu() override;
     Vcpu(const Vcpu&) = delete;
     Vcpu& operator=(const Vcpu&) = delete;
 
     std::int64_t call(unsigned number, const HypercallArgs& args) override;
     void has_work(bool any) override;
     void runner_ends() override;
+
+    /// The same for a guest whose arguments lie in its own frames.
+    LinearCalls& linear_calls();
 
     /// What a trace calls it.
     std::uint64_t number() const;
@@ -123,6 +128,10 @@ public:
 
     /// set_timer_op's and VCPUOP_set_singleshot_timer's is one; SCHEDOP_poll's timeout; VCPUOP_set_periodic_timer's.
     OneShot singleshot_timer, poll_timer, periodic_timer;
+
+private:
+    /// Made when it is first asked for.
+    std::unique_ptr<LinearCalls> linear_calls_;
 };
 
 }  // namespace xenrig::hypervisor

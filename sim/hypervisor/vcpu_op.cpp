@@ -8,7 +8,7 @@
 #include "sim/hypervisor/call.h"
 #include "sim/hypervisor/domain.h"
 #include "sim/hypervisor/host.h"
-#include "sim/hypervisor/shared_layout.h"
+#include "sim/hypervisor/shared_words.h"
 #include "sim/hypervisor/xen_abi.h"
 
 namespace xenrig::hypervisor {
@@ -63,7 +63,7 @@ std::int64_t initialise(Call& call, Vcpu& v) {
 
 std::int64_t up(Call& call, Vcpu& v) {
     if (!v.initialised) return -error(Errno::inval);
-    if (!std::exchange(v.up, true)) call.host.let_go(v);
+    call.host.set_up(v, true);
     return 0;
 }
 
@@ -74,7 +74,7 @@ std::int64_t down(Call& call, Vcpu& v) {
         call.host.shut_down(call.domain, SHUTDOWN_poweroff, &v == &call.vcpu ? &v : nullptr);
         return 0;
     }
-    if (std::exchange(v.up, false)) call.host.hold(v);
+    call.host.set_up(v, false);
     return 0;
 }
 
@@ -94,7 +94,10 @@ std::optional<GuestArea> fetch_area(Call& call) {
     if (!call.fetch(address, 2)) return std::nullopt;
     const bool as_it_is = &call.guest.caller() == &call.guest;
     if (as_it_is && !may_be_guests(call.domain, address)) return std::nullopt;
-    return GuestArea{address != 0 ? call.guest.lasting() : nullptr, address};
+    GuestAccess& caller = call.guest.caller();
+    return GuestArea{.access = address != 0 ? caller.lasting() : nullptr,
+                     .address = call.guest.callers(address),
+                     .bits = caller.bits()};
 }
 
 /// The area is filled in at once; that it can't be written is no error.
@@ -102,7 +105,7 @@ std::int64_t register_runstate_area(Call& call, Vcpu& v) {
     const auto area = fetch_area(call);
     if (!area) return -error(Errno::fault);
     v.runstate_area = *area;
-    if (area->address != 0) static_cast<void>(call.guest.put(area->address, runstate(call, v)));
+    if (area->address != 0) write_runstate({&call.guest.caller(), area->address, area->bits}, runstate(call, v));
     return 0;
 }
 
@@ -110,8 +113,8 @@ std::int64_t register_time_area(Call& call, Vcpu& v) {
     const auto area = fetch_area(call);
     if (!area) return -error(Errno::fault);
     v.time_area = *area;
-    update_time_area({area->address != 0 ? &call.guest : nullptr, area->address}, call.host.machine.now(),
-                     v.time_version);
+    update_time_area({area->address != 0 ? &call.guest.caller() : nullptr, area->address, area->bits},
+                     call.host.machine.now(), v.time_version);
     return 0;
 }
 

@@ -43,6 +43,7 @@ Result<> Toolstack::make(StoreTx tx, const std::string& path, const std::string&
 Result<DomId> Toolstack::build(const DomainSpec& spec) {
     hypervisor::Hypervisor& xen = host_.xen();
     const auto created = xen.create_domain({.name = spec.name,
+                                            .bits = spec.bits,
                                             .vcpus = spec.vcpus,
                                             .max_frames = spec.frames,
                                             .first_port = host_.first_port(),

@@ -51,12 +51,9 @@ Host::Host(Machine& machine, const HostOptions& options)
     must(xen_.set_param(self, HVM_PARAM_STORE_PFN, plan.store().value), "the store's page is a parameter");
     must(xen_.set_param(self, HVM_PARAM_STORE_EVTCHN, own_store_port_.value), "the store's port is a parameter");
 
-    guest::Binding binding{{}, &xen_.address_space(self), self};
-    for (unsigned v = 0; v < options.control_vcpus; ++v) {
+    for (unsigned v = 0; v < options.control_vcpus; ++v)
         cpus_.push_back(&machine.add_cpu(options.name + ".d0v" + std::to_string(v)));
-        xen_.attach_vcpu(self, VcpuId{v}, *cpus_.back());
-        binding.vcpus.push_back(&xen_.hypercalls(self, VcpuId{v}));
-    }
+    const guest::Binding binding = attach(self, cpus_);
     control_ = std::make_unique<guest::Kernel>(options.name + ".dom0", machine, cpus_, plan.layout());
     control_->bind(binding);
     store_ = std::make_unique<StoreService>(*control_, xen_, self);
@@ -71,6 +68,18 @@ Host::~Host() {
     control_.reset();
     for (unsigned v = 0; v < cpus_.size(); ++v) xen_.detach_vcpu(DomId{0}, VcpuId{v});
     for (Cpu* cpu : cpus_) machine_.remove_cpu(*cpu);
+}
+
+guest::Binding Host::attach(DomId domain, const std::vector<Cpu*>& cpus) {
+    const bool narrow = must(xen_.info(domain), "a guest is tied to a domain that is there").bits == 32;
+    guest::Binding binding{{}, &xen_.address_space(domain), domain};
+    for (unsigned v = 0; v < cpus.size(); ++v) {
+        xen_.attach_vcpu(domain, VcpuId{v}, *cpus[v]);
+        // A register of 32 bits can't hold an address of this process.
+        binding.vcpus.push_back(narrow ? &xen_.linear_hypercalls(domain, VcpuId{v})
+                                       : &xen_.hypercalls(domain, VcpuId{v}));
+    }
+    return binding;
 }
 
 void Host::stop() {

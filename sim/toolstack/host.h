@@ -46,6 +46,8 @@ public:
     hypervisor::Hypervisor& xen() { return xen_; }
     guest::Kernel& control() { return *control_; }
     StoreService& store() { return *store_; }
+    /// What ties a guest's kernel to a domain here; its vCPUs are run by these from now on.
+    guest::Binding attach(DomId domain, const std::vector<Cpu*>& cpus);
     /// True once the control domain's kernel and store are up.
     bool booted() const { return booted_; }
 

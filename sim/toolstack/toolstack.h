@@ -28,6 +28,8 @@ struct DiskNodes {
 
 struct DomainSpec {
     std::string name;
+    /// The width of its kernel's word.
+    unsigned bits = 64;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
     std::vector<DiskNodes> disks;

@@ -29,9 +29,16 @@ BlockFeatures BlockFeatures::with_queues(std::uint32_t queues) const {
     return made;
 }
 
+BlockFeatures BlockFeatures::with_word(unsigned bits) const {
+    BlockFeatures made = *this;
+    made.layout_ = bits == 32 ? blk::Layout::x86_32 : blk::Layout::x86_64;
+    return made;
+}
+
 blk::BlkfrontOptions BlockFeatures::frontend() const {
     blk::BlkfrontOptions o = draw_frontend();
     o.units = units_;
+    o.layout = layout_;
     o.queues = queues_.value_or(o.queues);
     return o;
 }
@@ -39,6 +46,7 @@ blk::BlkfrontOptions BlockFeatures::frontend() const {
 blk::BlkbackOptions BlockFeatures::backend() const {
     blk::BlkbackOptions o = draw_backend();
     o.units = units_;
+    o.layout = layout_;
     return o;
 }
 

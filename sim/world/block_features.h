@@ -28,6 +28,8 @@ public:
     BlockFeatures counting(BlockUnits units) const;
     /// The same, but a frontend that uses as many queues as this where the backend has them.
     BlockFeatures with_queues(std::uint32_t queues) const;
+    /// The same, for kernels whose word has so many bits.
+    BlockFeatures with_word(unsigned bits) const;
     /// As blk::blkback_factory(), with options of its own for each device.
     xenbus::BackendFactory backends(Platform& platform, blk::StorageFactory storage) const;
 
@@ -37,6 +39,7 @@ private:
 
     FeatureChoice choice_ = FeatureChoice::all;
     blk::SectorUnits units_;
+    blk::Layout layout_ = blk::Layout::x86_64;
     std::optional<std::uint32_t> queues_;
     Pick pick_;
 };

@@ -10,7 +10,8 @@ DriverDomain::DriverDomain(Machine& machine, toolstack::DomainSpec spec, blk::St
                            BlockFeatures features)
     : machine_(machine), spec_(std::move(spec)), storage_(std::move(storage)), features_(std::move(features)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
-    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::MemoryPlan{spec_.frames}.layout());
+    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, toolstack::MemoryPlan{spec_.frames}.layout(),
+                                              guest::KernelOptions{.bits = spec_.bits});
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }
 
@@ -25,12 +26,7 @@ Result<> DriverDomain::start(toolstack::Toolstack& tools) {
     const auto domain = tools.build(spec_);
     if (!domain) return std::unexpected(domain.error());
     toolstack::Host& host = tools.host();
-    guest::Binding binding{{}, &host.xen().address_space(*domain), *domain};
-    for (unsigned v = 0; v < spec_.vcpus; ++v) {
-        host.xen().attach_vcpu(*domain, VcpuId{v}, *cpus_[v]);
-        binding.vcpus.push_back(&host.xen().hypercalls(*domain, VcpuId{v}));
-    }
-    kernel_->bind(binding);
+    kernel_->bind(host.attach(*domain, cpus_));
     host_ = &host;
     domain_ = *domain;
     return host.xen().unpause(*domain);

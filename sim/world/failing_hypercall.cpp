@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "sim/hypervisor/guest_access.h"
 #include "sim/world/scenario_run.h"
 
 extern "C" {
@@ -31,11 +32,14 @@ bool made_by_driver() {
 
 }  // namespace
 
-bool takes_or_tells(unsigned number, const HypercallArgs& args, std::uint64_t store_port) {
+bool takes_or_tells(unsigned number, const HypercallArgs& args, hypervisor::GuestAccess& caller,
+                    std::uint64_t store_port) {
     if (number == __HYPERVISOR_grant_table_op) return args[0] == GNTTABOP_map_grant_ref || args[0] == GNTTABOP_copy;
     if (number != __HYPERVISOR_event_channel_op) return false;
-    if (args[0] == EVTCHNOP_send)
-        return reinterpret_cast<const evtchn_send_t*>(static_cast<std::uintptr_t>(args[1]))->port != store_port;
+    if (args[0] == EVTCHNOP_send) {
+        evtchn_send_t send{};
+        return caller.fetch(send, args[1]) && send.port != store_port;
+    }
     return args[0] == EVTCHNOP_alloc_unbound || args[0] == EVTCHNOP_bind_interdomain;
 }
 
@@ -47,16 +51,18 @@ void ScenarioRun::fail_hypercall(const FaultSpec& fault) {
         }
     Site& site = site_named(scenario_.guest(fault.guest)->host);
     const auto count = std::make_shared<Count>();
-    site.host->xen().set_fault([this, &fault, count, &site](DomId domain, unsigned number,
-                                                            const HypercallArgs& args) -> std::optional<std::int64_t> {
-        if (count->struck || domain != (fault.at_backend ? DomId{0} : guest_named(fault.guest).domain())) return {};
-        const auto store_port = site.host->xen().get_param(domain, HVM_PARAM_STORE_EVTCHN);
-        if (!made_by_driver() || !takes_or_tells(number, args, store_port.value_or(0)) || ++count->calls != fault.nth)
-            return {};
-        count->struck = true;
-        ++faults_;
-        return -static_cast<std::int64_t>(Errno::nomem);
-    });
+    site.host->xen().set_fault(
+        [this, &fault, count, &site](DomId domain, unsigned number, const HypercallArgs& args,
+                                     hypervisor::GuestAccess& caller) -> std::optional<std::int64_t> {
+            if (count->struck || domain != (fault.at_backend ? DomId{0} : guest_named(fault.guest).domain())) return {};
+            const auto store_port = site.host->xen().get_param(domain, HVM_PARAM_STORE_EVTCHN);
+            if (!made_by_driver() || !takes_or_tells(number, args, caller, store_port.value_or(0)) ||
+                ++count->calls != fault.nth)
+                return {};
+            count->struck = true;
+            ++faults_;
+            return -static_cast<std::int64_t>(Errno::nomem);
+        });
     site.host->control().spawn("xl watches", TaskRole::service, [this, &fault] { replace_closed_disks(fault); });
 }
 

@@ -8,9 +8,14 @@
 
 #include "xenrig/abi/hypercall.h"
 
+namespace xenrig::hypervisor {
+class GuestAccess;
+}
+
 namespace xenrig::world {
 
 /// `store_port`: the caller's event channel to the store.
-bool takes_or_tells(unsigned number, const HypercallArgs& args, std::uint64_t store_port);
+bool takes_or_tells(unsigned number, const HypercallArgs& args, hypervisor::GuestAccess& caller,
+                    std::uint64_t store_port);
 
 }  // namespace xenrig::world

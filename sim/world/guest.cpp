@@ -32,7 +32,8 @@ Guest::Guest(Machine& machine, toolstack::DomainSpec spec, BlockFeatures feature
     : machine_(machine), spec_(std::move(spec)), features_(std::move(features)), subjects_(std::move(subjects)) {
     for (unsigned v = 0; v < spec_.vcpus; ++v) cpus_.push_back(&machine.add_cpu(spec_.name + ".v" + std::to_string(v)));
     const toolstack::MemoryPlan plan{spec_.frames};
-    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout());
+    kernel_ = std::make_unique<guest::Kernel>(spec_.name, machine, cpus_, plan.layout(),
+                                              guest::KernelOptions{.bits = spec_.bits});
     kernel_->control().add(bus_);
     kernel_->spawn_on(VcpuId{0}, spec_.name + ".boot", TaskRole::work, [this] { boot(); });
 }
@@ -44,12 +45,7 @@ Guest::~Guest() {
 }
 
 void Guest::bind(toolstack::Host& host, DomId domain) {
-    guest::Binding binding{{}, &host.xen().address_space(domain), domain};
-    for (unsigned v = 0; v < spec_.vcpus; ++v) {
-        host.xen().attach_vcpu(domain, VcpuId{v}, *cpus_[v]);
-        binding.vcpus.push_back(&host.xen().hypercalls(domain, VcpuId{v}));
-    }
-    kernel_->bind(binding);
+    kernel_->bind(host.attach(domain, cpus_));
     const std::lock_guard held(bound_lock_);
     host_ = &host;
     domain_ = domain;

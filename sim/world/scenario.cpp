@@ -119,6 +119,7 @@ std::uint32_t Scenario::hash() const {
         h.add(g.vcpus);
         h.add(g.frames);
         if (g.units != BlockUnits::head) h.add(static_cast<std::uint64_t>(g.units));
+        if (g.bits != GuestSpec().bits) h.add_named("bits", g.bits);
         if (g.weight != GuestSpec().weight) h.add_named("weight", g.weight);
         if (g.cap != 0) h.add_named("cap", g.cap);
         for (const GuestDisk& d : g.disks) {
@@ -148,6 +149,7 @@ std::uint32_t Scenario::hash() const {
         h.add(d.host);
         h.add(d.vcpus);
         h.add(d.frames);
+        if (d.bits != DriverSpec().bits) h.add_named("bits", d.bits);
     }
     for (const FaultSpec& f : faults) {
         h.add(static_cast<std::uint64_t>(f.kind));

@@ -276,6 +276,7 @@ void read_disk(Table& t, DiskSpec& d) {
 
 void read_guest(Table& t, GuestSpec& g) {
     g.host = t.text("host", "");
+    g.bits = t.small("bits", g.bits);
     g.vcpus = t.small("vcpus", g.vcpus);
     g.frames = t.number("frames", g.frames, 1 << 20);
     g.units = read_units(t);
@@ -365,6 +366,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
         DriverSpec& d = s.drivers.emplace_back();
         d.name = name;
         d.host = t.text("host", "");
+        d.bits = t.small("bits", d.bits);
         d.vcpus = t.small("vcpus", d.vcpus);
         d.frames = t.number("frames", d.frames, 1 << 20);
     });

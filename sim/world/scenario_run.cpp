@@ -10,8 +10,12 @@
 namespace xenrig::world {
 
 toolstack::DomainSpec ScenarioRun::domain_spec(const GuestSpec& guest) {
-    toolstack::DomainSpec spec{
-        .name = guest.name, .vcpus = guest.vcpus, .frames = guest.frames, .weight = guest.weight, .cap = guest.cap};
+    toolstack::DomainSpec spec{.name = guest.name,
+                               .bits = guest.bits,
+                               .vcpus = guest.vcpus,
+                               .frames = guest.frames,
+                               .weight = guest.weight,
+                               .cap = guest.cap};
     for (const GuestDisk& d : guest.disks) {
         const auto number = parse_vbd(d.device);
         check(number.has_value(), "a scenario's devices were validated");
@@ -114,9 +118,10 @@ void ScenarioRun::start_backends(Site& site) {
 
 std::unique_ptr<DriverDomain> ScenarioRun::make_driver(const DriverSpec& spec) {
     return std::make_unique<DriverDomain>(
-        engine_, toolstack::DomainSpec{.name = spec.name, .vcpus = spec.vcpus, .frames = spec.frames},
+        engine_,
+        toolstack::DomainSpec{.name = spec.name, .bits = spec.bits, .vcpus = spec.vcpus, .frames = spec.frames},
         [this](const blk::StorageRequest& r) { return open_storage(r); },
-        block_features_.counting(host_spec(site_named(spec.host)).units));
+        block_features_.counting(host_spec(site_named(spec.host)).units).with_word(spec.bits));
 }
 
 void ScenarioRun::start_drivers() {
@@ -133,7 +138,7 @@ void ScenarioRun::boot_guests() {
     for (const GuestSpec& spec : scenario_.guests) {
         Site& site = site_named(spec.host);
         Guest& guest = *guests_.emplace_back(std::make_unique<Guest>(
-            engine_, domain_spec(spec), block_features_.counting(spec.units), options_.subjects));
+            engine_, domain_spec(spec), block_features_.counting(spec.units).with_word(spec.bits), options_.subjects));
         site.host->spawn_job("xl create " + spec.name, [&site, &guest, this] {
             const auto domain = site.tools->build(guest.spec());
             if (!domain) return broken("build", domain.error().to_string());

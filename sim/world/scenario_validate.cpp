@@ -28,6 +28,8 @@ std::unexpected<Error> missing(const std::string& where, const std::string& what
     return fail(Errno::inval, where + " names " + what + ", which is not there (there are: " + known + ")");
 }
 
+bool is_word(unsigned bits) { return bits == 32 || bits == 64; }
+
 /// Bytes of a disk that its workloads touch.
 std::uint64_t bytes_used(const Scenario& s, const std::string& disk) {
     std::uint64_t most = 0;
@@ -133,6 +135,7 @@ Result<> Scenario::validate() const {
     for (const GuestSpec& g : guests) {
         const std::string where = "[guest." + g.name + "]";
         if (!named(hosts, g.host)) return missing(where, "host '" + g.host + "'", names(hosts));
+        if (!is_word(g.bits)) return fail(Errno::inval, where + ": bits must be 32 or 64");
         if (g.vcpus == 0 || g.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (g.weight == 0) return fail(Errno::inval, where + ": weight must be from 1 to 65535; xl's default is 256");
         if (g.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");
@@ -193,6 +196,7 @@ Result<> Scenario::validate() const {
     for (const DriverSpec& d : drivers) {
         const std::string where = "[driver." + d.name + "]";
         if (!named(hosts, d.host)) return missing(where, "host '" + d.host + "'", names(hosts));
+        if (!is_word(d.bits)) return fail(Errno::inval, where + ": bits must be 32 or 64");
         if (guest(d.name)) return fail(Errno::inval, where + ": a guest has that name");
         if (d.vcpus == 0 || d.vcpus > 32) return fail(Errno::inval, where + ": vcpus must be from 1 to 32");
         if (d.frames < 64) return fail(Errno::inval, where + ": frames must be at least 64 (256 KiB)");

@@ -1,13 +1,17 @@
 #include "xenrig/guest/domain_link.h"
 
+#include "narrow_calls.h"
 #include "xenrig/abi/check.h"
 #include "xenrig/platform/scheduler.h"
 
 namespace xenrig::guest {
 
-DomainLink::DomainLink(std::vector<Cpu*> cpus) : cpus_(std::move(cpus)) {
+DomainLink::DomainLink(std::vector<Cpu*> cpus, GfnRange arguments) : cpus_(std::move(cpus)) {
     check(!cpus_.empty(), "a guest has at least one vCPU");
+    if (arguments.count != 0) narrow_ = std::make_unique<NarrowCalls>(*this, arguments);
 }
+
+DomainLink::~DomainLink() = default;
 
 void DomainLink::bind(const Binding& binding) {
     check(binding.vcpus.size() == cpus_.size() && binding.memory,
@@ -28,12 +32,13 @@ bool DomainLink::current(std::uint64_t epoch) {
     return false;
 }
 
-std::int64_t DomainLink::call(unsigned number, const HypercallArgs& args) {
+std::int64_t DomainLink::call(unsigned number, const HypercallArgs& args, const ArgumentBytes& bytes) {
     if (!alive()) {
         refused_.fetch_add(1, std::memory_order_relaxed);
         return -static_cast<std::int64_t>(Errno::srch);
     }
-    return binding_.vcpus[vcpu().value]->call(number, args);
+    Hypercalls& here = *binding_.vcpus[vcpu().value];
+    return narrow_ ? narrow_->call(here, number, args, bytes) : here.call(number, args);
 }
 
 VcpuId DomainLink::vcpu() const {

@@ -17,7 +17,12 @@ extern "C" {
 namespace xenrig::guest {
 
 EventChannels::EventChannels(DomainLink& link, GuestMemory& memory, Discovery& discovery, GuestClock& clock)
-    : link_(link), memory_(memory), discovery_(discovery), clock_(clock), scans_(link.cpus().size()) {
+    : link_(link),
+      memory_(memory),
+      discovery_(discovery),
+      clock_(clock),
+      layout_(shared_layout(link.bits())),
+      scans_(link.cpus().size()) {
     check(link.cpus().size() <= XEN_LEGACY_MAX_VCPUS, "shared_info has room for the guest's vCPUs");
     for (std::uint32_t i = 0; i < link.cpus().size(); ++i) {
         upcalls_.push_back(std::make_unique<VcpuUpcall>(*this, VcpuId{i}));
@@ -36,9 +41,9 @@ Result<> EventChannels::start() {
     if (!window) return std::unexpected(window.error());
     shared_info_ = std::move(*window);
 
-    std::array<Word, kWords> all_masked;
+    std::array<Word, kWordsMax> all_masked;
     all_masked.fill(~Word{0});
-    shared::copy_in(shared_info_, mask_at(0), all_masked.data(), sizeof all_masked);
+    shared::copy_in(shared_info_, layout_.evtchn_mask, all_masked.data(), layout_.ports() / 8);
     shared::mb();
     for (Scan& scan : scans_) scan = Scan{};
     peek_.store(shared_info_.host_address(0), std::memory_order_release);
@@ -97,7 +102,7 @@ Result<Channel> EventChannels::bind_virq(unsigned virq, EventHandler handler) {
 Result<Channel> EventChannels::adopt(Port port, EventHandler handler) {
     const std::lock_guard held(lock_);
     if (!link_.alive()) return fail(Errno::srch, "the domain is dead");
-    if (port.value == 0 || port.value >= kWords * kBits || ports_.contains(port))
+    if (port.value == 0 || port.value >= layout_.ports() || ports_.contains(port))
         return fail(Errno::inval, "port " + dec(port.value) + " is no port of ours to adopt");
     return install(port, link_.epoch(), std::move(handler));
 }
@@ -110,7 +115,7 @@ Channel EventChannels::install(Port port, std::uint64_t epoch, EventHandler hand
     bound->port = port;
     bound->epoch = epoch;
     ports_[port] = std::move(bound);
-    scans_[0].mine[word_of(port)] |= bit_of(port);
+    scans_[0].mine[word_of(layout_, port)] |= bit_of(layout_, port);
     unmask(port);
     return Channel(*this, port, epoch);
 }
@@ -127,8 +132,9 @@ Result<> EventChannels::bind_vcpu(const Channel& channel, VcpuId vcpu) {
     mask(channel.port());
     const std::int64_t answer = link_.call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_vcpu, &bind);
     if (answer == 0) {
-        for (Scan& scan : scans_) scan.mine[word_of(channel.port())] &= ~bit_of(channel.port());
-        scans_[vcpu.value].mine[word_of(channel.port())] |= bit_of(channel.port());
+        const unsigned word = word_of(layout_, channel.port());
+        for (Scan& scan : scans_) scan.mine[word] &= ~bit_of(layout_, channel.port());
+        scans_[vcpu.value].mine[word] |= bit_of(layout_, channel.port());
         found->second->vcpu = vcpu;
     }
     unmask(channel.port());
@@ -155,15 +161,18 @@ void EventChannels::set_masked(Port port, std::uint64_t epoch, bool masked) {
     masked ? mask(port) : unmask(port);
 }
 
-void EventChannels::mask(Port port) { shared::fetch_or<Word>(shared_info_, mask_at(word_of(port)), bit_of(port)); }
+void EventChannels::mask(Port port) {
+    set_bits(layout_, shared_info_, mask_at(layout_, word_of(layout_, port)), bit_of(layout_, port));
+}
 
 void EventChannels::unmask(Port port) {
-    shared::fetch_and<Word>(shared_info_, mask_at(word_of(port)), ~bit_of(port));
+    const unsigned word = word_of(layout_, port);
+    clear_bits(layout_, shared_info_, mask_at(layout_, word), bit_of(layout_, port));
     // What came in while it was masked has told nobody: let the hypervisor tell the port's vCPU (it looks at the mask
     // bit, so that must be set).
-    const Word pending = shared::load<Word>(shared_info_, pending_at(word_of(port)), shared::Fetch::poll);
-    if ((pending & bit_of(port)) == 0) return;
-    shared::fetch_or<Word>(shared_info_, mask_at(word_of(port)), bit_of(port));
+    const Word pending = poll_word(layout_, shared_info_, pending_at(layout_, word));
+    if ((pending & bit_of(layout_, port)) == 0) return;
+    set_bits(layout_, shared_info_, mask_at(layout_, word), bit_of(layout_, port));
     evtchn_unmask_t unmask{port.value};
     (void)link_.call(__HYPERVISOR_event_channel_op, EVTCHNOP_unmask, &unmask);
 }
@@ -180,7 +189,7 @@ void EventChannels::close(Port port, std::uint64_t epoch) {
         check(found != ports_.end(), "a channel is closed once");
         bound = std::move(found->second);
         ports_.erase(found);
-        for (Scan& scan : scans_) scan.mine[word_of(port)] &= ~bit_of(port);
+        for (Scan& scan : scans_) scan.mine[word_of(layout_, port)] &= ~bit_of(layout_, port);
         mask(port);
         evtchn_close_t close{port.value};
         (void)link_.call(__HYPERVISOR_event_channel_op, EVTCHNOP_close, &close);

@@ -44,35 +44,36 @@ void EventChannels::select(VcpuId vcpu) {
     if (!peek_.load(std::memory_order_relaxed)) return;
     // The exchange is a full barrier: pending is cleared before the selector is read.
     shared::exchange<std::uint8_t>(shared_info_, upcall_pending_at(vcpu), 0);
-    scans_[vcpu.value].words |= shared::exchange<Word>(shared_info_, selector_at(vcpu), 0);
+    scans_[vcpu.value].words |= take_word(layout_, shared_info_, selector_at(layout_, vcpu));
 }
 
 EventChannels::BoundPtr EventChannels::next(VcpuId vcpu) {
     if (!peek_.load(std::memory_order_relaxed)) return nullptr;
     Scan& scan = scans_[vcpu.value];
+    // A word has as many bits as there are words.
+    const unsigned bits = layout_.word_bits;
     for (;;) {
         if (scan.left == 0) {
             if (scan.words == 0) return nullptr;
             // The first selected word behind the last one; the word itself comes last.
-            const unsigned from = (scan.word + 1) % kWords;
-            scan.word =
-                (from + static_cast<unsigned>(std::countr_zero(std::rotr(scan.words, static_cast<int>(from))))) %
-                kWords;
+            const unsigned from = (scan.word + 1) % bits;
+            const Word words = rotated_right(layout_, scan.words, from);
+            scan.word = (from + static_cast<unsigned>(std::countr_zero(words))) % bits;
             scan.words &= ~(Word{1} << scan.word);
-            scan.left = kBits;
+            scan.left = bits;
         }
-        const Word pending = shared::load<Word>(shared_info_, pending_at(scan.word), shared::Fetch::poll);
-        const Word masked = shared::load<Word>(shared_info_, mask_at(scan.word), shared::Fetch::poll);
-        const Word active = std::rotr(pending & ~masked & scan.mine[scan.word], static_cast<int>(scan.bit));
+        const Word pending = poll_word(layout_, shared_info_, pending_at(layout_, scan.word));
+        const Word masked = poll_word(layout_, shared_info_, mask_at(layout_, scan.word));
+        const Word active = rotated_right(layout_, pending & ~masked & scan.mine[scan.word], scan.bit);
         const auto skip = static_cast<unsigned>(std::countr_zero(active));
         if (skip >= scan.left) {
             scan.left = 0;
             continue;
         }
-        const Port port{scan.word * kBits + (scan.bit + skip) % kBits};
+        const Port port{scan.word * bits + (scan.bit + skip) % bits};
         scan.left -= skip + 1;
-        scan.bit = (scan.bit + skip + 1) % kBits;
-        shared::fetch_and<Word>(shared_info_, pending_at(scan.word), ~bit_of(port));
+        scan.bit = (scan.bit + skip + 1) % bits;
+        clear_bits(layout_, shared_info_, pending_at(layout_, scan.word), bit_of(layout_, port));
         // Gone only when the domain died in the middle of this scan.
         const auto found = ports_.find(port);
         return found == ports_.end() ? nullptr : found->second;

@@ -17,13 +17,26 @@ namespace {
 /// Where xenstored runs unless it has a domain of its own.
 constexpr DomId kStoreDomain{0};
 
+/// Of a 32-bit guest's RAM, its last frames hold the arguments of hypercalls.
+constexpr std::uint64_t kArgumentFrames = 8;
+
+GfnRange arguments(GfnRange ram, const KernelOptions& options) {
+    if (options.bits == 64) return {};
+    check(options.bits == 32 && ram.count > kArgumentFrames, "a guest's word has 32 or 64 bits, and its RAM has room");
+    return {Gfn{ram.first.value + ram.count - kArgumentFrames}, kArgumentFrames};
+}
+
+GfnRange without_arguments(GfnRange ram, const KernelOptions& options) {
+    return {ram.first, ram.count - arguments(ram, options).count};
+}
+
 }  // namespace
 
-Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout)
+Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout, const KernelOptions& options)
     : name_(std::move(name)),
-      link_(std::move(cpus)),
+      link_(std::move(cpus), arguments(layout.ram, options)),
       unpopulated_(layout.unpopulated),
-      memory_(link_, layout.ram),
+      memory_(link_, without_arguments(layout.ram, options)),
       clock_(link_, machine),
       discovery_(std::make_unique<HvmDiscovery>(link_, unpopulated_)),
       events_(link_, memory_, *discovery_, clock_),

@@ -22,6 +22,7 @@ const xenrig::fuzz::Target& target() {
 void print_totals() {
     const xenrig::fuzz::Totals& t = xenrig::fuzz::totals();
     if (t.runs == 0) return;
+    std::fprintf(stderr, "stat::steps:                    %llu\n", static_cast<unsigned long long>(t.steps));
     std::fprintf(stderr, "stat::door_accesses:            %llu\n", static_cast<unsigned long long>(t.accesses));
 }
 

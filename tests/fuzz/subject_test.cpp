@@ -7,8 +7,8 @@
 
 #include "sim/fuzz/reset/memory_image.h"
 #include "sim/fuzz/reset/world_heap.h"
-#include "tests/fuzz/blk_player.h"
 #include "tests/fuzz/blk_seeds.h"
+#include "tests/fuzz/target_player.h"
 #include "xenrig/world/subject.h"
 
 namespace xenrig::fuzz {
@@ -39,7 +39,7 @@ class RightSubject : public Subject {};
 class BrokenSubject : public Subject {};
 
 TEST_P(RightSubject, KeepsTheRulesForEverySeedAndItsWorldComesBack) {
-    const auto player = BlkPlayer::make(target(), library());
+    const auto player = TargetPlayer::make(target(), library());
     ASSERT_TRUE(player.has_value()) << player.error().message;
     EXPECT_TRUE((*player)->why_anew().empty() || !ResetPlay::possible()) << (*player)->why_anew();
     std::vector<std::uint64_t> hashes;
@@ -104,9 +104,8 @@ TEST(SubjectLibrary, ComesBackWithItsStaticDataAndWhatItAllocated) {
 
     WorldHeap::resume();
     EXPECT_EQ(remember(), 1001U << 8 | 1);
-    WorldHeap::mark();
     MemoryImage image;
-    image.add(WorldHeap::kept());
+    image.add(WorldHeap::mark());
     for (const auto& pages : library->data()) image.add(pages);
     image.take();
     for (int i = 0; i < 3; ++i) {

@@ -36,6 +36,8 @@ std::uint64_t hypercall(std::span<const std::byte> input);
 /// What runs of this process have cost, for who reports it.
 struct Totals {
     std::uint64_t runs = 0;
+    /// Of the engine, or hypercalls where there is none; where the target counts them.
+    std::uint64_t steps = 0;
     /// Shared accesses through the door, where the target counts them.
     std::uint64_t accesses = 0;
 };

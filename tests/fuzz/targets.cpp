@@ -12,7 +12,7 @@ constexpr std::array<Target, 5> kTargets{{{"xenstore_wire", xenstore_wire},
                                           {"xenstore_ring", xenstore_ring},
                                           {"blkback", blkback, kWholeWorlds, true},
                                           {"blkfront", blkfront, kWholeWorlds, true},
-                                          {"hypercall", hypercall, kWholeWorlds}}};
+                                          {"hypercall", hypercall, kWholeWorlds, true}}};
 
 }  // namespace
 

@@ -8,13 +8,16 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "xenrig/abi/address_space.h"
 #include "xenrig/abi/error.h"
 #include "xenrig/abi/hypercall.h"
 #include "xenrig/abi/types.h"
+#include "xenrig/guest/gfn_pool.h"
 #include "xenrig/shared/lease.h"
 
 namespace xenrig {
@@ -25,15 +28,29 @@ namespace xenrig::guest {
 
 /// What a toolstack gives the guest with each domain.
 struct Binding {
-    /// One for each vCPU, in order. They and the memory must exist until the next bind() or the domain's death.
+    /// One for each vCPU, in order; a 32-bit guest's take linear addresses. They and the memory must exist until the
+    /// next bind() or the domain's death.
     std::vector<Hypercalls*> vcpus;
     AddressSpace* memory = nullptr;
     DomId domid;
 };
 
+class NarrowCalls;
+
+/// Of what each argument of a hypercall points to, or of one element of a list; 0 for a number.
+using ArgumentBytes = std::array<std::size_t, std::tuple_size_v<HypercallArgs>>;
+
 class DomainLink {
 public:
-    explicit DomainLink(std::vector<Cpu*> cpus);
+    /// With frames for `arguments` the guest is a 32-bit one, whose hypercalls take them from there (Binding: by
+    /// linear addresses); they are populated, below 4 GiB, and nobody else's.
+    explicit DomainLink(std::vector<Cpu*> cpus, GfnRange arguments = {});
+    ~DomainLink();
+    DomainLink(const DomainLink&) = delete;
+    DomainLink& operator=(const DomainLink&) = delete;
+
+    /// The width of the guest's word.
+    unsigned bits() const { return narrow_ ? 32 : 64; }
 
     /// A new epoch begins. Only while no vCPU of the guest runs.
     void bind(const Binding& binding);
@@ -50,9 +67,9 @@ public:
     template <class... A>
     std::int64_t call(unsigned number, A... args) {
         static_assert(sizeof...(A) <= 5, "Xen's hypercalls take at most five arguments");
-        return call(number, HypercallArgs{hypercall_arg(args)...});
+        return call(number, HypercallArgs{hypercall_arg(args)...}, ArgumentBytes{bytes_behind(args)...});
     }
-    std::int64_t call(unsigned number, const HypercallArgs& args);
+    std::int64_t call(unsigned number, const HypercallArgs& args, const ArgumentBytes& bytes);
 
     /// Null where the domain has nothing.
     std::byte* page(Gfn gfn) { return alive() ? binding_.memory->page(gfn) : nullptr; }
@@ -75,7 +92,17 @@ public:
     std::uint64_t stale() const { return stale_.load(std::memory_order_relaxed); }
 
 private:
+    template <class T>
+    static constexpr std::size_t bytes_behind(T) {
+        if constexpr (std::is_pointer_v<T>)
+            return sizeof(std::remove_pointer_t<T>);
+        else
+            return 0;
+    }
+
     std::vector<Cpu*> cpus_;
+    /// Null in a 64-bit guest.
+    std::unique_ptr<NarrowCalls> narrow_;
     Binding binding_;
     std::atomic<bool> alive_{false};
     std::atomic<std::uint64_t> epoch_{0};

@@ -1,4 +1,5 @@
-// Event channels of a guest with the 2-level ABI: pending and mask bits in shared_info, one handler a port.
+// Event channels of a guest with the 2-level ABI: pending and mask bits in shared_info, one handler a port; 4,095 ports
+// of a 64-bit guest, 1,023 of a 32-bit one.
 //
 // A port is masked until its handler is in place. An upcall clears evtchn_upcall_pending with a full barrier, then
 // takes the selector word, then the bits of the selected words, each bit before its handler runs: an event that comes
@@ -15,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "xenrig/abi/shared_layout.h"
 #include "xenrig/guest/clock.h"
 #include "xenrig/guest/discovery.h"
 #include "xenrig/guest/domain_link.h"
@@ -52,8 +54,8 @@ public:
     IrqLock& lock() { return lock_; }
 
 private:
-    static constexpr unsigned kWords = 64, kBits = 64;
-    using PortBits = std::array<std::uint64_t, kWords>;
+    static constexpr unsigned kWordsMax = 64;
+    using PortBits = std::array<std::uint64_t, kWordsMax>;
 
     struct Bound {
         EventHandler handler;
@@ -99,6 +101,7 @@ private:
     GuestMemory& memory_;
     Discovery& discovery_;
     GuestClock& clock_;
+    const SharedLayout& layout_;
     mutable IrqLock lock_{"event channels"};
     WaitQueue handler_done_{"an event handler on another vCPU to return"};
     /// By reference everywhere: an access that a suspend interrupts goes on in the new page.

@@ -2,8 +2,8 @@
 //
 // It is the inside of a machine: tasks, heap and frames live as long as it does, while domains come and go under it.
 // bind() ties it to one, at boot and after each migration; boot() brings its services up. What it needs to know of its
-// hypervisor is in xenrig/abi; what differs between kinds of guests is behind Discovery. This one is a 64-bit HVM or
-// PVH guest. A linear address is gfn * 4096 + offset.
+// hypervisor is in xenrig/abi; what differs between kinds of guests is behind Discovery. This one is an HVM or PVH
+// guest of either word. A linear address is gfn * 4096 + offset.
 //
 // Suspend with several vCPUs: vCPU 0 takes the locks of memory, events and grants with upcalls off and calls
 // SCHEDOP_shutdown, and the hypervisor stops the others wherever they stand, as Xen does on a shutdown. Nobody is in
@@ -38,11 +38,18 @@ struct Layout {
     GfnRange unpopulated;
 };
 
+/// What a guest was compiled for.
+struct KernelOptions {
+    /// The width of its word: 64, or 32 (an i386).
+    unsigned bits = 64;
+};
+
 class Kernel final : public Platform {
 public:
     /// `cpus` are the guest's vCPUs, in order, and it alone runs on them; they stand still until the first bind(). They
     /// must outlive it, their tasks must not.
-    Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout);
+    Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout,
+           const KernelOptions& options = {});
     ~Kernel() override;
     Kernel(const Kernel&) = delete;
     Kernel& operator=(const Kernel&) = delete;
@@ -58,6 +65,7 @@ public:
     void domain_died();
 
     const std::string& name() const { return name_; }
+    unsigned bits() const { return link_.bits(); }
     std::uint64_t epoch() const { return link_.epoch(); }
     DomId domid() const { return link_.domid(); }
     /// Hypercalls tried after the domain's death.

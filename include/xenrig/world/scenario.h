@@ -51,6 +51,8 @@ struct DiskSpec {
 struct DriverSpec {
     std::string name;
     std::string host;
+    /// The width of its kernel's word.
+    unsigned bits = 64;
     unsigned vcpus = 1;
     std::uint64_t frames = 512;
 };
@@ -68,6 +70,8 @@ struct GuestDisk {
 struct GuestSpec {
     std::string name;
     std::string host;
+    /// The width of its kernel's word: 64, or 32 (an i386).
+    unsigned bits = 64;
     unsigned vcpus = 1;
     /// 4 KiB frames of RAM.
     std::uint64_t frames = 512;

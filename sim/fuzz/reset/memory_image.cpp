@@ -18,7 +18,7 @@ namespace xenrig::fuzz {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kAreasMax = 256, kSmallMax = 4, kPagesMax = 1 << 15;
+constexpr std::size_t kAreasMax = 256, kSmallMax = 4;
 constexpr std::size_t kSmallBytes = 256;
 /// Restores in a row that find a page as it was, before it is locked again.
 constexpr std::uint16_t kPatience = 200;
@@ -77,6 +77,7 @@ struct Hot {
 /// From the system, so that the handler and restore() depend on no heap.
 template <class T>
 T* system_memory(std::size_t count) {
+    if (count == 0) return nullptr;
     void* at =
         mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(at != MAP_FAILED, "there is memory for a picture of the world");
@@ -99,32 +100,26 @@ struct MemoryImage::Impl {
         std::byte* now = nullptr;
         std::size_t bytes = 0;
     } kept;
-    Hot hot[kPagesMax];
-    std::size_t hot_count = 0;
-    alignas(kPage) std::byte copies[kPagesMax][kPage];
-    std::size_t looked_at = 0, restored = 0;
-    struct sigaction before;
-    stack_t stack_before;
-    alignas(16) std::byte stack[1 << 16];
+    /// With room for all pages of all areas.
+    Hot* hot = nullptr;
+    std::byte* copies = nullptr;
+    std::size_t hot_count = 0, pages = 0;
+    Impl* next = nullptr;
 
     bool written(std::byte* address);
 };
-
-namespace {
-MemoryImage::Impl* the_image = nullptr;
-}
 
 bool MemoryImage::Impl::written(std::byte* address) {
     for (std::size_t i = 0; i < area_count; ++i) {
         const Area& area = areas[i];
         if (address < area.at || address >= area.at + area.pages * kPage) continue;
-        if (hot_count == kPagesMax) return false;
+        if (hot_count == pages) return false;
         const std::size_t number = static_cast<std::size_t>(address - area.at) / kPage;
         Hot& h = hot[hot_count];
         h.page = area.at + number * kPage;
         h.shadow_now = shadow_of(h.page);
         h.shadow_then = area.shadow + number * kShadow;
-        h.copy = copies[hot_count];
+        h.copy = copies + hot_count * kPage;
         h.unchanged = 0;
         copy_bytes(h.copy, h.page, kPage);
         ++hot_count;
@@ -135,11 +130,37 @@ bool MemoryImage::Impl::written(std::byte* address) {
 
 namespace {
 
+/// What catches the faults of all pictures.
+struct Catcher {
+    MemoryImage::Impl* images = nullptr;
+    struct sigaction before;
+    stack_t stack_before;
+    alignas(16) std::byte stack[1 << 16];
+};
+Catcher catcher;
+
 void on_fault(int number, siginfo_t* info, void* context) {
-    if (the_image && the_image->written(static_cast<std::byte*>(info->si_addr))) return;
-    const struct sigaction& before = the_image->before;
+    for (MemoryImage::Impl* image = catcher.images; image; image = image->next)
+        if (image->written(static_cast<std::byte*>(info->si_addr))) return;
+    const struct sigaction& before = catcher.before;
     if ((before.sa_flags & SA_SIGINFO) != 0 && before.sa_sigaction) return before.sa_sigaction(number, info, context);
     signal(SIGSEGV, SIG_DFL);
+}
+
+void catch_faults() {
+    stack_t stack{};
+    stack.ss_sp = catcher.stack;
+    stack.ss_size = sizeof catcher.stack;
+    check(sigaltstack(&stack, &catcher.stack_before) == 0, "a handler of faults gets a stack of its own");
+    struct sigaction action{};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    check(sigaction(SIGSEGV, &action, &catcher.before) == 0, "faults can be caught");
+}
+
+void catch_no_faults() {
+    sigaction(SIGSEGV, &catcher.before, nullptr);
+    sigaltstack(&catcher.stack_before, nullptr);
 }
 
 }  // namespace
@@ -153,27 +174,25 @@ bool MemoryImage::possible() {
 }
 
 MemoryImage::MemoryImage() : impl_(system_memory<Impl>(1)) {
-    check(!the_image, "a process has one picture of its memory");
-    the_image = impl_;
-    stack_t stack{};
-    stack.ss_sp = impl_->stack;
-    stack.ss_size = sizeof impl_->stack;
-    check(sigaltstack(&stack, &impl_->stack_before) == 0, "a handler of faults gets a stack of its own");
-    struct sigaction action{};
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    check(sigaction(SIGSEGV, &action, &impl_->before) == 0, "faults can be caught");
+    if (!catcher.images) catch_faults();
+    impl_->next = catcher.images;
+    catcher.images = impl_;
 }
 
 MemoryImage::~MemoryImage() {
     for (std::size_t i = 0; i < impl_->area_count; ++i) {
         mprotect(impl_->areas[i].at, impl_->areas[i].pages * kPage, PROT_READ | PROT_WRITE);
-        if (kShadow != 0) munmap(impl_->areas[i].shadow, impl_->areas[i].pages * kShadow);
+        if (kShadow != 0 && impl_->pages != 0) munmap(impl_->areas[i].shadow, impl_->areas[i].pages * kShadow);
     }
     if (impl_->kept.bytes != 0) munmap(impl_->kept.now, impl_->kept.bytes);
-    sigaction(SIGSEGV, &impl_->before, nullptr);
-    sigaltstack(&impl_->stack_before, nullptr);
-    the_image = nullptr;
+    if (impl_->pages != 0) {
+        munmap(impl_->hot, impl_->pages * sizeof(Hot));
+        munmap(impl_->copies, impl_->pages * kPage);
+    }
+    MemoryImage::Impl** at = &catcher.images;
+    while (*at != impl_) at = &(*at)->next;
+    *at = impl_->next;
+    if (!catcher.images) catch_no_faults();
     munmap(impl_, sizeof *impl_);
 }
 
@@ -199,6 +218,9 @@ void MemoryImage::keep(std::span<std::byte> bytes) {
 void MemoryImage::take() {
     for (std::size_t i = 0; i < impl_->small_count; ++i)
         copy_bytes(impl_->small[i].then, impl_->small[i].at, impl_->small[i].bytes);
+    for (std::size_t i = 0; i < impl_->area_count; ++i) impl_->pages += impl_->areas[i].pages;
+    impl_->hot = system_memory<Hot>(impl_->pages);
+    impl_->copies = system_memory<std::byte>(impl_->pages * kPage);
     for (std::size_t i = 0; i < impl_->area_count; ++i) {
         Area& area = impl_->areas[i];
         if (kShadow != 0) {
@@ -212,8 +234,6 @@ void MemoryImage::take() {
 
 void MemoryImage::restore() {
     Impl& m = *impl_;
-    m.looked_at = m.hot_count;
-    m.restored = 0;
     copy_bytes(m.kept.now, m.kept.at, m.kept.bytes);
     for (std::size_t i = 0; i < m.small_count; ++i) copy_bytes(m.small[i].at, m.small[i].then, m.small[i].bytes);
     for (std::size_t i = 0; i < m.hot_count;) {
@@ -221,7 +241,6 @@ void MemoryImage::restore() {
         if (kShadow != 0) copy_bytes(h.shadow_now, h.shadow_then, kShadow);
         if (put_right(h.page, h.copy)) {
             h.unchanged = 0;
-            ++m.restored;
         } else if (++h.unchanged == kPatience) {
             mprotect(h.page, kPage, PROT_READ);
             Hot& last = m.hot[--m.hot_count];
@@ -240,8 +259,5 @@ void MemoryImage::restore() {
     for (std::size_t i = 0; i < m.kept.bytes; ++i)
         if (m.kept.at[i] != m.kept.now[i]) m.kept.at[i] = m.kept.now[i];
 }
-
-std::size_t MemoryImage::pages_looked_at() const { return impl_->looked_at; }
-std::size_t MemoryImage::pages_restored() const { return impl_->restored; }
 
 }  // namespace xenrig::fuzz

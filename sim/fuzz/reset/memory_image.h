@@ -4,7 +4,8 @@
 // restore() copies back the pages that were written, with AddressSanitizer's shadow. A page that is written run
 // after run stays writable, so in the long run nothing faults; one that has not changed for long is locked again.
 //
-// One in a process, for it catches SIGSEGV; other faults go on to whoever caught them before. Threads: one.
+// Several of a process are of different pages, and each puts back its own. As long as there are any, they catch
+// SIGSEGV; other faults go on to whoever caught them before. Threads: one.
 #pragma once
 
 #include <cstddef>
@@ -33,10 +34,6 @@ public:
 
     void take();
     void restore();
-
-    /// Pages that the last restore() looked at, and those of them that had changed.
-    std::size_t pages_looked_at() const;
-    std::size_t pages_restored() const;
 
     struct Impl;
 

@@ -1,6 +1,7 @@
 #include "sim/fuzz/reset/reset_play.h"
 
 #include "sim/fiber/fiber.h"
+#include "sim/fuzz/heap_in_use.h"
 #include "sim/fuzz/reset/memory_image.h"
 #include "sim/fuzz/reset/subject_library.h"
 #include "sim/fuzz/reset/world_heap.h"
@@ -21,7 +22,6 @@ PlayReport copied(const PlayReport& report) {
     for (const std::string& line : report.trace_tail) made.trace_tail.emplace_back(line.data(), line.size());
     made.hash = report.hash;
     made.steps = report.steps;
-    made.choices = report.choices;
     made.accesses = report.accesses;
     made.acts = report.acts;
     made.late_writes = report.late_writes;
@@ -32,22 +32,31 @@ PlayReport copied(const PlayReport& report) {
 }  // namespace
 
 struct ResetPlay::World {
-    World(const BlkTarget& target, const SubjectLibrary* library) {
+    World(const BlkTarget& target, const SubjectLibrary* library, std::span<const std::byte> input) {
         WorldHeap::resume();
         play = target.make(library ? library->subject() : nullptr);
-        reserve_stacks(kStacks);
-        WorldHeap::mark();
+        play->set_up(input);
+        if (target.fibers) reserve_stacks(kStacks);
+        image.add(WorldHeap::mark());
         WorldHeap::pause();
-        image.add(WorldHeap::kept());
         for (const auto& pages : play->memory()) image.add(pages);
-        for (const auto& stack : stacks_in_use()) image.add(stack);
-        image.add_small(stack_pool());
+        if (target.fibers) {
+            for (const auto& stack : stacks_in_use()) image.add(stack);
+            image.add_small(stack_pool());
+        }
         if (library) {
             for (const auto& pages : library->data()) image.add(pages);
             image.keep(library->counters());
         }
         image.take();
     }
+    ~World() {
+        WorldHeap::resume();
+        play.reset();
+        WorldHeap::pause();
+    }
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
 
     MemoryImage image;
     /// On the world's heap.
@@ -56,17 +65,20 @@ struct ResetPlay::World {
 
 bool ResetPlay::possible() { return MemoryImage::possible(); }
 
-ResetPlay::ResetPlay(const BlkTarget& target, const SubjectLibrary* library)
-    : world_(std::make_unique<World>(target, library)) {}
+ResetPlay::ResetPlay(const BlkTarget& target, const SubjectLibrary* library) : target_(target), library_(library) {
+    count_heap_by(&WorldHeap::in_use);
+}
 
-ResetPlay::~ResetPlay() {
-    WorldHeap::resume();
-    world_->play.reset();
-    WorldHeap::pause();
+ResetPlay::~ResetPlay() { count_heap_by(nullptr); }
+
+ResetPlay::World& ResetPlay::world_for(std::span<const std::byte> input) {
+    auto& world = worlds_[target_.world_of ? target_.world_of(input) : 0];
+    if (!world) world = std::make_unique<World>(target_, library_, input);
+    return *world;
 }
 
 PlayReport ResetPlay::run(std::span<const std::byte> input) {
-    World& w = *world_;
+    World& w = world_for(input);
     PlayReport outside;
     WorldHeap::resume();
     {
@@ -74,11 +86,8 @@ PlayReport ResetPlay::run(std::span<const std::byte> input) {
         WorldHeap::pause();
         outside = copied(report);
     }
-    cost_.heap_bytes = WorldHeap::used();
     w.image.restore();
     WorldHeap::back_to_mark();
-    cost_.pages_looked_at = w.image.pages_looked_at();
-    cost_.pages_restored = w.image.pages_restored();
     return outside;
 }
 

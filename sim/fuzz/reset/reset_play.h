@@ -1,9 +1,13 @@
-// A target's world, set up once and put back after every input: what a fuzzer runs.
+// A target's worlds, set up once and put back after every input: what a fuzzer runs.
 //
-// Every run begins with the same memory, byte for byte, so it is a function of its input, whatever ran before. The
-// program that uses it allocates from the world's heap (world_heap.h).
+// Each input is played in the world that it asks for (BlkTarget::world_of); the first one to ask has it made. Every run
+// begins with the same memory, byte for byte, so it is a function of its input, whatever ran before. The program that
+// uses it allocates from the world's heap (world_heap.h). Of one target in a process at a time: their fibers' stacks
+// are the same.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <memory>
 #include <span>
 
@@ -27,16 +31,13 @@ public:
     /// Of a run without problems, all but the texts.
     PlayReport run(std::span<const std::byte> input);
 
-    struct Cost {
-        std::size_t pages_looked_at = 0, pages_restored = 0, heap_bytes = 0;
-    };
-    /// Of the last run.
-    Cost cost() const { return cost_; }
-
 private:
     struct World;
-    std::unique_ptr<World> world_;
-    Cost cost_;
+    World& world_for(std::span<const std::byte> input);
+
+    const BlkTarget& target_;
+    const SubjectLibrary* const library_;
+    std::map<std::size_t, std::unique_ptr<World>> worlds_;
 };
 
 }  // namespace xenrig::fuzz

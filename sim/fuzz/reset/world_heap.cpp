@@ -33,6 +33,7 @@ static_assert(sizeof(Header) == kAlign);
 struct Heap {
     std::byte* base = nullptr;
     std::size_t top = 0, mark = 0;
+    std::size_t in_use = 0, in_use_at_mark = 0;
     bool on = false;
 };
 Heap heap;
@@ -56,6 +57,7 @@ void* take(std::size_t bytes, std::size_t align) {
     const std::size_t end = at + up(bytes, kAlign) + kAlign;
     check(end <= kBytes, "a peer costs a world no more memory than 256 MiB in one run");
     heap.top = end;
+    heap.in_use += bytes;
     std::byte* const user = heap.base + at;
     ASAN_UNPOISON_MEMORY_REGION(user - sizeof(Header), sizeof(Header));
     *reinterpret_cast<Header*>(user - sizeof(Header)) = {bytes, 0};
@@ -68,9 +70,10 @@ void give(void* at) {
     if (!at) return;
     if (!inside(at)) return std::free(at);
     auto* const user = static_cast<std::byte*>(at);
-#if defined(XENRIG_ASAN)
     auto* const header = reinterpret_cast<Header*>(user - sizeof(Header));
     ASAN_UNPOISON_MEMORY_REGION(header, sizeof(Header));
+    heap.in_use -= header->bytes;
+#if defined(XENRIG_ASAN)
     check(header->freed == 0, "nothing is freed twice");
     header->freed = 1;
     ASAN_POISON_MEMORY_REGION(header, sizeof(Header));
@@ -80,8 +83,6 @@ void give(void* at) {
         *touched = std::byte{0xfd};
     }
     ASAN_POISON_MEMORY_REGION(user, header->bytes);
-#else
-    (void)user;
 #endif
 }
 
@@ -97,19 +98,17 @@ void WorldHeap::resume() {
 
 void WorldHeap::pause() { heap.on = false; }
 
-void WorldHeap::mark() {
-    heap.top = up(heap.top, kPage);
-    heap.mark = heap.top;
+std::span<std::byte> WorldHeap::mark() {
+    std::byte* const from = heap.base + heap.mark;
+    heap.mark = heap.top = up(heap.top, kPage);
+    heap.in_use_at_mark = heap.in_use;
+    return {from, heap.base + heap.mark};
 }
 
 void WorldHeap::back_to_mark() {
     ASAN_POISON_MEMORY_REGION(heap.base + heap.mark, heap.top - heap.mark);
     heap.top = heap.mark;
-}
-
-void WorldHeap::forget() {
-    heap.mark = 0;
-    back_to_mark();
+    heap.in_use = heap.in_use_at_mark;
 }
 
 void* WorldHeap::allocate(std::size_t bytes, std::size_t align) { return take(bytes, align); }
@@ -126,9 +125,7 @@ std::size_t WorldHeap::size_of(void* at) {
     return bytes;
 }
 
-std::span<std::byte> WorldHeap::kept() { return {heap.base, heap.mark}; }
-
-std::size_t WorldHeap::used() { return heap.top - heap.mark; }
+std::size_t WorldHeap::in_use() { return heap.in_use; }
 
 }  // namespace xenrig::fuzz
 

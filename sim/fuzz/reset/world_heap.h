@@ -18,11 +18,10 @@ public:
     static void resume();
     static void pause();
 
-    /// What lies below stays; everything above is forgotten by back_to_mark().
-    static void mark();
+    /// What was allocated since the last mark stays from now on, in whole pages; everything above is forgotten by
+    /// back_to_mark().
+    static std::span<std::byte> mark();
     static void back_to_mark();
-    /// All of it; nothing of it may be in use.
-    static void forget();
 
     /// As operator new and delete do it.
     static void* allocate(std::size_t bytes, std::size_t align);
@@ -31,10 +30,8 @@ public:
     /// Of what it holds, as it was asked for.
     static std::size_t size_of(void* at);
 
-    /// From the beginning to the mark, whole pages.
-    static std::span<std::byte> kept();
-    /// Bytes beyond the mark, those freed since included.
-    static std::size_t used();
+    /// Bytes of what is allocated at this time.
+    static std::size_t in_use();
 };
 
 }  // namespace xenrig::fuzz

@@ -3,7 +3,6 @@
 // Threads: as BackRing.
 #pragma once
 
-#include <array>
 #include <variant>
 
 #include "xenrig/drivers/blk/command.h"
@@ -27,15 +26,6 @@ public:
     [[nodiscard]] bool sleep_unless_work();
 
 private:
-    /// An entry's bytes, aligned as in the ring.
-    template <Layout layout>
-    struct alignas(layout == Layout::x86_64 ? 8 : 4) RequestBytes {
-        std::array<std::byte, request_bytes(layout)> bytes;
-    };
-    template <Layout layout>
-    struct alignas(layout == Layout::x86_64 ? 8 : 4) ResponseBytes {
-        std::array<std::byte, response_bytes(layout)> bytes;
-    };
     template <Layout layout>
     using Ring = ring::BackRing<RequestBytes<layout>, ResponseBytes<layout>>;
     using Native = Ring<Layout::x86_64>;

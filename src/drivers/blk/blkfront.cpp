@@ -111,7 +111,7 @@ Result<> Blkfront::allocate(const xenbus::Endpoint& device) {
     for (const auto& lane : lanes_) lane->ring.reset();
     for (std::uint32_t i = 0; i < queues; ++i) {
         auto ring = BlkfrontRing::allocate(platform_, device.peer().domain, handle_of(path_), std::size_t{1} << order,
-                                           lanes_[i]->service.poker());
+                                           options_.layout, lanes_[i]->service.poker());
         if (!ring) return std::unexpected(ring.error());
         lanes_[i]->ring = std::move(*ring);
     }
@@ -143,7 +143,8 @@ Result<> Blkfront::publish(const xenbus::Endpoint& device, StoreTx tx) {
         nodes.emplace_back("num-ring-pages", std::to_string(pages));
     }
     if (lanes_in_use_ > 1) nodes.emplace_back("multi-queue-num-queues", std::to_string(lanes_in_use_));
-    nodes.emplace_back("protocol", XEN_IO_PROTO_ABI_NATIVE);
+    nodes.emplace_back("protocol",
+                       options_.layout == Layout::x86_64 ? XEN_IO_PROTO_ABI_X86_64 : XEN_IO_PROTO_ABI_X86_32);
     if (options_.persistent_grants) nodes.emplace_back("feature-persistent", "1");
     if (options_.units.announced) nodes.emplace_back("feature-large-sector-size", "1");
     for (const auto& [name, value] : nodes)

@@ -41,14 +41,15 @@ BlkfrontRing::BlkfrontRing(Platform& platform, DomId backend, std::uint16_t hand
     : platform_(platform), backend_(backend), handle_(handle), pool_(platform.grants(), platform.memory(), backend) {}
 
 Result<std::unique_ptr<BlkfrontRing>> BlkfrontRing::allocate(Platform& platform, DomId backend, std::uint16_t handle,
-                                                             std::size_t pages, xenbus::Service::Poke poke) {
+                                                             std::size_t pages, Layout layout,
+                                                             xenbus::Service::Poke poke) {
     std::unique_ptr<BlkfrontRing> made(new BlkfrontRing(platform, backend, handle));
     while (made->pages_.size() < pages) {
         auto page = made->pool_.make(Access::read_write);
         if (!page) return fail(page.error().code, "no page or no grant for the ring: " + page.error().message);
         made->pages_.push_back(std::move(*page));
     }
-    made->ring_ = ring::FrontRing<Request, Response>::create(made->window());
+    made->ring_ = FrontAbiRing::create(made->window(), layout);
 
     auto doorbell = xenbus::Doorbell::allocate(platform.events(), backend, std::move(poke));
     if (!doorbell) return fail(doorbell.error().code, "no event channel: " + doorbell.error().message);

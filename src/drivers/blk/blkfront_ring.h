@@ -13,12 +13,12 @@
 #include <optional>
 #include <vector>
 
+#include "front_abi_ring.h"
 #include "granted_pages.h"
 #include "xenrig/drivers/blk/blk_op.h"
 #include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/drivers/blk/wire.h"
 #include "xenrig/platform/platform.h"
-#include "xenrig/ring/front_ring.h"
 #include "xenrig/xenbus/doorbell.h"
 
 namespace xenrig::blk {
@@ -35,7 +35,7 @@ public:
 
     /// All or nothing. `pages` is a power of two, at most 16.
     static Result<std::unique_ptr<BlkfrontRing>> allocate(Platform& platform, DomId backend, std::uint16_t handle,
-                                                          std::size_t pages, xenbus::Service::Poke poke);
+                                                          std::size_t pages, Layout layout, xenbus::Service::Poke poke);
     /// Port first, then the grants: those that the backend still maps stay behind with their pages.
     ~BlkfrontRing();
     BlkfrontRing(const BlkfrontRing&) = delete;
@@ -105,7 +105,7 @@ private:
     const std::uint16_t handle_;
     Features features_;
     std::vector<GrantedPage> pages_;
-    ring::FrontRing<Request, Response> ring_;
+    FrontAbiRing ring_;
     xenbus::Doorbell doorbell_;
     GrantedPages pool_;
     std::vector<Slot> slots_;

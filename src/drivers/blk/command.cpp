@@ -62,6 +62,19 @@ void decode(std::span<const std::byte> request, Layout layout, Command& command)
     }
 }
 
+RequestBytes<Layout::x86_32> narrowed(const Request& request) {
+    static_assert(kNative.id - k32.id == request_bytes(Layout::x86_64) - request_bytes(Layout::x86_32));
+    static_assert(kNative.id - k32.id == kNative.sector - k32.sector);
+    static_assert(kNative.id - k32.id == kNative.segments - k32.segments);
+    static_assert(kNative.id - k32.id == kNative.discard_units - k32.discard_units);
+    static_assert(kNative.id - k32.id == kNative.indirect_refs - k32.indirect_refs);
+    RequestBytes<Layout::x86_32> narrow;
+    const auto* from = reinterpret_cast<const std::byte*>(&request);
+    std::memcpy(narrow.bytes.data(), from, k32.id);
+    std::memcpy(narrow.bytes.data() + k32.id, from + kNative.id, sizeof request - kNative.id);
+    return narrow;
+}
+
 void decode_segments(std::span<const std::byte> bytes, std::size_t count, std::vector<Segment>& segments) {
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t at = i * sizeof(blkif_request_segment);

@@ -10,10 +10,11 @@ namespace xenrig::blk {
 
 namespace {
 
-Result<Layout> read_layout(const xenbus::Endpoint& device) {
+Result<Layout> read_layout(const xenbus::Endpoint& device, Layout native) {
     const auto protocol = device.store().read(StoreTx::none, device.peer_node("protocol"));
     if (!protocol && protocol.error().code != Errno::noent) return std::unexpected(protocol.error());
-    if (!protocol || *protocol == XEN_IO_PROTO_ABI_X86_64) return Layout::x86_64;
+    if (!protocol) return native;
+    if (*protocol == XEN_IO_PROTO_ABI_X86_64) return Layout::x86_64;
     if (*protocol == XEN_IO_PROTO_ABI_X86_32) return Layout::x86_32;
     return fail(Errno::inval, "the frontend's protocol '" + *protocol +
                                   "' is neither " XEN_IO_PROTO_ABI_X86_64 " nor " XEN_IO_PROTO_ABI_X86_32);
@@ -79,7 +80,7 @@ Result<FrontendTransport> read_transport(const xenbus::Endpoint& device, const B
         if (!queue) return std::unexpected(queue.error());
         transport.queues.push_back(*queue);
     }
-    const auto layout = read_layout(device);
+    const auto layout = read_layout(device, offered.layout);
     if (!layout) return std::unexpected(layout.error());
     transport.layout = *layout;
     transport.persistent =

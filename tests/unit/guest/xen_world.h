@@ -51,11 +51,12 @@ public:
         return *hosts.back();
     }
 
-    Guest& add_guest(hypervisor::Hypervisor& host, const std::string& name, unsigned vcpus = 1) {
+    Guest& add_guest(hypervisor::Hypervisor& host, const std::string& name, unsigned vcpus = 1,
+                     const KernelOptions& options = {}) {
         auto guest = std::make_unique<Guest>();
         guest->name = name;
         for (unsigned i = 0; i < vcpus; ++i) guest->cpus.push_back(&engine.add_cpu(name + "v" + std::to_string(i)));
-        guest->kernel = std::make_unique<Kernel>(name, engine, guest->cpus, kXenLayout);
+        guest->kernel = std::make_unique<Kernel>(name, engine, guest->cpus, kXenLayout, options);
         bind(*guest, host);
         EXPECT_TRUE(host.unpause(guest->domain));
         return *guests.emplace_back(std::move(guest));
@@ -66,6 +67,7 @@ public:
         std::uint32_t index = 0;
         while (hosts[index].get() != &host) ++index;
         const auto domain = host.create_domain({.name = guest.name,
+                                                .bits = guest.kernel->bits(),
                                                 .vcpus = static_cast<unsigned>(guest.cpus.size()),
                                                 .max_frames = kFrames,
                                                 .first_port = Port{4 + 16 * index},
@@ -77,7 +79,8 @@ public:
         Binding binding{{}, &host.address_space(*domain), *domain};
         for (std::uint32_t i = 0; i < guest.cpus.size(); ++i) {
             host.attach_vcpu(*domain, VcpuId{i}, *guest.cpus[i]);
-            binding.vcpus.push_back(&host.hypercalls(*domain, VcpuId{i}));
+            binding.vcpus.push_back(guest.kernel->bits() == 32 ? &host.linear_hypercalls(*domain, VcpuId{i})
+                                                               : &host.hypercalls(*domain, VcpuId{i}));
         }
         guest.kernel->bind(binding);
     }

@@ -134,6 +134,9 @@ TEST(ToolstackCalls, ADeviceModelMayReachItsTargetAndNobodyElse) {
     t.domctl(XEN_DOMCTL_destroydomain, t.guest.id);
     Guest next(t.xen, {.name = "next"});
     EXPECT_EQ(stub.alloc_unbound(DomId{0}, next.id).rc, error(Errno::perm));
+    EXPECT_TRUE(t.xen.info(t.guest.id)->dying) << "its number is its own as long as the device model has it as target";
+    t.domctl(XEN_DOMCTL_destroydomain, stub.id);
+    EXPECT_FALSE(t.xen.info(t.guest.id));
 }
 
 TEST(ToolstackCalls, TheDirtyLogIsReadAsABitmap) {

@@ -21,6 +21,7 @@
 #include "xenrig/drivers/blk/sector_units.h"
 #include "xenrig/drivers/blk/storage.h"
 #include "xenrig/drivers/blk/validate.h"
+#include "xenrig/drivers/blk/wire.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/xenbus/backend.h"
 #include "xenrig/xenbus/bus.h"
@@ -43,6 +44,8 @@ struct BlkbackOptions {
     std::uint32_t persistent_grants = 1056;
     /// What the numbers on the wire count; matters for disks with larger sectors than 512 bytes.
     SectorUnits units = kHeadUnits;
+    /// Of its kernel's word: what a frontend that names no `protocol` is taken to have.
+    Layout layout = Layout::x86_64;
 };
 
 class Blkback final : public xenbus::BackendDriver {

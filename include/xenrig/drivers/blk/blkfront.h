@@ -26,6 +26,7 @@
 #include "xenrig/drivers/blk/blk_op.h"
 #include "xenrig/drivers/blk/disk.h"
 #include "xenrig/drivers/blk/sector_units.h"
+#include "xenrig/drivers/blk/wire.h"
 #include "xenrig/platform/platform.h"
 #include "xenrig/xenbus/bus.h"
 #include "xenrig/xenbus/frontend.h"
@@ -44,6 +45,8 @@ struct BlkfrontOptions {
     std::uint32_t queues = 1;
     /// What the numbers on the wire count; matters for disks with larger sectors than 512 bytes.
     SectorUnits units = kHeadUnits;
+    /// Of its kernel's word: what `protocol` says.
+    Layout layout = Layout::x86_64;
 };
 
 class Blkfront final : public xenbus::FrontendDriver, public Disk {

@@ -14,13 +14,6 @@
 
 namespace xenrig::blk {
 
-/// How the frontend's compiler laid out the structs. They differ in alignment: an i386 aligns a u64 to four bytes.
-enum class Layout : std::uint8_t { x86_64, x86_32 };
-
-/// Bytes of a request in the ring.
-constexpr std::size_t request_bytes(Layout layout) { return layout == Layout::x86_64 ? 112 : 108; }
-constexpr std::size_t response_bytes(Layout layout) { return layout == Layout::x86_64 ? 16 : 12; }
-
 /// Part of one page of the frontend's: sectors `first` to `last` of it, both included, in units of 512 bytes.
 struct Segment {
     GrantRef gref{};
@@ -56,6 +49,10 @@ struct Command {
 
 /// `request` is request_bytes(layout) long. Never fails: what makes no sense is validate()'s to find.
 void decode(std::span<const std::byte> request, Layout layout, Command& command);
+
+/// The same request as a 32-bit frontend lays it out. What its compiler left out lies before the id; behind that all
+/// stands as it was, whatever the operation.
+RequestBytes<Layout::x86_32> narrowed(const Request& request);
 
 /// Appends segments of an indirect page's copy, or of a request's own array.
 void decode_segments(std::span<const std::byte> bytes, std::size_t count, std::vector<Segment>& segments);

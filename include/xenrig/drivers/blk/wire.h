@@ -4,6 +4,7 @@
 // 4.17 can also be read as units of `sector-size`).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +17,23 @@ namespace xenrig::blk {
 
 using Request = blkif_request_t;
 using Response = blkif_response_t;
+
+/// How a compiler laid out the structs of a ring. They differ in alignment: an i386 aligns a u64 to four bytes.
+enum class Layout : std::uint8_t { x86_64, x86_32 };
+
+/// Bytes of a request in the ring.
+constexpr std::size_t request_bytes(Layout layout) { return layout == Layout::x86_64 ? 112 : 108; }
+constexpr std::size_t response_bytes(Layout layout) { return layout == Layout::x86_64 ? 16 : 12; }
+
+/// An entry's bytes, aligned as in the ring.
+template <Layout layout>
+struct alignas(layout == Layout::x86_64 ? 8 : 4) RequestBytes {
+    std::array<std::byte, request_bytes(layout)> bytes;
+};
+template <Layout layout>
+struct alignas(layout == Layout::x86_64 ? 8 : 4) ResponseBytes {
+    std::array<std::byte, response_bytes(layout)> bytes;
+};
 
 /// Bytes of a unit; a page has eight.
 inline constexpr std::size_t kUnit = 512;

@@ -1,4 +1,4 @@
-/* mask bits clr: event bits in shared_info. pw prd mw mr: bytes of pages and windows.
+/* mask bits clr: event bits in shared_info. pw prd mw mr: bytes of pages and windows. pf: fills a page.
  * w2 w4 w8 r2 r4 r8: words of pages, for the structs of hc. */
 #include "memory.h"
 
@@ -56,6 +56,8 @@ int memory_operation(const char* name, const word* a, struct answer* answer) {
         clear_pending();
     } else if (is(name, "pw")) {
         pages[index][offset] = (char)a[2];
+    } else if (is(name, "pf")) {
+        for (unsigned i = 0; i < PAGE; i++) pages[index][i] = (char)a[1];
     } else if (is(name, "prd")) {
         print(" %d", (word)(unsigned char)pages[index][offset]);
     } else if (is(name, "mw")) {

@@ -1,5 +1,5 @@
-// A block target as programs play it: one world that is put back after each input, or where that can't be, a world for
-// each.
+// A target with tokens as programs play it: worlds that are put back after each input, or where that can't be, a world
+// for each.
 #pragma once
 
 #include <memory>
@@ -13,18 +13,20 @@
 
 namespace xenrig::fuzz {
 
-class BlkPlayer {
+class TargetPlayer {
 public:
-    /// With the driver of a library, or for an empty path ours. Errors as SubjectLibrary::load()'s.
-    static Result<std::unique_ptr<BlkPlayer>> make(const BlkTarget& target, const std::string& subject);
+    /// With the driver of a library, or for an empty path ours. Errors as SubjectLibrary::load()'s. One in a process at
+    /// a time (reset_play.h).
+    static Result<std::unique_ptr<TargetPlayer>> make(const BlkTarget& target, const std::string& subject);
 
     PlayReport run(std::span<const std::byte> input);
     /// Why every input gets a world of its own; empty when the world is put back.
     const std::string& why_anew() const { return why_anew_; }
+    const BlkTarget& target() const { return target_; }
     std::string token_of(std::span<const std::byte> input) const;
 
 private:
-    BlkPlayer(const BlkTarget& target, std::string subject) : target_(target), path_(std::move(subject)) {}
+    TargetPlayer(const BlkTarget& target, std::string subject) : target_(target), path_(std::move(subject)) {}
 
     const BlkTarget& target_;
     const std::string path_;

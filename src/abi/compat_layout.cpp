@@ -1,13 +1,22 @@
-#include "sim/hypervisor/compat_layout.h"
+#include "xenrig/abi/compat_layout.h"
 
 #include <algorithm>
 #include <array>
 
-#include "sim/hypervisor/xen_abi.h"
+extern "C" {
+// xen.h first: the others lean on its types.
+#include <xen/xen.h>
 
+#include <xen/callback.h>
+#include <xen/grant_table.h>
+#include <xen/memory.h>
 #include <xen/physdev.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+#include <xen/version.h>
+}
 
-namespace xenrig::hypervisor {
+namespace xenrig {
 
 namespace {
 
@@ -20,6 +29,8 @@ constexpr std::uint8_t kPointer32 = 4;
     CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::answers, layout }
 #define POINTER(Struct, member, compat_at, layout) \
     CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::pointer, layout }
+#define LIST(Struct, member, compat_at, layout, list) \
+    CompatField { offsetof(Struct, member), compat_at, 8, kPointer32, CompatField::pointer, layout, list }
 
 constexpr CompatField kWordFields[] = {{0, 0, 8, 4}};
 /// An element of a list of frame numbers or of unsigned longs.
@@ -53,18 +64,21 @@ constexpr CompatField kStatusFramesFields[] = {
 constexpr CompatLayout kStatusFrames{"gnttab_get_status_frames", sizeof(gnttab_get_status_frames_t), 12,
                                      kStatusFramesFields};
 
+constexpr CompatList kExtents{offsetof(xen_memory_reservation_t, nr_extents)};
 constexpr CompatField kReservationFields[] = {
-    POINTER(xen_memory_reservation_t, extent_start, 0, &kWord), FIELD(xen_memory_reservation_t, nr_extents, 4, 4),
-    FIELD(xen_memory_reservation_t, extent_order, 8, 4), FIELD(xen_memory_reservation_t, mem_flags, 12, 4),
-    FIELD(xen_memory_reservation_t, domid, 16, 2)};
+    LIST(xen_memory_reservation_t, extent_start, 0, &kWord, &kExtents),
+    FIELD(xen_memory_reservation_t, nr_extents, 4, 4), FIELD(xen_memory_reservation_t, extent_order, 8, 4),
+    FIELD(xen_memory_reservation_t, mem_flags, 12, 4), FIELD(xen_memory_reservation_t, domid, 16, 2)};
 constexpr CompatLayout kReservation{"xen_memory_reservation", sizeof(xen_memory_reservation_t), 20, kReservationFields};
 
-constexpr CompatField kExchangeFields[] = {POINTER(xen_memory_exchange_t, in.extent_start, 0, &kWord),
+constexpr CompatList kExtentsIn{offsetof(xen_memory_exchange_t, in.nr_extents)};
+constexpr CompatList kExtentsOut{offsetof(xen_memory_exchange_t, out.nr_extents)};
+constexpr CompatField kExchangeFields[] = {LIST(xen_memory_exchange_t, in.extent_start, 0, &kWord, &kExtentsIn),
                                            FIELD(xen_memory_exchange_t, in.nr_extents, 4, 4),
                                            FIELD(xen_memory_exchange_t, in.extent_order, 8, 4),
                                            FIELD(xen_memory_exchange_t, in.mem_flags, 12, 4),
                                            FIELD(xen_memory_exchange_t, in.domid, 16, 2),
-                                           POINTER(xen_memory_exchange_t, out.extent_start, 20, &kWord),
+                                           LIST(xen_memory_exchange_t, out.extent_start, 20, &kWord, &kExtentsOut),
                                            FIELD(xen_memory_exchange_t, out.nr_extents, 24, 4),
                                            FIELD(xen_memory_exchange_t, out.extent_order, 28, 4),
                                            FIELD(xen_memory_exchange_t, out.mem_flags, 32, 4),
@@ -99,8 +113,10 @@ constexpr CompatField kMappingFields[] = {FIELD(xen_machphys_mapping_t, v_start,
                                           FIELD(xen_machphys_mapping_t, max_mfn, 8, 4)};
 constexpr CompatLayout kMapping{"xen_machphys_mapping", sizeof(xen_machphys_mapping_t), 12, kMappingFields};
 
+/// struct e820entry.
+constexpr CompatList kMapEntries{offsetof(xen_memory_map_t, nr_entries), 20};
 constexpr CompatField kMemoryMapFields[] = {FIELD(xen_memory_map_t, nr_entries, 0, 4),
-                                            POINTER(xen_memory_map_t, buffer, 4, nullptr)};
+                                            LIST(xen_memory_map_t, buffer, 4, nullptr, &kMapEntries)};
 constexpr CompatLayout kMemoryMap{"xen_memory_map", sizeof(xen_memory_map_t), 8, kMemoryMapFields};
 
 constexpr CompatField kForeignMapFields[] = {FIELD(xen_foreign_memory_map_t, domid, 0, 2),
@@ -117,8 +133,9 @@ constexpr CompatField kResourceFields[] = {FIELD(xen_mem_acquire_resource_t, dom
                                            POINTER(xen_mem_acquire_resource_t, frame_list, 24, &kWord)};
 constexpr CompatLayout kResource{"xen_mem_acquire_resource", sizeof(xen_mem_acquire_resource_t), 28, kResourceFields};
 
-constexpr CompatField kPollFields[] = {POINTER(sched_poll_t, ports, 0, nullptr), FIELD(sched_poll_t, nr_ports, 4, 4),
-                                       FIELD(sched_poll_t, timeout, 8, 8)};
+constexpr CompatList kPorts{offsetof(sched_poll_t, nr_ports), sizeof(evtchn_port_t)};
+constexpr CompatField kPollFields[] = {LIST(sched_poll_t, ports, 0, nullptr, &kPorts),
+                                       FIELD(sched_poll_t, nr_ports, 4, 4), FIELD(sched_poll_t, timeout, 8, 8)};
 constexpr CompatLayout kPoll{"sched_poll", sizeof(sched_poll_t), 16, kPollFields};
 
 constexpr CompatField kRunstateFields[] = {
@@ -184,6 +201,7 @@ constexpr CompatLayout kMmuext{"mmuext_op", sizeof(mmuext_op_t), 12, kMmuextFiel
 
 #undef FIELD
 #undef POINTER
+#undef LIST
 #undef ANSWERS
 
 constexpr std::uint64_t kAny = ~0ull;
@@ -247,4 +265,4 @@ std::span<const CompatLayout* const> compat_layouts() {
     return kAll;
 }
 
-}  // namespace xenrig::hypervisor
+}  // namespace xenrig

@@ -1,12 +1,12 @@
-#include "tests/fuzz/blk_player.h"
+#include "tests/fuzz/target_player.h"
 
 #include "xenrig/abi/check.h"
 #include "xenrig/world/subject.h"
 
 namespace xenrig::fuzz {
 
-Result<std::unique_ptr<BlkPlayer>> BlkPlayer::make(const BlkTarget& target, const std::string& subject) {
-    std::unique_ptr<BlkPlayer> made(new BlkPlayer(target, subject));
+Result<std::unique_ptr<TargetPlayer>> TargetPlayer::make(const BlkTarget& target, const std::string& subject) {
+    std::unique_ptr<TargetPlayer> made(new TargetPlayer(target, subject));
     if (!subject.empty()) {
         auto library = SubjectLibrary::load(target, subject);
         if (!library) return std::unexpected(library.error());
@@ -19,7 +19,7 @@ Result<std::unique_ptr<BlkPlayer>> BlkPlayer::make(const BlkTarget& target, cons
     return made;
 }
 
-PlayReport BlkPlayer::run(std::span<const std::byte> input) {
+PlayReport TargetPlayer::run(std::span<const std::byte> input) {
     if (world_) return world_->run(input);
     if (path_.empty()) return target_.make()->run(input);
     // Loaded anew as well, for its static data.
@@ -28,7 +28,7 @@ PlayReport BlkPlayer::run(std::span<const std::byte> input) {
     return target_.make(std::make_shared<const world::Subjects>(std::move(*loaded)))->run(input);
 }
 
-std::string BlkPlayer::token_of(std::span<const std::byte> input) const {
+std::string TargetPlayer::token_of(std::span<const std::byte> input) const {
     return fuzz::token_of(target_, input, !path_.empty());
 }
 

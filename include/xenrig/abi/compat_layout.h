@@ -9,9 +9,16 @@
 #include <cstdint>
 #include <span>
 
-namespace xenrig::hypervisor {
+namespace xenrig {
 
 struct CompatLayout;
+
+/// How long the list behind a pointer is: the 4 bytes at `count` of the 64-bit struct say so. Of elements that are
+/// alike in both, each has `bytes`.
+struct CompatList {
+    std::uint16_t count;
+    std::uint16_t bytes = 0;
+};
 
 /// A number, widened with zeros on its way in and cut on its way out; or a pointer, which is only read.
 struct CompatField {
@@ -21,6 +28,8 @@ struct CompatField {
     enum Kind : std::uint8_t { number, pointer, answers } kind = number;
     /// What elements a pointer leads to, when they are not alike in both.
     const CompatLayout* to = nullptr;
+    /// Null where the struct does not say, or where it is a place that is used when the call is over.
+    const CompatList* list = nullptr;
 
     bool is_pointer() const { return kind != number; }
 };
@@ -42,4 +51,4 @@ const CompatArgument* compat_argument(unsigned number, std::uint64_t operation);
 /// All of them, for a test that compares them with what a 32-bit compiler says.
 std::span<const CompatLayout* const> compat_layouts();
 
-}  // namespace xenrig::hypervisor
+}  // namespace xenrig
