@@ -7,6 +7,10 @@
 
 namespace xenrig::hypercalls {
 
+namespace {
+constexpr std::uint64_t kPresentWritableUser = 7;
+}
+
 BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind& kind)
     : host_(host),
       dom_(dom),
@@ -16,16 +20,16 @@ BareKernel::BareKernel(hypervisor::Hypervisor& host, DomId dom, const KernelKind
     const auto number = [](std::int64_t v) { return std::to_string(v); };
     opening_ = "@@START xen " + std::string(kind_.magic) + " privileged=" + (kind_.privileged ? '1' : '0') +
                " domid=" + number(dom_.value) + '\n';
-    opening_ +=
-        "map shared_info " + number(translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0) : 0) + '\n';
+    const std::int64_t shared = translated() ? add_to_physmap(kSharedInfo, XENMAPSPACE_shared_info, 0)
+                                             : map_frame(kSharedInfo, frame_at(host_.shared_info(dom_)));
+    opening_ += "map shared_info " + number(shared) + '\n';
     const auto [answer, status] = set_up_table();
     opening_ += "setup_table rc=" + number(answer) + " status=" + number(status) + '\n';
     std::uint64_t frame = 0;
     check(memory_->copy_from_guest(&frame, kList, kind_.bits / 8), "the list is in the kernel's memory");
-    opening_ +=
-        "map grant frame " + number(translated() ? add_to_physmap(kGrants, XENMAPSPACE_grant_table, 0) : 0) + '\n';
-    grants_ = translated() ? host_.address_space(dom_).page(Gfn{kGrants / kPageSize}) : host_.memory().page(Mfn{frame});
-    check(grants_ != nullptr, "a kernel finds its grant table");
+    const std::int64_t grants =
+        translated() ? add_to_physmap(kGrants, XENMAPSPACE_grant_table, 0) : map_frame(kGrants, Mfn{frame});
+    opening_ += "map grant frame " + number(grants) + '\n';
 }
 
 BareKernel::~BareKernel() = default;
@@ -57,15 +61,35 @@ BareKernel::StatusFrames BareKernel::map_status_frame() {
     op.frame_list.p = reinterpret_cast<std::uint64_t*>(kList);
     const std::int64_t rc = call_on(__HYPERVISOR_grant_table_op, GNTTABOP_get_status_frames, op, 1);
     StatusFrames answer{rc != 0 ? rc : op.status, 0};
-    if (translated()) {
-        answer.mapped = add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status);
-        status_ = host_.address_space(dom_).page(Gfn{kStatus / kPageSize});
-    } else if (answer.found == GNTST_okay) {
-        std::uint64_t frame = 0;
-        check(memory_->fetch(frame, kList), "the list is in the kernel's memory");
-        status_ = host_.memory().page(Mfn{frame});
-    }
+    std::uint64_t frame = 0;
+    if (answer.found == GNTST_okay)
+        check(translated() || memory_->fetch(frame, kList), "the list is in the kernel's memory");
+    answer.mapped = translated() ? add_to_physmap(kStatus, XENMAPSPACE_grant_table, XENMAPIDX_grant_table_status)
+                                 : map_frame(kStatus, Mfn{frame});
+    status_mapped_ = answer.mapped == 0;
     return answer;
+}
+
+void BareKernel::unmap_status_frame() {
+    // A translated guest's goes from its physical memory with the frame.
+    if (status_mapped_ && !translated()) update_va_mapping(kStatus, 0);
+    status_mapped_ = false;
+}
+
+/// What start_info says of it.
+Mfn BareKernel::frame_at(const std::byte* page) const {
+    const hypervisor::MachineMemory& memory = host_.memory();
+    const auto index = static_cast<std::uint64_t>(page - memory.pages().data()) / kPageSize;
+    return Mfn{memory.first().value + index};
+}
+
+std::int64_t BareKernel::map_frame(std::uint64_t address, Mfn mfn) {
+    return update_va_mapping(address, mfn.value * kPageSize | kPresentWritableUser);
+}
+
+std::int64_t BareKernel::update_va_mapping(std::uint64_t address, std::uint64_t entry) {
+    if (narrow()) return call(__HYPERVISOR_update_va_mapping, address, entry & 0xffff'ffff, entry >> 32, UVMF_INVLPG);
+    return call(__HYPERVISOR_update_va_mapping, address, entry, UVMF_INVLPG);
 }
 
 /// Of some it is in the struct that the first argument points to.
@@ -73,7 +97,6 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
     switch (number) {
         case __HYPERVISOR_domctl:
         case __HYPERVISOR_sysctl:
-        case __HYPERVISOR_platform_op:
         case __HYPERVISOR_mmuext_op:
         case __HYPERVISOR_mmu_update: {
             std::uint32_t command = 0;
@@ -99,6 +122,12 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
         case __HYPERVISOR_xenpmu_op:
         case __HYPERVISOR_xsm_op:
         case __HYPERVISOR_arch_1:
+        case __HYPERVISOR_event_channel_op_compat:
+        case __HYPERVISOR_physdev_op_compat:
+        case __HYPERVISOR_sched_op_compat:
+        case __HYPERVISOR_arch_0:
+        case __HYPERVISOR_kexec_op:
+        case __HYPERVISOR_xenoprof_op:
             return 0;
         default:
             return static_cast<std::uint32_t>(first);
@@ -122,8 +151,6 @@ std::int64_t BareKernel::call_on(unsigned number, unsigned operation, void* op, 
     static_cast<void>(memory_->copy_from_guest(op, kScratch, bytes));
     return answer;
 }
-
-std::byte* BareKernel::shared_info() { return host_.shared_info(dom_); }
 
 bool BareKernel::read(std::uint64_t address, void* to, std::size_t bytes) {
     return memory_->copy_from_guest(to, address, bytes);

@@ -48,17 +48,18 @@ public:
     /// What it prints before the first operation.
     const std::string& opening() const { return opening_; }
 
-    std::byte* shared_info();
     const SharedLayout& layout() const { return narrow() ? kLayout32 : kLayout64; }
-    /// The first frames of the grant table and, after map_status_frame(), of its status words.
-    std::byte* grant_frame() { return grants_; }
-    std::byte* status_frame() { return status_; }
+    /// Where it sees shared_info and the first frame of its grant table, as long as it leaves them there.
+    std::uint64_t shared_info_address() const { return kSharedInfo; }
+    std::uint64_t grant_address() const { return kGrants; }
+    /// Where the first frame of its status words is seen; 0 unless map_status_frame() went well.
+    std::uint64_t status_address() const { return status_mapped_ ? kStatus : 0; }
     /// Xen's answer to where they are, and to mapping them.
     struct StatusFrames {
         std::int64_t found, mapped;
     };
     StatusFrames map_status_frame();
-    void unmap_status_frame() { status_ = nullptr; }
+    void unmap_status_frame();
 
     /// 16 pages of its own to grant, and 16 that mappings are put over.
     /// The frame that such a page began with, whatever is at its address now; null where a PVH kernel has none there.
@@ -84,6 +85,10 @@ private:
     /// A PV kernel begins with its memory one to one in page tables of its own (kernel_tables.cpp).
     void load_page_tables();
     std::int64_t add_to_physmap(std::uint64_t address, unsigned space, std::uint64_t index);
+    /// A PV kernel's: another entry for one of its addresses.
+    std::int64_t update_va_mapping(std::uint64_t address, std::uint64_t entry);
+    std::int64_t map_frame(std::uint64_t address, Mfn mfn);
+    Mfn frame_at(const std::byte* page) const;
     /// The answer and the status of setup_table; the frame is in the kernel's list then.
     std::pair<std::int64_t, std::int64_t> set_up_table();
 
@@ -93,8 +98,7 @@ private:
     std::unique_ptr<KernelAccess> memory_;
     /// A PV kernel's: the machine frames that it began with.
     std::vector<std::uint64_t> p2m_;
-    std::byte* grants_ = nullptr;
-    std::byte* status_ = nullptr;
+    bool status_mapped_ = false;
     std::string opening_;
     std::vector<Asked> asked_;
 };

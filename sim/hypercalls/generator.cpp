@@ -14,9 +14,6 @@ constexpr std::size_t kChannelsMax = 24;
 /// The page of the FIFO's control block, and those of its array.
 constexpr unsigned kControlPage = 4, kArrayPages = 3;
 
-std::string text(std::int64_t v) { return std::to_string(v); }
-std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
-
 }  // namespace
 
 Generator::Generator(std::uint64_t seed, const KernelKind& kind)

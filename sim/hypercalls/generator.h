@@ -19,6 +19,10 @@
 
 namespace xenrig::hypercalls {
 
+/// A number and a variable as a script writes them.
+inline std::string text(std::int64_t v) { return std::to_string(v); }
+inline std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
+
 class Generator {
 public:
     explicit Generator(std::uint64_t seed, const KernelKind& kind = kernel_kinds().front());

@@ -11,8 +11,6 @@ namespace {
 /// Pages whose memory may come and go: nothing is granted from them.
 constexpr unsigned kMovable = 8, kMovablePages = 4;
 
-std::string text(std::int64_t v) { return std::to_string(v); }
-
 }  // namespace
 
 unsigned Generator::put_struct(unsigned offset, std::initializer_list<Field> fields) {

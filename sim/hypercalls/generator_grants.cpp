@@ -11,9 +11,6 @@ namespace {
 constexpr std::size_t kMappingsMax = 12;
 constexpr std::uint32_t kFirstRef = 8, kRefs = 24, kWindows = 16;
 
-std::string text(std::int64_t v) { return std::to_string(v); }
-std::string variable(std::uint32_t v) { return '$' + std::to_string(v); }
-
 }  // namespace
 
 void Generator::new_entry() {

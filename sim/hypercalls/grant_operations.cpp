@@ -12,13 +12,6 @@ namespace {
 constexpr std::size_t kEntriesV1 = kPageSize / sizeof(grant_entry_v1_t);
 constexpr std::size_t kEntriesV2 = kPageSize / sizeof(grant_entry_v2_t);
 
-grant_entry_v1_t& entry_v1(BareKernel& kernel, std::int64_t ref) {
-    return reinterpret_cast<grant_entry_v1_t*>(kernel.grant_frame())[static_cast<std::uint64_t>(ref) % kEntriesV1];
-}
-grant_entry_v2_t& entry_v2(BareKernel& kernel, std::int64_t ref) {
-    return reinterpret_cast<grant_entry_v2_t*>(kernel.grant_frame())[static_cast<std::uint64_t>(ref) % kEntriesV2];
-}
-
 }  // namespace
 
 std::uint64_t Operations::frame_named(std::int64_t page) const {
@@ -118,8 +111,8 @@ void Operations::set_version(const Arguments& a, Answered& out) {
 }
 
 /// The flags come last: an entry is whole before it grants anything.
-void Operations::write_entry(std::byte* entry, std::string_view name, const Arguments& a) {
-    const auto put = [entry](std::size_t at, auto value) { std::memcpy(entry + at, &value, sizeof value); };
+void Operations::write_entry(std::uint64_t entry, std::string_view name, const Arguments& a, Answered& out) {
+    const auto put = [&](std::size_t at, auto value) { store(entry + at, &value, sizeof value, out); };
     put(offsetof(grant_entry_header_t, flags), std::uint16_t{0});
     put(offsetof(grant_entry_header_t, domid), u16(a[1]));
     std::uint16_t flags = u16(a[3]);
@@ -140,26 +133,32 @@ void Operations::write_entry(std::byte* entry, std::string_view name, const Argu
 }
 
 bool Operations::entry(std::string_view name, const Arguments& a, Answered& out) {
-    grant_entry_v1_t& v1 = entry_v1(kernel_, a[0]);
-    grant_entry_v2_t& v2 = entry_v2(kernel_, a[0]);
+    const auto ref = static_cast<std::uint64_t>(a[0]);
+    const std::uint64_t v1 = kernel_.grant_address() + ref % kEntriesV1 * sizeof(grant_entry_v1_t);
+    const std::uint64_t v2 = kernel_.grant_address() + ref % kEntriesV2 * sizeof(grant_entry_v2_t);
+    grant_entry_header_t head{};
     if (name == "ge") {
-        write_entry(reinterpret_cast<std::byte*>(&v1), name, a);
+        write_entry(v1, name, a, out);
     } else if (name == "g2" || name == "g3" || name == "gt") {
-        write_entry(reinterpret_cast<std::byte*>(&v2), name, a);
+        write_entry(v2, name, a, out);
     } else if (name == "gx") {
-        v1.flags = static_cast<std::uint16_t>(v1.flags & ~GTF_type_mask);
-        out.say_hex("flags", v1.flags);
+        if (!load(v1, &head, sizeof head, out)) return true;
+        head.flags = static_cast<std::uint16_t>(head.flags & ~GTF_type_mask);
+        store(v1, &head.flags, sizeof head.flags, out);
+        out.say_hex("flags", head.flags);
     } else if (name == "gf") {
-        out.say_hex("flags", v1.flags);
-        out.say("dom", v1.domid);
+        if (!load(v1, &head, sizeof head, out)) return true;
+        out.say_hex("flags", head.flags);
+        out.say("dom", head.domid);
     } else if (name == "gv") {
         set_version(a, out);
     } else if (name == "gs") {
         std::uint16_t status = 0;
-        const std::size_t at = static_cast<std::uint64_t>(a[0]) % kEntriesV2 * sizeof status;
-        if (const std::byte* frame = kernel_.status_frame()) std::memcpy(&status, frame + at, sizeof status);
-        out.say_hex("flags", v2.hdr.flags);
-        out.say("dom", v2.hdr.domid);
+        if (!load(v2, &head, sizeof head, out)) return true;
+        if (const std::uint64_t words = kernel_.status_address())
+            load(words + ref % kEntriesV2 * sizeof status, &status, sizeof status, out);
+        out.say_hex("flags", head.flags);
+        out.say("dom", head.domid);
         out.say_hex("status", status);
     } else {
         return false;

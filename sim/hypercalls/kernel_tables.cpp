@@ -33,18 +33,16 @@ void BareKernel::load_page_tables() {
     narrow() ? put(level3, 3, level4, kPresent) : put(level4, 0, level3, kPresentWritableUser);
 
     const std::uint64_t top = p2m_[narrow() ? level3 : level4];
-    std::int64_t answer = 0;
-    if (narrow()) {
-        std::uint32_t op[3] = {MMUEXT_NEW_BASEPTR, static_cast<std::uint32_t>(top), 0};
-        check(write(kScratch, op, sizeof op), "the scratch page is the kernel's own");
-    } else {
-        mmuext_op_t op{};
-        op.cmd = MMUEXT_NEW_BASEPTR;
-        op.arg1.mfn = top;
-        check(write(kScratch, &op, sizeof op), "the scratch page is the kernel's own");
-    }
-    answer = call(__HYPERVISOR_mmuext_op, kScratch, 1, 0, DOMID_SELF);
+    // Its two words and the argument after them are as wide as the kernel's own.
+    const auto put_op = [this]<class Word>(Word frame) {
+        const Word op[3] = {MMUEXT_NEW_BASEPTR, frame, 0};
+        return write(kScratch, op, sizeof op);
+    };
+    check(narrow() ? put_op(static_cast<std::uint32_t>(top)) : put_op(top), "the scratch page is the kernel's own");
+    const std::int64_t answer = call(__HYPERVISOR_mmuext_op, kScratch, 1, 0, DOMID_SELF);
     check(answer == 0, "a kernel's own page tables are in order");
+    // What Xen turns on for a dom0 whose ELF note says that it knows PAE.
+    if (narrow() && kind_.privileged) call(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3);
     asked_.clear();
 }
 

@@ -11,16 +11,12 @@ namespace xenrig::hypercalls {
 
 namespace {
 
-/// A port's bit in one of shared_info's arrays, wrapped like the kernel does it.
+/// A port's bit in one of shared_info's arrays, wrapped like the kernel does it: which byte, and which bit of it.
 struct Bit {
     Bit(std::int64_t port, const SharedLayout& layout)
         : byte(static_cast<std::uint64_t>(port / layout.word_bits) % layout.word_bits * (layout.word_bits / 8) +
                static_cast<std::uint64_t>(port) % layout.word_bits / 8),
           one(static_cast<std::uint8_t>(1u << static_cast<std::uint64_t>(port) % 8)) {}
-    bool is_set(const std::byte* words) const { return (std::to_integer<unsigned>(words[byte]) & one) != 0; }
-    void set(std::byte* words, bool value) const {
-        words[byte] = value ? words[byte] | std::byte{one} : words[byte] & ~std::byte{one};
-    }
     std::uint64_t byte;
     std::uint8_t one;
 };
@@ -29,28 +25,44 @@ struct Bit {
 
 Operations::Operations(BareKernel& kernel) : kernel_(kernel) {
     const SharedLayout& layout = kernel_.layout();
-    std::byte* shared = kernel_.shared_info();
-    shared[kUpcallMask] = std::byte{1};
-    std::fill_n(shared + layout.evtchn_mask, layout.ports() / 8, std::byte{0xff});
+    const std::uint64_t shared = kernel_.shared_info_address();
+    Answered unheard;
+    fill(shared + kUpcallMask, 1, 1, unheard);
+    fill(shared + layout.evtchn_mask, 0xff, layout.ports() / 8, unheard);
+}
+
+void Operations::fill(std::uint64_t address, std::uint8_t value, std::size_t bytes, Answered& out) {
+    constexpr std::size_t kMost = 512;
+    std::array<std::uint8_t, kMost> same;
+    same.fill(value);
+    store(address, same.data(), std::min(bytes, kMost), out);
 }
 
 bool Operations::bits(std::string_view name, const Arguments& a, Answered& out) {
     const SharedLayout& layout = kernel_.layout();
-    std::byte* shared = kernel_.shared_info();
+    const std::uint64_t shared = kernel_.shared_info_address();
+    const auto byte_at = [&](std::uint64_t at) {
+        std::uint8_t byte = 0;
+        load(shared + at, &byte, 1, out);
+        return byte;
+    };
     if (name == "mask") {
-        Bit(a[0], layout).set(shared + layout.evtchn_mask, a[1] != 0);
+        const Bit bit(a[0], layout);
+        const std::uint8_t was = byte_at(layout.evtchn_mask + bit.byte);
+        const auto byte = static_cast<std::uint8_t>(a[1] != 0 ? was | bit.one : was & ~bit.one);
+        store(shared + layout.evtchn_mask + bit.byte, &byte, 1, out);
     } else if (name == "bits") {
         const Bit bit(a[0] & (layout.ports() - 1), layout);
         std::uint64_t selector = 0;
-        std::memcpy(&selector, shared + layout.pending_sel, layout.word_bits / 8);
-        out.say("pend", bit.is_set(shared + layout.evtchn_pending));
-        out.say("mask", bit.is_set(shared + layout.evtchn_mask));
+        load(shared + layout.pending_sel, &selector, layout.word_bits / 8, out);
+        out.say("pend", (byte_at(layout.evtchn_pending + bit.byte) & bit.one) != 0);
+        out.say("mask", (byte_at(layout.evtchn_mask + bit.byte) & bit.one) != 0);
         out.say_hex("sel", selector);
-        out.say("up", std::to_integer<int>(shared[kUpcallPending]));
+        out.say("up", byte_at(kUpcallPending));
     } else if (name == "clr") {
-        std::fill_n(shared + layout.evtchn_pending, layout.ports() / 8, std::byte{0});
-        std::fill_n(shared + layout.pending_sel, layout.word_bits / 8, std::byte{0});
-        shared[kUpcallPending] = std::byte{0};
+        fill(shared + layout.evtchn_pending, 0, layout.ports() / 8, out);
+        fill(shared + layout.pending_sel, 0, layout.word_bits / 8, out);
+        fill(shared + kUpcallPending, 0, 1, out);
     } else {
         return false;
     }
@@ -77,13 +89,13 @@ bool Operations::bytes(std::string_view name, const Arguments& a, Answered& out)
     if (name == "pw" || (name == "mw" && window == Window::writable)) {
         const auto byte = static_cast<std::byte>(a[2]);
         store(at, &byte, 1, out);
+    } else if (name == "prd" || (name == "mr" && window != Window::unmapped)) {
+        std::byte byte{};
+        if (load(at, &byte, 1, out)) out.line = ' ' + std::to_string(std::to_integer<int>(byte));
     } else if (name == "pf") {
         std::array<std::byte, kPageSize> filled;
         filled.fill(static_cast<std::byte>(a[1]));
         store(kernel_.page_address(a[0]), filled.data(), filled.size(), out);
-    } else if (name == "prd" || (name == "mr" && window != Window::unmapped)) {
-        std::byte byte{};
-        if (load(at, &byte, 1, out)) out.line = ' ' + std::to_string(std::to_integer<int>(byte));
     } else if (of_window) {
         out.well = false;
         out.line = name == "mw" ? " unmapped" : " -1";

@@ -59,6 +59,8 @@ private:
 
     bool load(std::uint64_t address, void* to, std::size_t bytes, Answered& out);
     void store(std::uint64_t address, const void* from, std::size_t bytes, Answered& out);
+    /// At most 512 bytes, all alike.
+    void fill(std::uint64_t address, std::uint8_t value, std::size_t bytes, Answered& out);
     template <class Op>
     Op ask_event(unsigned operation, Op op, Answered& out);
     void status(const Arguments& a, Answered& out);
@@ -72,7 +74,7 @@ private:
     void query_size(const Arguments& a, Answered& out);
     void transfer(const Arguments& a, Answered& out);
     void set_version(const Arguments& a, Answered& out);
-    void write_entry(std::byte* entry, std::string_view name, const Arguments& a);
+    void write_entry(std::uint64_t entry, std::string_view name, const Arguments& a, Answered& out);
     /// A page by its number, or a frame.
     std::uint64_t frame_named(std::int64_t page) const;
 

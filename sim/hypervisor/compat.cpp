@@ -137,6 +137,9 @@ std::optional<std::int64_t> refused_frame_list(Call& call, std::size_t count_at,
 std::optional<std::int64_t> refused(Call& call, unsigned number, std::uint64_t operation) {
     if (number == __HYPERVISOR_memory_op) return refused_by_translation(call, operation);
     if (number != __HYPERVISOR_grant_table_op) return std::nullopt;
+    // The translation goes through the entries, of which there are none.
+    const bool list = operation == GNTTABOP_setup_table || operation == GNTTABOP_get_status_frames;
+    if (list && static_cast<std::uint32_t>(call.args[2]) == 0) return 0;
     if (operation == GNTTABOP_setup_table) return refused_frame_list(call, 4, 12, sizeof(std::uint32_t));
     if (operation == GNTTABOP_get_status_frames) return refused_frame_list(call, 0, 8, sizeof(std::uint64_t));
     return std::nullopt;
@@ -172,6 +175,8 @@ std::int64_t invoke_compat(Call& call, unsigned number, Handler handler) {
     // The guest makes the call for the rest of the list where it has the list.
     if (auto& rest = call.vcpu.continuation; rest && number == __HYPERVISOR_multicall && argument)
         rest->at(0) = call.args[0] + (args[1] - rest->at(1)) * argument->layout->compat_size;
+    // Others' answers are cut by the caller's register.
+    if (number != __HYPERVISOR_memory_op) return static_cast<std::int32_t>(result);
     return std::clamp<std::int64_t>(result, std::numeric_limits<std::int32_t>::min(),
                                     std::numeric_limits<std::int32_t>::max());
 }

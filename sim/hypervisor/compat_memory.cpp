@@ -94,6 +94,18 @@ std::optional<std::int64_t> refused_resource(Call& call, const Raw& raw, std::ui
     return -error(Errno::fault);
 }
 
+/// All of it is done here: the list of what no device has (common/compat/memory.c).
+std::int64_t reserved_device_memory(Call& call, std::uint64_t start) {
+    constexpr std::uint32_t kAllDevices = 1;
+    constexpr std::size_t kEntryBytes = 8, kCountAt = 4;
+    std::array<std::uint32_t, 4> op{};
+    if (start != 0) return -error(Errno::inval);
+    if (!call.guest.fetch(op, call.args[1]) || !compat_list_okay(call.domain, op[2], op[1], kEntryBytes))
+        return -error(Errno::fault);
+    if ((op[0] & ~kAllDevices) != 0) return -error(Errno::inval);
+    return call.guest.put(call.args[1] + kCountAt, std::uint32_t{0}) ? 0 : -error(Errno::fault);
+}
+
 /// Operations of the architecture's own translation, which finds none that is to go on somewhere.
 bool of_architecture(std::uint64_t operation) {
     switch (operation) {
@@ -124,6 +136,7 @@ std::optional<std::int64_t> refused_by_translation(Call& call, std::uint64_t ope
     const std::uint64_t start = call.args[0] >> kExtentShift;
     // What tools say of other domains' memory has no translation at all.
     if ((of_architecture(operation) && start != 0) || operation == kClaimPages) return -error(Errno::nosys);
+    if (operation == kReservedDeviceMemoryMap) return reserved_device_memory(call, start);
     // Such a table is for 32-bit PV guests; a host that has none of them has no table.
     const bool table = operation == XENMEM_machphys_mfn_list || operation == XENMEM_machphys_compat_mfn_list;
     if (table && call.domain.translated()) return -error(Errno::opnotsupp);

@@ -164,6 +164,7 @@ void describe(const Domain& d, xen_domctl_getdomaininfo& info) {
     info.flags |= d.latched_reason.value_or(~0u) << XEN_DOMINF_shutdownshift;
     info.tot_pages = d.frames;
     info.max_pages = d.max_frames;
+    info.outstanding_pages = d.claimed;
     info.shared_info_frame = d.translated() ? d.host.memory.gfn(d.shared_info_mfn).value : d.shared_info_mfn.value;
     std::memcpy(info.handle, d.handle.data(), d.handle.size());
     constexpr std::uint8_t kAddressBits = 40;

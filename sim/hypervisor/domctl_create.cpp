@@ -82,6 +82,8 @@ std::int64_t create_domain(Domctl& d) {
     created.xenstore = (c.flags & XEN_DOMCTL_CDF_xs_domain) != 0;
     created.cpupool = c.cpupool_id;
     created.emulation = c.arch.emulation_flags;
+    // Out of sync page tables are for guests with shadow ones.
+    if (!hvm) d.op.u.createdomain.flags |= XEN_DOMCTL_CDF_oos_off;
     d.op.domain = dom.value;
     d.answered = true;
     return 0;

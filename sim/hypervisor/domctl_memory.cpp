@@ -13,7 +13,7 @@ namespace {
 /// It may be less than the domain has: nothing is taken away, and nothing more given.
 std::int64_t max_mem(Domctl& d) {
     constexpr unsigned kKibPerFrameShift = 2;
-    d.domain->max_frames = std::min<std::uint64_t>(d.op.u.max_mem.max_memkb >> kKibPerFrameShift, ~0u - 1u);
+    d.domain->max_frames = std::min<std::uint64_t>(d.op.u.max_mem.max_memkb >> kKibPerFrameShift, ~0u);
     return 0;
 }
 

@@ -181,14 +181,16 @@ std::int64_t EventChannels::send(Port port) {
             observe_send(port, Sent::refused);
             return -error(Errno::inval);
     }
-    EventChannels& theirs = to->events;
-    Vcpu* notified = to->vcpu(theirs.channels_[target.value].vcpu);
-    const bool fresh = theirs.words_->set_pending(*notified, target);
+    const bool fresh = to->events.raise(target);
     observe_send(port, fresh ? Sent::delivered : Sent::was_pending);
     return 0;
 }
 
-void EventChannels::raise(Port port) { words_->set_pending(*domain_.vcpu(channels_[port.value].vcpu), port); }
+bool EventChannels::raise(Port port) {
+    // A domain that is still being built may have ports, and no vCPUs.
+    Vcpu* notified = domain_.vcpu(channels_[port.value].vcpu);
+    return notified && words_->set_pending(*notified, port);
+}
 
 std::int64_t EventChannels::unmask(Port port) {
     if (!valid(port)) return -error(Errno::inval);

@@ -66,7 +66,8 @@ public:
 
 private:
     Channel& take(Port port, PortUse use);
-    void raise(Port port);
+    /// False when it was pending, or when nobody can hear of it.
+    bool raise(Port port);
     void observe_send(Port port, Sent what);
 
     Host& host_;

@@ -61,7 +61,12 @@ std::int64_t GrantTable::set_version(unsigned version) {
         if (!fits_version_1(v2)) return -error(Errno::range);
         reserved[ref] = narrowed(v2, fetch<grant_status_t>(status(GrantRef{ref})));
     }
-    if (version == 1) drop_status_frames();
+    if (version == 1) {
+        // Somebody maps one: it can't be freed (gnttab_unpopulate_status_frames).
+        const auto mapped = [this](Mfn mfn) { return host_.memory.uses(mfn) > 1; };
+        if (std::ranges::any_of(status_frames_, mapped)) return -error(Errno::busy);
+        drop_status_frames();
+    }
     constexpr std::array<std::byte, kPageSize> kZeroes{};
     for (std::byte* page : pages_) put(page, kZeroes);
 

@@ -20,6 +20,9 @@ constexpr std::uint32_t kEntriesMax = 1024;
 /// RDWR_MPT as a 64-bit guest sees it.
 constexpr xen_ulong_t kTableStart = 0xffff'8000'0000'0000, kTableEnd = 0xffff'8040'0000'0000;
 
+/// The table as a 32-bit PV guest sees it, which has narrower entries.
+constexpr xen_ulong_t kNarrowStart = 0xf580'0000, kNarrowEnd = 0xffe0'0000, kNarrowEntry = 4;
+
 /// This machine's firmware reports RAM from the first frame to the last, and nothing else.
 std::array<MemoryMapEntry, 1> machine_map(const Host& host) {
     constexpr std::uint32_t kRam = 1;
@@ -72,6 +75,10 @@ std::int64_t machine_memory_map(Call& call) {
 
 std::int64_t machphys_mapping(Call& call) {
     xen_machphys_mapping_t op{.v_start = kTableStart, .v_end = kTableEnd, .max_mfn = 0};
+    if (call.domain.config.bits == 32) {
+        op = {.v_start = kNarrowStart, .v_end = kNarrowEnd, .max_mfn = (kNarrowEnd - kNarrowStart) / kNarrowEntry - 1};
+        return call.put(op) ? 0 : -error(Errno::fault);
+    }
     // Memory may be added behind a guest's back, but not behind the hardware domain's.
     op.max_mfn =
         (call.domain.privileged() ? call.host.memory.end().value : (kTableEnd - kTableStart) / sizeof(xen_pfn_t)) - 1;
@@ -81,11 +88,12 @@ std::int64_t machphys_mapping(Call& call) {
 /// One extent for each 2 MiB of the table. It lies in none of this machine's frames, so that they all are said to begin
 /// at one of the hypervisor's own, as Xen says of a hole.
 std::int64_t machphys_mfn_list(Call& call) {
+    const bool narrow = call.domain.config.bits == 32;
     constexpr std::uint64_t kExtentBytes = 2 << 20;
     constexpr xen_pfn_t kFrame = 0x200;
     xen_machphys_mfn_list_t op;
     if (!call.fetch(op)) return -error(Errno::fault);
-    const std::uint64_t bytes = call.host.memory.end().value * sizeof(xen_pfn_t);
+    const std::uint64_t bytes = call.host.memory.end().value * (narrow ? kNarrowEntry : sizeof(xen_pfn_t));
     const std::uint64_t extents = std::min<std::uint64_t>(op.max_extents, (bytes + kExtentBytes - 1) / kExtentBytes);
     for (std::uint64_t i = 0; i < extents; ++i)
         if (!call.guest.put(reinterpret_cast<std::uint64_t>(op.extent_start.p) + i * sizeof kFrame, kFrame))
@@ -94,9 +102,9 @@ std::int64_t machphys_mfn_list(Call& call) {
     return call.put(op) ? 0 : -error(Errno::fault);
 }
 
+/// For 32-bit PV guests, which a Xen of today does not run unless it is built to.
 std::int64_t machphys_compat_mfn_list(Call& call) {
-    xen_machphys_mfn_list_t op;
-    return call.fetch(op) ? -error(Errno::opnotsupp) : -error(Errno::fault);
+    return call.domain.config.bits == 32 ? machphys_mfn_list(call) : -error(Errno::opnotsupp);
 }
 
 }  // namespace xenrig::hypervisor

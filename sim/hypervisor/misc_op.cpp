@@ -51,7 +51,7 @@ std::int64_t callback_op(Call& call) {
     if (!call.guest.copy_from_guest(&handler, call.arg(1), whole ? sizeof handler : sizeof(callback_unregister_t)))
         return -error(Errno::fault);
     const std::uint64_t address = handler.address;
-    if (whole && !canonical(address)) return -error(Errno::inval);
+    if (whole && !narrow && !canonical(address)) return -error(Errno::inval);
     switch (handler.type) {
         case CALLBACKTYPE_event:
             if (whole) call.vcpu.event_callback = address;
@@ -60,7 +60,7 @@ std::int64_t callback_op(Call& call) {
             if (whole) call.vcpu.failsafe_callback = address;
             return whole ? 0 : -error(Errno::inval);
         case CALLBACKTYPE_syscall:
-            // A 32-bit kernel has none.
+            // The instruction that 64-bit programs enter their kernel by.
             if (narrow) return -error(Errno::nosys);
             [[fallthrough]];
         case CALLBACKTYPE_sysenter:

@@ -26,12 +26,10 @@ std::uint32_t features(const Domain& d) {
     if (d.config.type == GuestType::hvm) map |= bit(XENFEAT_hvm_pirqs);
     if (d.translated())
         map |= bit(XENFEAT_writable_page_tables) | bit(XENFEAT_auto_translated_physmap) |
-               bit(XENFEAT_hvm_safe_pvclock) | bit(XENFEAT_hvm_callback_vector) | bit(XENFEAT_not_direct_mapped) |
-               (d.config.type == GuestType::hvm ? bit(XENFEAT_hvm_pirqs) : 0);
+               bit(XENFEAT_hvm_safe_pvclock) | bit(XENFEAT_hvm_callback_vector) | bit(XENFEAT_not_direct_mapped);
     else
         map |= bit(XENFEAT_mmu_pt_update_preserve_ad) | bit(XENFEAT_highmem_assist) |
                bit(XENFEAT_gnttab_map_avail_bits) | bit(XENFEAT_direct_mapped);
-    if ((d.vm_assist >> VMASST_TYPE_pae_extended_cr3 & 1) != 0) map |= bit(XENFEAT_pae_pgdir_above_4gb);
     return map;
 }
 

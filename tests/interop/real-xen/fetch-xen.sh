@@ -9,10 +9,11 @@ for tool in apt-get dpkg gunzip; do
 done
 work=$(mktemp -d ./fetch.XXXXXX)
 trap 'rm -rf "$PWD/$work"' EXIT
-cd "$work"
-# apt's download user may not write here: it says so and goes on as we are.
-apt-get download xen-hypervisor-4.17-amd64 >apt.log 2>&1 || { tail -n 3 apt.log >&2; exit 1; }
-dpkg -x xen-hypervisor-*.deb root
-gunzip -c root/boot/xen-4.17-amd64.gz >unpacked
-mv unpacked ../xen
-cd ..
+(
+    cd "$work"
+    # apt's download user may not write here: it says so and goes on as we are.
+    apt-get download xen-hypervisor-4.17-amd64 >apt.log 2>&1 || { tail -n 3 apt.log >&2; exit 1; }
+    dpkg -x xen-hypervisor-*.deb root
+    gunzip -c root/boot/xen-4.17-amd64.gz >unpacked
+)
+mv "$work/unpacked" xen
