@@ -97,6 +97,7 @@ std::uint32_t BareKernel::operation_of(unsigned number, std::uint64_t first) {
     switch (number) {
         case __HYPERVISOR_domctl:
         case __HYPERVISOR_sysctl:
+        case __HYPERVISOR_platform_op:
         case __HYPERVISOR_mmuext_op:
         case __HYPERVISOR_mmu_update: {
             std::uint32_t command = 0;

@@ -62,7 +62,8 @@ std::int64_t get_context(Domctl& d) {
     Vcpu* v = d.domain->vcpu(VcpuId{asked.vcpu});
     if (!v || v == &d.call.vcpu) return -error(Errno::inval);
     if (!v->initialised) return -error(Errno::nodata);
-    const auto now = std::make_unique<vcpu_guest_context_t>(d.domain->translated() ? hvm_registers(*v) : pv_context(*v));
+    const auto now =
+        std::make_unique<vcpu_guest_context_t>(d.domain->translated() ? hvm_registers(*v) : pv_context(*v));
     now->flags = (now->flags & ~std::uint64_t{VGCF_online}) | (v->up ? VGCF_online : 0);
     now->vm_assist = d.domain->vm_assist;
     const auto at = reinterpret_cast<std::uint64_t>(asked.ctxt.p);
