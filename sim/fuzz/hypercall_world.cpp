@@ -88,6 +88,7 @@ void HypercallWorld::add(std::size_t which, const hypervisor::DomainConfig& conf
         xen_.attach_vcpu(m.id, VcpuId{v}, *m.cpus.back());
     }
     m.memory = xen_.linear_access(m.id, VcpuId{0});
+    hear_events(m);
     check(xen_.unpause(m.id).has_value(), "a domain is built paused");
 
     // Where it sees its shared_info and grant table, and so where we see its entries.
@@ -108,6 +109,20 @@ void HypercallWorld::add(std::size_t which, const hypervisor::DomainConfig& conf
         calls.call(__HYPERVISOR_grant_table_op, {GNTTABOP_setup_table, reinterpret_cast<std::uint64_t>(&table), 1});
         m.entries = xen_.memory().page(Mfn{frame});
     }
+}
+
+void HypercallWorld::hear_events(const Member& m) {
+    if (m.type != GuestType::pv) {
+        constexpr std::uint64_t kVector = std::uint64_t{HVM_PARAM_CALLBACK_TYPE_VECTOR} << 56 | 0xf3;
+        check(xen_.set_param(m.id, HVM_PARAM_CALLBACK_IRQ, kVector).has_value(), "a vector is always had");
+        return;
+    }
+    for (std::uint32_t v = 0; v < m.cpus.size(); ++v)
+        for (const std::uint16_t type : {std::uint16_t{CALLBACKTYPE_event}, std::uint16_t{CALLBACKTYPE_failsafe}}) {
+            callback_register_t handler{.type = type, .flags = 0, .address = 0x1000};
+            xen_.hypercalls(m.id, VcpuId{v})
+                .call(__HYPERVISOR_callback_op, {CALLBACKOP_register, reinterpret_cast<std::uint64_t>(&handler)});
+        }
 }
 
 void HypercallWorld::tell_secrets() {

@@ -80,6 +80,8 @@ public:
 
 private:
     void add(std::size_t which, const hypervisor::DomainConfig& config);
+    /// Has upcalls as a kernel that has booted: without a callback they are lost, or end the domain.
+    void hear_events(const Member& m);
     void tell_secrets();
     std::optional<std::string> bystander_wrong();
     std::optional<std::string> secrets_seen_by(const Member& member);
