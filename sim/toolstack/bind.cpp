@@ -14,6 +14,7 @@ guest::Binding attach(Host& host, DomId domain, const DomainSpec& spec, const st
         binding.memory = binding.pv;
         binding.start_info = *start;
     }
+    if (spec.type == hypervisor::GuestType::pvh) binding.start_info = memory_plan(spec).start_info().value * kPageSize;
     return binding;
 }
 

@@ -1,8 +1,10 @@
 // How a domain comes to be: memory and ring pages, its home in the store, its devices.
 
 #include "sim/toolstack/pv_build.h"
+#include "sim/toolstack/pvh_start_info.h"
 #include "sim/toolstack/toolstack.h"
 #include "xenrig/abi/check.h"
+#include "xenrig/shared/raw.h"
 
 extern "C" {
 // xen.h first: the others lean on its types.
@@ -41,8 +43,12 @@ Result<> Toolstack::make(StoreTx tx, const std::string& path, const std::string&
     return store_.set_perms(tx, path, perms);
 }
 
+MemoryPlan memory_plan(const DomainSpec& spec) {
+    return MemoryPlan{spec.frames, spec.type == hypervisor::GuestType::pvh};
+}
+
 guest::Layout layout_of(const DomainSpec& spec) {
-    if (spec.type != hypervisor::GuestType::pv) return MemoryPlan{spec.frames}.layout();
+    if (spec.type != hypervisor::GuestType::pv) return memory_plan(spec).layout();
     const auto plan = PvPlan::make(spec.frames, spec.bits);
     check(plan.has_value(), "a PV guest has memory for what is mapped when it starts");
     return plan->layout();
@@ -59,7 +65,7 @@ Result<Port> Toolstack::fill(DomId domain, const DomainSpec& spec) {
 
 Result<Port> Toolstack::fill_translated(DomId domain, const DomainSpec& spec) {
     hypervisor::Hypervisor& xen = host_.xen();
-    const MemoryPlan plan{spec.frames};
+    const MemoryPlan plan = memory_plan(spec);
     if (auto done = xen.populate(domain, Gfn{0}, spec.frames); !done) return std::unexpected(done.error());
     const auto store_port = xen.alloc_unbound(domain, kControl);
     if (!store_port) return store_port;
@@ -73,6 +79,12 @@ Result<Port> Toolstack::fill_translated(DomId domain, const DomainSpec& spec) {
         if (auto done = xen.set_param(domain, index, value); !done) return std::unexpected(done.error());
     if (auto done = grant_rings(host_, domain, plan.store(), plan.console()); !done)
         return std::unexpected(done.error());
+    if (plan.pvh) {
+        const auto frame = xen.lookup(domain, plan.start_info());
+        if (!frame) return std::unexpected(frame.error());
+        const auto bytes = hvm_start_info_bytes(plan, spec.cmd_line);
+        shared::raw::copy_to_page(xen.memory().page(*frame), bytes.data(), bytes.size());
+    }
     return store_port;
 }
 

@@ -31,7 +31,9 @@ void must(const Result<>& result, const char* what) { check(result.has_value(), 
 
 }  // namespace
 
-guest::Layout MemoryPlan::layout() const { return {{Gfn{0}, frames - 2}, {kUnpopulated, kUnpopulatedFrames}}; }
+guest::Layout MemoryPlan::layout() const {
+    return {{Gfn{0}, frames - (pvh ? 3 : 2)}, {kUnpopulated, kUnpopulatedFrames}};
+}
 
 Host::Host(Machine& machine, const HostOptions& options)
     : machine_(machine),

@@ -26,8 +26,11 @@ struct HostOptions {
 
 /// Where the parts of a guest's memory of `frames` frames lie; the toolstack's ring pages are the last two.
 struct MemoryPlan {
-    explicit MemoryPlan(std::uint64_t guest_frames) : frames(guest_frames) {}
+    explicit MemoryPlan(std::uint64_t guest_frames, bool of_pvh = false) : frames(guest_frames), pvh(of_pvh) {}
     std::uint64_t frames;
+    bool pvh;
+    /// A PVH guest's hvm_start_info, in its RAM; it may take the page once it has read it.
+    Gfn start_info() const { return Gfn{frames - 3}; }
     Gfn console() const { return Gfn{frames - 2}; }
     Gfn store() const { return Gfn{frames - 1}; }
     guest::Layout layout() const;

@@ -42,6 +42,8 @@ struct DomainSpec {
 };
 
 /// Where the guest's kernel of such a domain finds memory. A PV guest's memory must be what PvPlan takes.
+/// Of an HVM or PVH guest.
+MemoryPlan memory_plan(const DomainSpec& spec);
 guest::Layout layout_of(const DomainSpec& spec);
 /// What that kernel was compiled for.
 guest::KernelOptions kernel_options(const DomainSpec& spec);

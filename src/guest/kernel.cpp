@@ -42,6 +42,7 @@ std::unique_ptr<Discovery> discovery(DomainLink& link, GuestMemory& memory, GfnP
 Kernel::Kernel(std::string name, Machine& machine, std::vector<Cpu*> cpus, Layout layout, const KernelOptions& options)
     : name_(std::move(name)),
       link_(std::move(cpus), arguments(layout.ram, options)),
+      ram_(layout.ram),
       unpopulated_(layout.unpopulated),
       memory_(link_, without_arguments(layout.ram, options)),
       clock_(link_, machine),
@@ -79,6 +80,12 @@ void Kernel::domain_died() {
 
 Result<> Kernel::start_core() {
     check(link_.vcpu().value == 0, "a guest boots on vCPU 0");
+    if (link_.start_info() != 0 && !link_.is_pv()) {
+        auto start = read_hvm_start(memory_, link_.start_info());
+        if (!start) return std::unexpected(start.error());
+        if (!start->has_ram(ram_)) return fail(Errno::inval, "hvm_start_info: its map does not have the guest's RAM");
+        hvm_start_ = std::move(*start);
+    }
     const std::lock_guard no_events(events_.lock());
     const std::lock_guard no_grants(grants_.lock());
     Result<> started = start_services();

@@ -37,8 +37,10 @@ struct Binding {
     DomId domid;
     /// One for each vCPU, in order. Without them an upcall comes when vcpu_info says that one is pending.
     std::vector<Interrupts*> interrupts = {};
-    /// A PV guest's: `memory` again, and the linear address of its start page, which its first vCPU finds in %rsi.
+    /// A PV guest's: `memory` again.
     PvAddressSpace* pv = nullptr;
+    /// The address of the start page: of a PV guest a linear one, which its first vCPU finds in %rsi; of a PVH guest a
+    /// physical one, in %ebx.
     std::uint64_t start_info = 0;
 };
 
@@ -92,6 +94,7 @@ public:
     }
     /// What a PV guest was bound with.
     const PvAddressSpace& pv() const { return *binding_.pv; }
+    bool is_pv() const { return binding_.pv != nullptr; }
     std::uint64_t start_info() const { return binding_.start_info; }
 
     const std::vector<Cpu*>& cpus() const { return cpus_; }

@@ -25,6 +25,7 @@
 #include "xenrig/guest/event_channels.h"
 #include "xenrig/guest/gfn_pool.h"
 #include "xenrig/guest/grant_table.h"
+#include "xenrig/guest/hvm_start.h"
 #include "xenrig/guest/memory.h"
 #include "xenrig/guest/pv_memory.h"
 #include "xenrig/guest/xenstore_client.h"
@@ -87,6 +88,8 @@ public:
     GuestMemory& memory() override { return memory_; }
     GuestClock& clock() override { return clock_; }
     Control& control() { return control_; }
+    /// A PVH guest's, since it booted; empty of others.
+    const HvmStart& hvm_start() const { return hvm_start_; }
     /// ENOENT when the toolstack gave the domain no console.
     Result<RingPage> console() { return discovery_->console(); }
     Task& spawn(std::string name, TaskRole role, std::function<void()> body) override;
@@ -103,6 +106,8 @@ private:
 
     const std::string name_;
     DomainLink link_;
+    const GfnRange ram_;
+    HvmStart hvm_start_;
     GfnPool unpopulated_;
     GuestMemory memory_;
     GuestClock clock_;
