@@ -79,6 +79,9 @@ public:
     std::optional<std::string> end(bool backwards);
 
 private:
+    /// Domains that are each other's targets in a circle: they outlive their ends, as on Xen (a control domain's
+    /// doing).
+    std::vector<DomId> keep_each_other() const;
     void add(std::size_t which, const hypervisor::DomainConfig& config);
     /// Has upcalls as a kernel that has booted: without a callback they are lost, or end the domain.
     void hear_events(const Member& m);

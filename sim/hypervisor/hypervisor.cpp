@@ -81,7 +81,8 @@ Result<DomainInfo> Hypervisor::info(DomId dom) const {
                       .shutdown_reason = d->shutdown_reason,
                       .pauses = d->pauses,
                       .frames = d->frames,
-                      .max_frames = d->max_frames};
+                      .max_frames = d->max_frames,
+                      .target = d->target ? std::optional{d->target->id} : std::nullopt};
 }
 
 bool Hypervisor::alive(DomId dom) const {

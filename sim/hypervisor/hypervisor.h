@@ -81,6 +81,8 @@ struct DomainInfo {
     unsigned shutdown_reason = 0;
     unsigned pauses = 0;
     std::uint64_t frames = 0, max_frames = 0;
+    /// Whose device model it is (XEN_DOMCTL_set_target); that one stays as long as this one does.
+    std::optional<DomId> target;
 };
 
 struct HypercallCounts {
